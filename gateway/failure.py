@@ -118,9 +118,7 @@ RULES: Final[dict[Kind, Rule]] = {
     Kind.UNSUPPORTED: Rule(
         falls=Falls.IF_SUPPORTED, status=400, code="unsupported_parameter", permanent=True
     ),
-    Kind.INVALID_REQUEST: Rule(
-        falls=Falls.OPT_IN, status=400, code="invalid_request", permanent=True
-    ),
+    Kind.INVALID_REQUEST: Rule(falls=Falls.OPT_IN, status=400, code="invalid_request", permanent=True),
     Kind.BAD_RESPONSE: Rule(
         retries=1, falls=Falls.YES, cooldown=Cooldown.TARGET, status=502, code="upstream_bad_response"
     ),

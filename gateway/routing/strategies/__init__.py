@@ -1,0 +1,37 @@
+"""The orders in which a split's children are tried. One file per strategy, one row per strategy.
+
+A strategy is a pure choice over (split, moment) plus, where it learns, what it does after a child succeeded or
+failed. It returns every child exactly once: a strategy never decides that something is not to be tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+import msgspec
+
+from gateway.routing.node import Node, Split
+from gateway.routing.runtime import Runtime
+from gateway.routing.strategies import least_busy, priority, round_robin, weighted
+
+
+def _nothing(split: Split, runtime: Runtime, child: Node) -> None:
+    """A strategy that does not learn."""
+
+
+class Strategy(msgspec.Struct, frozen=True):
+    """`order` gives the children in the order to try; the others are told what became of one."""
+
+    order: Callable[[Split, Runtime, Random], list[Node]]
+    succeeded: Callable[[Split, Runtime, Node], None] = _nothing
+    failed: Callable[[Split, Runtime, Node], None] = _nothing
+
+
+STRATEGIES: Final[dict[str, Strategy]] = {
+    "priority": Strategy(priority.order),
+    "weighted": Strategy(weighted.order),
+    "round_robin": Strategy(round_robin.order, round_robin.succeeded, round_robin.failed),
+    "least_busy": Strategy(least_busy.order),
+}

@@ -1,0 +1,70 @@
+"""Who may call, and what they may reach.
+
+Keys are found by the SHA-256 of what the caller presents; the secret itself is never kept. An allow-list speaks of
+what a name resolves to: a combo or alias that is listed by its exact name is granted with all it leads to; through
+any other name a caller reaches only models that the list names, exactly or by pattern.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from datetime import date
+from hashlib import sha256
+
+import msgspec
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """An authenticated key. `allow` None is everything; `patterns` are (prefix, suffix) around one `*`."""
+
+    name: str
+    team: str | None = None
+    admin: bool = False
+    allow: frozenset[str] | None = None
+    patterns: tuple[tuple[str, str], ...] = ()
+    expires: date | None = None
+    disabled: bool = False
+    digest: bytes = b""
+
+    def may(self, name: str, models: tuple[str, ...]) -> bool:
+        """Whether this caller may use `name`, which can reach `models`."""
+        if self.allow is None or name in self.allow:
+            return True
+        return bool(models) and all(self._names(model) for model in models)
+
+    def _names(self, model: str) -> bool:
+        assert self.allow is not None  # noqa: S101 - narrowed by `may`
+        return model in self.allow or any(
+            len(model) >= len(prefix) + len(suffix) and model.startswith(prefix) and model.endswith(suffix)
+            for prefix, suffix in self.patterns
+        )
+
+
+ANYONE = Caller(name="anonymous")
+
+
+class Keyring(msgspec.Struct, frozen=True):
+    """Callers by digest. `open`: a request without a key, or with any, is `ANYONE`."""
+
+    open: bool
+    callers: Mapping[bytes, Caller]
+
+    def find(self, secret: str | None, today: date) -> Caller | str:
+        """The caller who presents this secret, or why there is none (for the client; it names no other key)."""
+        if secret is not None:
+            digest = sha256(secret.encode()).digest()
+            caller = self.callers.get(digest)
+            if caller is not None and hmac.compare_digest(caller.digest, digest):
+                if caller.disabled:
+                    return "This API key is disabled."
+                if caller.expires is not None and today > caller.expires:
+                    return f"This API key expired on {caller.expires.isoformat()}."
+                return caller
+        if self.open:
+            return ANYONE
+        if secret is None:
+            return (
+                "No API key was given. Send it as 'Authorization: Bearer KEY', 'x-api-key', 'x-goog-api-key' or '?key='."
+            )
+        return "Incorrect API key."

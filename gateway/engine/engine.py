@@ -1,0 +1,138 @@
+"""The Engine: what a request is resolved against. Frozen; a request keeps the one it began with to its last byte."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Final
+
+import msgspec
+
+from gateway.engine.access import Caller, Keyring
+from gateway.failure import Refusal, Refused
+from gateway.routing.node import Chain, Node, Split, Target
+from gateway.routing.runtime import Runtime
+from gateway.transport.contract import Origin
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What a name leads to. `budget`: seconds for the whole request; `models`: every model it can reach.
+
+    `label` stands for the name where names must be few (metrics): for a pattern it is the pattern's text.
+    """
+
+    name: str
+    label: str
+    node: Node
+    budget: float | None
+    models: tuple[str, ...]
+    public: bool
+    owner: str
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """A name with one `*`; `prefix` and `suffix` enclose what it stands for.
+
+    An alias pattern leads to `route` as it is. A pattern model `fills` the star's part into the upstream id.
+    """
+
+    prefix: str
+    suffix: str
+    route: Route
+    fills: bool
+
+    def part(self, name: str) -> str | None:
+        """What the star stands for in `name`, None where it does not match."""
+        end = len(name) - len(self.suffix)
+        if end < len(self.prefix) or not name.startswith(self.prefix) or not name.endswith(self.suffix):
+            return None
+        return name[len(self.prefix) : end]
+
+
+_PART: Final = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
+_SUGGEST_MOST: Final = 2000  # names that a suggestion is searched among: a 404 must stay cheap
+
+
+class Engine(msgspec.Struct, frozen=True):
+    """`routes` by exact name; `patterns` with the most specific first; `runtime` is credentials and state.
+
+    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from.
+    """
+
+    revision: str
+    digest: str
+    routes: Mapping[str, Route]
+    patterns: tuple[Pattern, ...]
+    runtime: Runtime
+    keyring: Keyring
+    origins: frozenset[Origin]
+    max_body: int
+    drain: float
+
+    def resolve(self, name: str, caller: Caller) -> Route:
+        """What `name` means for this caller. Raises `Refused`: 404 for an unknown name, 403 for one not allowed."""
+        route = self.routes.get(name)
+        if route is None or not route.public:
+            route = self._by_pattern(name)
+        if route is None:
+            raise Refused(
+                Refusal(
+                    status=404,
+                    type="not_found_error",
+                    code="model_not_found",
+                    message=f"The model {_shown(name)} does not exist.{self._suggestion(name, caller)}",
+                    param="model",
+                    should_retry=False,
+                )
+            )
+        if not caller.may(name, route.models):
+            raise Refused(
+                Refusal(
+                    status=403,
+                    type="permission_error",
+                    code="model_not_allowed",
+                    message=f"This API key may not use the model {_shown(name)}.",
+                    param="model",
+                    should_retry=False,
+                )
+            )
+        return route
+
+    def visible(self, caller: Caller) -> list[Route]:
+        """The names that a caller may use, in the order of the file."""
+        return [route for route in self.routes.values() if route.public and caller.may(route.name, route.models)]
+
+    def _by_pattern(self, name: str) -> Route | None:
+        for pattern in self.patterns:
+            part = pattern.part(name)
+            if part is None:
+                continue
+            if not pattern.fills:
+                return pattern.route
+            if _PART.fullmatch(part):
+                return _filled(pattern.route, name, part)
+        return None
+
+    def _suggestion(self, name: str, caller: Caller) -> str:
+        names = [route.name for route in self.visible(caller)] if len(self.routes) <= _SUGGEST_MOST else []
+        near = get_close_matches(name[:100], names, n=1, cutoff=0.6)
+        return f" Did you mean {_shown(near[0])}?" if near else " GET /v1/models lists the models there are."
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 100 else name[:100] + "…")
+
+
+def _filled(route: Route, name: str, part: str) -> Route:
+    """A pattern model's route with the star's part in its upstream ids; credentials and health stay the pattern's."""
+
+    def fill(node: Node) -> Node:
+        if isinstance(node, Target):
+            return msgspec.structs.replace(node, name=name, upstream=node.upstream.replace("*", part))
+        if isinstance(node, Chain):
+            return msgspec.structs.replace(node, primary=fill(node.primary))
+        branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node)) for branch in node.branches)
+        return Split(node.name, node.strategy, branches, node.hold)
+
+    return msgspec.structs.replace(route, name=name, node=fill(route.node))

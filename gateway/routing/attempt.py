@@ -1,0 +1,179 @@
+"""One request to one target with one credential, up to the commit point.
+
+For a whole answer the commit point is its last byte, read and understood; for a stream it is the first frame that
+bears content. What fails before it is a `Failed` that routing may do something about; after it, an `Answer` that
+breaks off raises `Failed(interrupted)` to whoever reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from gateway.failure import Failed, Failure, Kind
+from gateway.ir.usage import Usage
+from gateway.protocols.contract import Head, Protocol, StreamSniffer
+from gateway.routing.node import Target
+from gateway.routing.runtime import Lane
+from gateway.transport.contract import Request, Response, Send
+
+_BODY_MOST: Final = 64 << 20
+_ERROR_MOST: Final = 256 << 10
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What is to be done: a request whose head was read, in the protocol of its client."""
+
+    protocol: Protocol
+    head: Head
+
+
+class Answer:
+    """An upstream's answer past its commit point. `body` is what the client gets first: everything, or a beginning.
+
+    For a stream, `more` gives the rest, whole frames at a time, b"" at its end; it raises `Failed(interrupted)` when
+    the stream breaks off. `close` is owed, and idempotent; closing early cancels the upstream.
+    """
+
+    __slots__ = ("_left", "_response", "_sniffer", "body", "content_type", "lane", "stream", "target", "usage")
+
+    def __init__(
+        self,
+        target: Target,
+        lane: Lane,
+        response: Response | None,
+        sniffer: StreamSniffer | None,
+        body: bytes,
+        usage: Usage | None,
+        content_type: str,
+        left: Callable[[], None],
+    ) -> None:
+        self.target = target
+        self.lane = lane
+        self.body = body
+        self.usage = usage
+        self.content_type = content_type
+        self.stream = sniffer is not None
+        self._response = response
+        self._sniffer = sniffer
+        self._left = left
+
+    async def more(self) -> bytes:
+        """The next frames of a stream, b"" at its end."""
+        response, sniffer = self._response, self._sniffer
+        if response is None or sniffer is None:
+            return b""
+        try:
+            while sniffer.failure is None:
+                data = await response.read()
+                out = sniffer.feed(data) if data else sniffer.finish()
+                if out:
+                    return out
+                if not data and sniffer.failure is None:
+                    self.close()
+                    return b""
+            raise Failed(sniffer.failure)
+        except Failed as failed:
+            self.close()
+            raise Failed(msgspec.structs.replace(failed.failure, kind=Kind.INTERRUPTED, retry_after=None)) from failed
+
+    def close(self) -> None:
+        """Ends the exchange, wherever it is."""
+        if self._sniffer is not None:
+            self.usage = self._sniffer.usage
+        response, self._response = self._response, None
+        if response is not None:
+            response.close()
+        left, self._left = self._left, _nothing
+        left()
+
+
+def _nothing() -> None:
+    pass
+
+
+async def attempt(
+    job: Job,
+    target: Target,
+    lane: Lane,
+    *,
+    send: Send,
+    clock: Callable[[], float],
+    wall: Callable[[], float],
+    seconds: float | None,
+    left: Callable[[], None],
+) -> Answer:
+    """Sends once. `clock` is monotonic, `wall` is seconds since the epoch, `seconds` bounds the whole exchange.
+
+    `left` is called once, when the exchange is over. Raises `Failed`; `left` has been called then.
+    """
+    head = job.head
+    timeouts = target.streamed if head.stream else target.whole
+    if seconds is not None and (timeouts.total is None or seconds < timeouts.total):
+        timeouts = msgspec.structs.replace(timeouts, total=max(seconds, 0.001))
+    forwarded = job.protocol.encode_forwarded(
+        head, msgspec.json.encode(target.upstream), target.edits, target.ask_usage
+    )
+    request = Request(
+        origin=target.origin,
+        target=target.path,
+        headers=lane.headers,
+        body=forwarded.body,
+        timeouts=timeouts,
+    )
+    response: Response | None = None
+    try:
+        started = clock()
+        response = await send(request)
+        if not 200 <= response.status < 300:
+            raise Failed(await _error(job.protocol, response, wall()))
+        content_type = response.header("content-type") or "application/json"
+        if not head.stream or not content_type.startswith(job.protocol.content_type):
+            body = await response.read_all(_BODY_MOST)
+            usage = job.protocol.decode_answer(body)
+            if head.stream:
+                raise Failed(
+                    Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
+                )
+            response.close()
+            left()
+            return Answer(target, lane, None, None, body, usage, content_type, _nothing)
+        sniffer = job.protocol.stream_sniffer(forwarded.strip_usage)
+        body = await _opening(response, sniffer, target, started, clock)
+        return Answer(target, lane, response, sniffer, body, None, content_type, left)
+    except BaseException:
+        if response is not None:
+            response.close()
+        left()
+        raise
+
+
+async def _opening(
+    response: Response, sniffer: StreamSniffer, target: Target, started: float, clock: Callable[[], float]
+) -> bytes:
+    """Reads up to the first content; the bound of `first_token` holds over all that comes before it."""
+    while True:
+        within = None
+        if target.first_token is not None:
+            within = target.first_token - (clock() - started)
+            if within <= 0:
+                raise Failed(
+                    Failure(kind=Kind.TIMEOUT, message=f"no content within {target.first_token:g}s (first_token)")
+                )
+        data = await response.read(within)
+        out = sniffer.feed(data) if data else sniffer.finish()
+        if sniffer.failure is not None and not out:
+            raise Failed(sniffer.failure)
+        if out or not data:
+            return out
+
+
+async def _error(protocol: Protocol, response: Response, now: float) -> Failure:
+    """What a non-2xx answer means; its body may be missing, cut or too large to be worth reading."""
+    try:
+        body = await response.read_all(_ERROR_MOST)
+    except Failed:
+        body = b""
+    return protocol.decode_error(response.status, dict(response.headers), body, now)

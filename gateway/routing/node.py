@@ -1,0 +1,106 @@
+"""The compiled routes: a tree of frozen values, shared by whoever refers to the same model.
+
+- `Target`: one upstream model of one provider, with everything that sending to it needs but its credentials.
+- `Split`: children and the strategy that orders them.
+- `Chain`: what a name means, and where its fallbacks lead.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from gateway.failure import Kind
+from gateway.protocols.contract import Edits
+from gateway.state.breaker import Settings
+from gateway.transport.contract import Origin, Timeouts
+
+
+class Retries(msgspec.Struct, frozen=True):
+    """At most `attempts` further sends to one target, `low` to `high` seconds apart, doubling."""
+
+    attempts: int = 2
+    low: float = 0.2
+    high: float = 5.0
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
+    """A leaf. `name` is what people see; `lanes` is the key of its credentials and health in the runtime.
+
+    `model` is the name in router.yaml, `upstream` the provider's id of it. `whole` and `streamed` are the time-outs
+    of the two kinds of request; `first_token` and `total` are seconds, None for no bound.
+    """
+
+    name: str
+    lanes: str
+    model: str
+    provider: str
+    upstream: str
+    protocol: str
+    origin: Origin
+    path: str
+    whole: Timeouts
+    streamed: Timeouts
+    first_token: float | None
+    total: float | None
+    retries: Retries
+    breaker: Settings
+    edits: Edits
+    ask_usage: bool
+    context: int | None
+    tags: tuple[str, ...]
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A child of a split; `weight` matters to strategies that draw."""
+
+    node: Node
+    weight: float = 1.0
+
+
+class Split(msgspec.Struct, frozen=True, tag="split"):
+    """Children under one strategy. `hold`: successes that `round_robin` stays with one child for; 0 is none."""
+
+    name: str
+    strategy: str
+    branches: tuple[Branch, ...]
+    hold: int = 0
+
+
+class Fallback(msgspec.Struct, frozen=True):
+    """Where a failure of one of these kinds leads."""
+
+    on: frozenset[Kind]
+    to: tuple[Node, ...]
+
+
+class Chain(msgspec.Struct, frozen=True, tag="chain"):
+    """A name with fallbacks: `primary` first, then the rules in order, each at most once."""
+
+    name: str
+    primary: Node
+    rules: tuple[Fallback, ...]
+
+
+Node: TypeAlias = Target | Split | Chain
+
+
+def targets(node: Node) -> list[Target]:
+    """Every target that can be reached from a node, each once, in the order of the file."""
+    found: dict[str, Target] = {}
+
+    def visit(at: Node) -> None:
+        if isinstance(at, Target):
+            found.setdefault(at.name, at)
+        elif isinstance(at, Split):
+            for branch in at.branches:
+                visit(branch.node)
+        else:
+            visit(at.primary)
+            for rule in at.rules:
+                for to in rule.to:
+                    visit(to)
+
+    visit(node)
+    return list(found.values())

@@ -1,0 +1,253 @@
+"""The loop that turns a route into an answer: targets by `walk`, credentials in turn, retries with backoff.
+
+Everything is decided between awaits from the failure table; the only awaits are the send itself and the pause before
+a retry. Bounds over the whole request: `ATTEMPTS_MOST` sends, and the longest `total` of the route's targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from random import Random
+from typing import Final
+
+import msgspec
+
+from gateway.events import Attempted, Emit, Tripped
+from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.routing.attempt import Answer, Job, attempt
+from gateway.routing.node import Node, Target
+from gateway.routing.runtime import Lane, Runtime
+from gateway.routing.walk import Moment, Skipped, Walk, walk
+from gateway.state.breaker import UNTIL_RELOAD
+from gateway.transport.contract import Send
+
+ATTEMPTS_MOST: Final = 12
+QUOTA_REST: Final = 3600.0  # an exhausted account is not asked again sooner, whatever the hint
+RETRY_HINT_MOST: Final = 2.0  # a rate limit that ends within this is waited for
+
+
+class Tools(msgspec.Struct, frozen=True):
+    """What the loop is given from outside: `clock` is monotonic seconds, `wall` seconds since the epoch."""
+
+    send: Send
+    clock: Callable[[], float]
+    wall: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    random: Random
+    emit: Emit
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One send and what came of it; `kind` None is an answer."""
+
+    target: str
+    credential: str
+    kind: Kind | None
+    status: int | None
+
+
+class Course:
+    """The path of one request, written while it runs: for headers, logs and explanations."""
+
+    __slots__ = ("trials", "waits")
+
+    def __init__(self) -> None:
+        self.trials: list[Trial] = []
+        self.waits: list[float] = []  # the times to come back that failures named, seconds
+
+
+async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
+    """The answer of the first target that gives one. `budget`: seconds for everything, None for no bound.
+
+    Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named.
+    """
+    moment = Moment(runtime, tools.random)
+    deadline = None if budget is None else tools.clock() + budget
+    steps = walk(node, moment)
+    failure: Failure | None = None
+    try:
+        target = next(steps)
+        while True:
+            outcome = await _ask(target, job, moment, tools, course, deadline)
+            if isinstance(outcome, Answer):
+                _tell_success(steps)
+                return outcome
+            failure = outcome
+            target = steps.send(failure)
+    except StopIteration as stop:
+        failure = stop.value or failure
+    finally:
+        steps.close()
+    if failure is None:
+        failure = Failure(kind=Kind.NOT_FOUND, message="no target of this route may be tried", sent=False)
+    if course.waits and failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED):
+        failure = msgspec.structs.replace(failure, retry_after=min(course.waits))
+    raise Failed(failure)
+
+
+def _tell_success(steps: Walk) -> None:
+    with suppress(StopIteration):
+        steps.send(None)
+
+
+async def _ask(
+    target: Target, job: Job, moment: Moment, tools: Tools, course: Course, deadline: float | None
+) -> Answer | Failure:
+    """One target through its credentials; the answer, or the failure that ends its turn."""
+    lanes = moment.runtime.lanes[target.lanes]
+    if len(lanes) > 1:
+        cursor = moment.runtime.pools[target.lanes]
+        at = cursor.at % len(lanes)
+        cursor.at = at + 1
+        lanes = lanes[at:] + lanes[:at]
+    failure: Failure | None = None
+    closed: tuple[float, Lane] | None = None
+    for lane in lanes:
+        now = tools.clock()
+        wait = max(lane.whole.wait(now), lane.own.wait(now))
+        if wait > 0:
+            if closed is None or wait < closed[0]:
+                closed = (wait, lane)
+            continue
+        outcome = await _use(target, lane, job, moment, tools, course, deadline)
+        if isinstance(outcome, Answer):
+            return outcome
+        failure = outcome
+        if not failure.rule.next_credential:
+            return failure
+    if failure is not None:
+        return failure
+    return _resting(target, closed, moment, course)
+
+
+def _resting(target: Target, closed: tuple[float, Lane] | None, moment: Moment, course: Course) -> Failure:
+    """Every credential of the target is cooling down: the failure that put it there, and when it will be back."""
+    wait, lane = closed if closed is not None else (0.0, None)
+    word = (lane.own.kind or lane.whole.kind) if lane is not None else None
+    kind = Kind(word) if word is not None else Kind.OVERLOADED
+    until = "the next reload" if wait == UNTIL_RELOAD else f"{wait:.1f}s from now"
+    moment.skipped.append(Skipped(target.name, f"cooling down after {kind} until {until}"))
+    hint = None if wait == UNTIL_RELOAD else wait
+    if hint is not None:
+        course.waits.append(hint)
+    return Failure(
+        kind=kind if kind not in (Kind.INTERRUPTED, Kind.CONNECTION) else Kind.OVERLOADED,
+        message=f"{target.name} is cooling down after {kind} until {until}",
+        retry_after=hint,
+        sent=False,
+    )
+
+
+async def _use(
+    target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, deadline: float | None
+) -> Answer | Failure:
+    """One target with one credential, retries included."""
+    retries = 0
+    while True:
+        now = tools.clock()
+        left = None if deadline is None else deadline - now
+        if left is not None and left <= 0:
+            return Failure(kind=Kind.TIMEOUT, message="the time for the whole request is used up", sent=False)
+        if len(course.trials) >= ATTEMPTS_MOST:
+            return Failure(kind=Kind.OVERLOADED, message=f"{ATTEMPTS_MOST} attempts were made", sent=False)
+        outcome = await _once(target, lane, job, moment, tools, course, left)
+        if isinstance(outcome, Answer):
+            return outcome
+        pause = _pause(outcome, retries, target, tools.random)
+        if pause is None or (left is not None and pause >= left):
+            return outcome
+        if max(lane.own.wait(tools.clock()), lane.whole.wait(tools.clock())) > pause:
+            return outcome
+        retries += 1
+        await tools.sleep(pause)
+
+
+def _pause(failure: Failure, retries: int, target: Target, random: Random) -> float | None:
+    """Seconds before the same target is asked again, None where it is not."""
+    allowed = min(failure.rule.retries, target.retries.attempts)
+    if retries >= allowed:
+        return None
+    hint = failure.retry_after
+    if failure.kind is Kind.RATE_LIMIT and (hint is None or hint > RETRY_HINT_MOST):
+        return None
+    backoff = min(target.retries.high, target.retries.low * 2.0**retries)
+    if hint is not None:
+        return hint if hint <= target.retries.high else None
+    return backoff * (0.5 + random.random() / 2)
+
+
+async def _once(
+    target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, seconds: float | None
+) -> Answer | Failure:
+    """One send, with its bookkeeping: load, breakers, trials, events."""
+    started = tools.clock()
+    if not lane.whole.enter(started):
+        return Failure(
+            kind=Kind.OVERLOADED, message=f"{target.name}: a probe is in flight", retry_after=1.0, sent=False
+        )
+    if not lane.own.enter(started):
+        lane.whole.leave()
+        return Failure(
+            kind=Kind.OVERLOADED, message=f"{target.name}: a probe is in flight", retry_after=1.0, sent=False
+        )
+    load = moment.runtime.loads[target.lanes]
+    load.count += 1
+
+    def left() -> None:
+        load.count -= 1
+
+    try:
+        answer = await attempt(
+            job, target, lane, send=tools.send, clock=tools.clock, wall=tools.wall, seconds=seconds, left=left
+        )
+    except Failed as failed:
+        failure = failed.failure
+    except BaseException:  # the client left: no verdict on the target
+        lane.own.leave()
+        lane.whole.leave()
+        raise
+    else:
+        lane.own.success()
+        lane.whole.success()
+        course.trials.append(Trial(target.name, lane.credential, None, 200))
+        tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, tools.clock() - started))
+        return answer
+    now = tools.clock()
+    if failure.retry_after is not None:
+        course.waits.append(failure.retry_after)
+    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status))
+    tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
+    penalise(target, lane, failure, now, tools.emit)
+    return failure
+
+
+def interrupted(answer: Answer, failure: Failure, tools: Tools) -> None:
+    """Tells the breakers of an answer that broke off after its commit point."""
+    penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
+
+
+def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emit) -> None:
+    """Tells the breakers what a failure means to them: the `cooldown` column of the table."""
+    cooldown, kind = failure.rule.cooldown, failure.kind
+    seconds: float | None = None
+    model = target.model
+    if cooldown is Cooldown.NONE:
+        lane.own.success()  # the provider is well: it refused this request, not requests
+        lane.whole.success()
+        return
+    if cooldown is Cooldown.CREDENTIAL:
+        rest = UNTIL_RELOAD if kind is Kind.AUTH else max(QUOTA_REST, failure.retry_after or 0.0)
+        seconds = lane.whole.open_for(now, rest, kind)
+        lane.own.leave()
+        model = "*"
+    else:
+        lane.whole.leave()
+        if cooldown is Cooldown.TARGET_UNTIL_HINT and failure.retry_after is not None:
+            seconds = lane.own.open_for(now, failure.retry_after, kind)
+        elif cooldown is Cooldown.TARGET_UNTIL_HINT:
+            seconds = lane.own.open_backoff(now, kind, target.breaker)
+        else:
+            seconds = lane.own.failure(now, kind, target.breaker)
+    if seconds is not None:
+        emit(Tripped(target.provider, lane.credential, model, kind, None if seconds == UNTIL_RELOAD else seconds))

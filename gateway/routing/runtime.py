@@ -1,0 +1,37 @@
+"""What a compiled tree needs besides itself to be run: credentials and the state of its identities.
+
+An Engine owns one Runtime. It holds the state strongly, which is what keeps it alive in the pool.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from gateway.state.breaker import Breaker
+from gateway.state.pool import Cursor, Load
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """One credential's way to one target: complete request headers, and the two breakers that must agree.
+
+    `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
+    name in router.yaml; the secret is only in `headers`.
+    """
+
+    credential: str
+    headers: tuple[tuple[str, str], ...]
+    own: Breaker
+    whole: Breaker
+
+    def __repr__(self) -> str:
+        return f"Lane({self.credential!r})"
+
+
+class Runtime(msgspec.Struct, frozen=True):
+    """By `Target.lanes`: its lanes in the order of the file, its load, the cursor of its pool. By `Split.name`: its
+    cursor."""
+
+    lanes: dict[str, tuple[Lane, ...]]
+    loads: dict[str, Load]
+    pools: dict[str, Cursor]
+    cursors: dict[str, Cursor]

@@ -1,0 +1,23 @@
+"""`least_busy`: fewest requests in flight first; equals in random order.
+
+A child that is itself a split is as busy as the sum of its targets.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+from gateway.routing.node import Node, Split, targets
+from gateway.routing.runtime import Runtime
+
+
+def order(split: Split, runtime: Runtime, random: Random) -> list[Node]:
+    """By requests in flight through this process."""
+    loads = runtime.loads
+
+    def busy(node: Node) -> tuple[int, float]:
+        return sum(loads[target.lanes].count for target in targets(node)), random.random()
+
+    keyed = [(busy(branch.node), branch.node) for branch in split.branches]
+    keyed.sort(key=lambda item: item[0])
+    return [node for _, node in keyed]

@@ -1,0 +1,206 @@
+"""A worker's process: `python -m gateway.server.worker LISTEN_FD CONTROL_FD`.
+
+It owns an event loop, a Live, a StatePool, a Transport and a Sanic server on its own listening socket. Engines are
+built in a thread, so that requests go on meanwhile; a swap is one assignment on the loop. When the supervisor is gone
+it finishes what it began and exits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import random
+import signal
+import socket
+import sys
+import time
+
+import msgspec
+
+from gateway.config.handoff import restore
+from gateway.engine.build import build
+from gateway.engine.engine import Engine
+from gateway.engine.live import Live
+from gateway.events import Event, Reloaded
+from gateway.routing.run import Tools
+from gateway.sandbox.local import LocalUpstream
+from gateway.server import channel as say
+from gateway.server.app import Serving, make_app
+from gateway.server.channel import Channel
+from gateway.state.pool import StatePool
+from gateway.telemetry.log import Log
+from gateway.telemetry.metrics import Metrics, Sample
+from gateway.transport.contract import Request, Response
+from gateway.transport.pool import Transport
+
+BACKLOG = 4096  # Sanic's default of 100 loses bursts of connections
+
+
+class Worker:
+    """Everything a worker process holds; the control loop drives it."""
+
+    def __init__(self, control: Channel, listen: socket.socket) -> None:
+        self._control = control
+        self._listen = listen
+        self._prepared: tuple[str, Engine] | None = None
+        self._asks: dict[int, asyncio.Future[bytes]] = {}
+        self._ask_id = 0
+        self._stopping = asyncio.Event()
+        self._log: Log | None = None
+        self.live = Live()
+        self.state = StatePool()
+        self.metrics = Metrics(self._gauges)
+        self.transport = Transport()
+        self._sandbox = LocalUpstream(sleep=asyncio.sleep)
+        self.serving = Serving(
+            live=self.live,
+            tools=Tools(
+                send=self._send,
+                clock=time.monotonic,
+                wall=time.time,
+                sleep=asyncio.sleep,
+                random=random.Random(),  # noqa: S311 - it spreads load, it guards nothing
+                emit=self._emit,
+            ),
+            ask_metrics=lambda: self._ask(say.AskMetrics),
+            ask_reload=lambda: self._ask(say.AskReload),
+        )
+
+    async def _send(self, request: Request) -> Response:
+        if request.origin.scheme == "sandbox":
+            return await self._sandbox(request)
+        return await self.transport(request)
+
+    def _emit(self, event: Event) -> None:
+        self.metrics(event)
+        if self._log is not None:
+            self._log(event)
+
+    def _gauges(self) -> list[Sample]:
+        samples = [Sample("gateway_requests_in_flight", (revision[:12],), [count]) for revision, count in self.live.pins()]
+        samples.append(Sample("gateway_config_info", (self.live.engine.revision[:12],), [1.0]))
+        idle = busy = 0
+        for stats in self.transport.stats().values():
+            idle += stats.idle
+            busy += stats.in_use
+        samples.append(Sample("gateway_upstream_connections", ("idle",), [idle]))
+        samples.append(Sample("gateway_upstream_connections", ("in_use",), [busy]))
+        return samples
+
+    async def _ask(self, kind: type[say.AskMetrics] | type[say.AskReload]) -> bytes:
+        self._ask_id += 1
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._asks[self._ask_id] = future
+        self._control.send(kind(self._ask_id))
+        try:
+            return await future
+        finally:
+            self._asks.pop(self._ask_id, None)
+
+    async def _prepare(self, message: say.Prepare) -> None:
+        try:
+            config, secrets = restore(message.payload)
+            engine = await asyncio.to_thread(build, config, secrets, self.state, revision=message.revision)
+        except Exception as error:
+            # Whatever it is, this worker must answer: the supervisor aborts the change for all.
+            self._control.send(say.Prepared(message.revision, f"{type(error).__name__}: {error}"))
+            return
+        log = config.gateway.log
+        self._log = Log(log.level, log.format, time.time)
+        self._prepared = (message.revision, engine)
+        self._control.send(say.Prepared(message.revision))
+
+    def _commit(self, message: say.Commit) -> None:
+        if self._prepared is None or self._prepared[0] != message.revision:
+            raise RuntimeError(f"told to commit {message.revision}, which was not prepared")
+        engine = self._prepared[1]
+        self._prepared = None
+        self.live.swap(engine)
+        self.state.reloaded()
+        self.serving.swapped(engine)
+        self._emit(Reloaded(engine.revision, len(engine.routes)))
+        self._control.send(say.Committed(engine.revision))
+
+    async def _take(self, message: say.Any) -> bool:
+        """One message of the supervisor; False when it is time to go."""
+        match message:
+            case say.Prepare():
+                await self._prepare(message)
+            case say.Commit():
+                self._commit(message)
+            case say.Abort():
+                self._prepared = None
+            case say.Status():
+                self.serving.status = msgspec.json.decode(message.json)
+            case say.Reply():
+                future = self._asks.get(message.id)
+                if future is not None and not future.done():
+                    future.set_result(message.body)
+            case say.TakeSnapshot():
+                self._control.send(say.Snapshot(message.id, self.metrics.snapshot()))
+            case say.Stop():
+                return False
+            case _:
+                raise RuntimeError(f"not a message for a worker: {type(message).__name__}")
+        return True
+
+    async def run(self) -> None:
+        """Until the supervisor says stop or is gone."""
+        server = None
+        while (message := await self._control.receive()) is not None:
+            if not await self._take(message):
+                break
+            if server is None and isinstance(message, say.Commit):
+                app = make_app(self.serving)
+                server = await app.create_server(
+                    sock=self._listen, access_log=False, backlog=BACKLOG, return_asyncio_server=True
+                )
+                if server is None:
+                    raise RuntimeError("Sanic gave no server")
+                await server.startup()
+                await server.before_start()
+                await server.after_start()
+                gc.collect()
+                gc.freeze()  # what start-up made stays; collections need not look at it again
+        if server is not None:
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._drain(server), self.live.engine.drain)
+            for connection in list(server.connections):
+                connection.abort()
+        self.transport.close()
+
+    async def _drain(self, server: object) -> None:
+        """Stops accepting, closes idle connections, waits for the others."""
+        server.close()  # type: ignore[attr-defined]
+        self.serving.draining = True
+        while connections := list(server.connections):  # type: ignore[attr-defined]
+            for connection in connections:
+                connection.close_if_idle()
+            await asyncio.sleep(0.05)
+
+
+async def _main(listen_fd: int, control_fd: int) -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # The supervisor receives these and says what to do; a terminal sends them to both.
+        signal.signal(signum, signal.SIG_IGN)
+    listen = socket.socket(fileno=listen_fd)
+    listen.setblocking(False)
+    control = await Channel.over(socket.socket(fileno=control_fd))
+    await Worker(control, listen).run()
+    control.close()
+
+
+def main() -> None:
+    """The process. Uses uvloop where there is one."""
+    listen_fd, control_fd = int(sys.argv[1]), int(sys.argv[2])
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(_main(listen_fd, control_fd))
+    else:
+        uvloop.run(_main(listen_fd, control_fd))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""The health of one provider × credential × model: closed, open until T, half-open with one probe.
+
+Failures are counted in a sliding window; at the threshold, or at once where the provider said how long to wait, the
+breaker opens. When its time is up one request is let through: success closes it, failure opens it for twice as long,
+up to the cap. Every method decides from `now` (seconds, monotonic) and returns at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+import msgspec
+
+UNTIL_RELOAD: Final = float("inf")
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """`failures` within `window` seconds open it; open times grow from `low` to `high` seconds."""
+
+    failures: int = 5
+    window: float = 30.0
+    low: float = 5.0
+    high: float = 300.0
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What an operator sees. `opens_in` counts down to the next probe; None while closed or until a reload."""
+
+    state: str  # closed | open | half-open
+    failures: int
+    kind: str | None
+    opens_in: float | None
+
+
+class Breaker:
+    """See the module. One event loop owns it; no method awaits."""
+
+    __slots__ = ("__weakref__", "_failures", "_open_until", "_probing", "_streak", "kind")
+
+    def __init__(self) -> None:
+        self._failures: deque[float] = deque()
+        self._open_until = 0.0  # 0: closed
+        self._probing = False
+        self._streak = 0  # openings in a row without a success between
+        self.kind: str | None = None  # of the failure that opened it
+
+    def wait(self, now: float) -> float:
+        """Seconds until a request may pass: 0 now, inf until a reload. A probe in flight counts as a short wait."""
+        if not self._open_until:
+            return 0.0
+        if now < self._open_until:
+            return self._open_until - now
+        return 1.0 if self._probing else 0.0
+
+    def enter(self, now: float) -> bool:
+        """Takes a place for one request. Whoever got True owes exactly one of success, failure, leave."""
+        if not self._open_until:
+            return True
+        if now < self._open_until or self._probing:
+            return False
+        self._probing = True
+        return True
+
+    def leave(self) -> None:
+        """Gives the place back without a verdict: the client left, or the failure says nothing about health."""
+        self._probing = False
+
+    def success(self) -> None:
+        """An answer came."""
+        if self._open_until or self._failures:
+            self._open_until = 0.0
+            self._failures.clear()
+            self.kind = None
+        self._probing = False
+        self._streak = 0
+
+    def failure(self, now: float, kind: str, settings: Settings) -> float | None:
+        """A counted failure; the seconds it opened for, None where it stayed closed."""
+        if self._open_until:  # the probe failed
+            return self._open(now, kind, settings)
+        window = self._failures
+        window.append(now)
+        while window and window[0] <= now - settings.window:
+            window.popleft()
+        if len(window) < settings.failures:
+            return None
+        return self._open(now, kind, settings)
+
+    def open_for(self, now: float, seconds: float, kind: str) -> float:
+        """Opens at once, never for less than it already is open; returns the seconds from now."""
+        self._open_until = max(self._open_until, now + seconds)
+        self._probing = False
+        self.kind = kind
+        return self._open_until - now
+
+    def open_backoff(self, now: float, kind: str, settings: Settings) -> float:
+        """Opens at once for the next step of the exponential series; for hints that were not given."""
+        return self._open(now, kind, settings)
+
+    def reloaded(self) -> None:
+        """The configuration was read anew: what waited for that may be probed."""
+        if self._open_until == UNTIL_RELOAD:
+            self._open_until = -1.0  # in the past, and not closed: the next request is a probe
+
+    def reset(self) -> None:
+        """An operator says it is well."""
+        self._probing = False
+        self.success()
+
+    def snapshot(self, now: float) -> Snapshot:
+        """A value for operators."""
+        if not self._open_until:
+            return Snapshot("closed", len(self._failures), None, None)
+        wait = self._open_until - now
+        if wait > 0:
+            return Snapshot("open", len(self._failures), self.kind, None if wait == UNTIL_RELOAD else wait)
+        return Snapshot("half-open", len(self._failures), self.kind, None)
+
+    def _open(self, now: float, kind: str, settings: Settings) -> float:
+        seconds = min(settings.high, settings.low * 2.0 ** min(self._streak, 30))
+        self._streak += 1
+        self._failures.clear()
+        self._open_until = now + seconds
+        self._probing = False
+        self.kind = kind
+        return seconds

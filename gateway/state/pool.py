@@ -1,0 +1,69 @@
+"""Everything stateful that Engines share, found by identity.
+
+The pool holds its entries weakly: an Engine holds what it uses, so an entry lives exactly as long as some Engine that
+is still serving refers to it, and a new Engine with the same identities finds the same objects.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+from gateway.state.breaker import Breaker
+
+
+class Identity(NamedTuple):
+    """Whose health: `credential` carries the secret's fingerprint; `model` is "*" for the credential as a whole."""
+
+    provider: str
+    credential: str
+    model: str
+
+
+class Load:
+    """Requests in flight to one target."""
+
+    __slots__ = ("__weakref__", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+class Cursor:
+    """Where a rotation stands: `at` is the index of the next, `served` the successes it has had in a row."""
+
+    __slots__ = ("__weakref__", "at", "served")
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.served = 0
+
+
+class StatePool:
+    """Finds or makes the state of an identity. One per process."""
+
+    def __init__(self) -> None:
+        self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
+        self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
+        self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
+
+    def breaker(self, identity: Identity) -> Breaker:
+        """The breaker of an identity."""
+        return self._breakers.setdefault(identity, Breaker())
+
+    def load(self, target: str) -> Load:
+        """The load of a target, by the target's name."""
+        return self._loads.setdefault(target, Load())
+
+    def cursor(self, name: str) -> Cursor:
+        """The cursor of a rotation, by the name of what rotates."""
+        return self._cursors.setdefault(name, Cursor())
+
+    def reloaded(self) -> None:
+        """A new configuration is in force."""
+        for breaker in list(self._breakers.values()):
+            breaker.reloaded()
+
+    def breakers(self) -> list[tuple[Identity, Breaker]]:
+        """All breakers that are in use, ordered by identity."""
+        return sorted(self._breakers.items(), key=lambda item: item[0])

@@ -1,0 +1,61 @@
+"""The log: one line per event, as text for people or JSON for machines. No content, no secrets, no header values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+import msgspec
+
+from gateway.events import Event, Finished, Reloaded, Tripped
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+
+class Log:
+    """Writes lines of at least `level` to `stream`. `wall` is seconds since the epoch."""
+
+    def __init__(
+        self, level: str, format_: str, wall: Callable[[], float], stream: TextIO | None = None
+    ) -> None:
+        self._least = LEVELS.index(level)
+        self._json = format_ == "json"
+        self._wall = wall
+        self._stream = stream if stream is not None else sys.stderr
+
+    def __call__(self, event: Event) -> None:
+        """Takes one event in: requests that failed and breakers that opened always, other requests at debug."""
+        if isinstance(event, Finished):
+            bad = event.status >= 500 or event.kind == "interrupted"
+            level = "warning" if bad else "debug"
+            if LEVELS.index(level) >= self._least:
+                fields: dict[str, Any] = msgspec.structs.asdict(event)
+                usage = fields.pop("usage")
+                fields["usage"] = msgspec.structs.asdict(usage) if usage is not None else None
+                self.line(level, "request", **fields)
+        elif isinstance(event, Tripped):
+            self.line("warning", "breaker opened", **msgspec.structs.asdict(event))
+        elif isinstance(event, Reloaded):
+            self.line("debug", "configuration in force", **msgspec.structs.asdict(event))
+
+    def line(self, level: str, message: str, **fields: object) -> None:
+        """One line. Values are strings, numbers, booleans, None or lists of them."""
+        if LEVELS.index(level) < self._least:
+            return
+        moment = datetime.fromtimestamp(self._wall(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if self._json:
+            text = msgspec.json.encode({"time": moment, "level": level, "message": message, **fields}).decode()
+        else:
+            rest = " ".join(f"{name}={_plain(value)}" for name, value in fields.items() if value is not None)
+            text = f"{moment} {level:<7} {message}" + (f"  {rest}" if rest else "")
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = str(value)
+    return text if text and text.isprintable() and " " not in text else repr(text)
