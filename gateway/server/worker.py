@@ -78,7 +78,9 @@ class Worker:
             self._log(event)
 
     def _gauges(self) -> list[Sample]:
-        samples = [Sample("gateway_requests_in_flight", (revision[:12],), [count]) for revision, count in self.live.pins()]
+        samples = [
+            Sample("gateway_requests_in_flight", (revision[:12],), [count]) for revision, count in self.live.pins()
+        ]
         samples.append(Sample("gateway_config_info", (self.live.engine.revision[:12],), [1.0]))
         idle = busy = 0
         for stats in self.transport.stats().values():

@@ -17,9 +17,7 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 class Log:
     """Writes lines of at least `level` to `stream`. `wall` is seconds since the epoch."""
 
-    def __init__(
-        self, level: str, format_: str, wall: Callable[[], float], stream: TextIO | None = None
-    ) -> None:
+    def __init__(self, level: str, format_: str, wall: Callable[[], float], stream: TextIO | None = None) -> None:
         self._least = LEVELS.index(level)
         self._json = format_ == "json"
         self._wall = wall

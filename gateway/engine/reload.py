@@ -1,0 +1,79 @@
+"""Noticing that the sources of a configuration changed.
+
+Directories are watched, not files: editors replace files, Kubernetes swaps the symlink `..data`. Any event leads to a
+look at the bytes of every source; only when they differ from those last seen, and have been the same for two looks in
+a row, is a change reported. A file that is being written is therefore not read half-way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from watchfiles import awatch
+
+SETTLE = 0.1  # seconds between two looks that must agree
+
+
+def fingerprint(paths: Iterable[Path]) -> bytes:
+    """A digest over the bytes of the sources; directories count by the names in them, what is missing as missing."""
+    digest = sha256()
+    for path in paths:
+        try:
+            if path.is_dir():
+                content = "\n".join(sorted(entry.name for entry in path.iterdir())).encode()
+            else:
+                content = path.read_bytes()
+        except OSError as error:
+            content = f"<{type(error).__name__}>".encode()
+        digest.update(str(path).encode() + b"\0" + len(content).to_bytes(8, "big") + content)
+    return digest.digest()
+
+
+def watched(paths: Sequence[Path]) -> list[Path]:
+    """The directories whose events matter: where each source stands, and where it really is behind symlinks."""
+    directories: dict[Path, None] = {}
+    for path in paths:
+        for place in (path.absolute(), path.resolve()):
+            directory = place if place.is_dir() else place.parent
+            if directory.is_dir():
+                directories.setdefault(directory)
+    return list(directories)
+
+
+async def settled(paths: Sequence[Path], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> bytes:
+    """The fingerprint, once two looks `SETTLE` seconds apart agree."""
+    last = fingerprint(paths)
+    while True:
+        await sleep(SETTLE)
+        now = fingerprint(paths)
+        if now == last:
+            return now
+        last = now
+
+
+async def changes(paths: Callable[[], Sequence[Path]], seen: bytes, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Yields whenever the sources have changed and settled. `paths` is asked anew after each change."""
+    while not stop.is_set():
+        again = asyncio.Event()
+        directories = watched(paths())
+        async for _ in awatch(
+            *directories,
+            watch_filter=None,
+            debounce=100,
+            step=20,
+            stop_event=again,
+            recursive=False,
+            raise_interrupt=False,
+            yield_on_timeout=True,
+            rust_timeout=1000,
+        ):
+            if stop.is_set():
+                return
+            if fingerprint(paths()) != seen:
+                seen = await settled(paths())
+                yield
+                if watched(paths()) != directories:
+                    again.set()

@@ -1,0 +1,114 @@
+"""The Sanic application of one worker: routes, limits, and errors in the caller's protocol."""
+
+from __future__ import annotations
+
+import logging
+from asyncio import CancelledError
+from typing import Final
+
+from sanic import Request, Sanic
+from sanic.config import Config
+from sanic.exceptions import SanicException
+from sanic.response import BaseHTTPResponse, HTTPResponse
+
+from gateway.engine.engine import Engine
+from gateway.failure import Refusal, Refused
+from gateway.protocols import PROTOCOLS
+from gateway.server import operators
+from gateway.server.ingress import handler, request_id
+from gateway.server.serving import Serving
+
+# Client protocol, operation, the paths it is served under.
+ROWS: Final = (
+    (
+        "openai-chat",
+        "chat",
+        ("/v1/chat/completions", "/openai/v1/chat/completions", "/api/v1/chat/completions"),
+    ),
+)
+MODELS: Final = ("/v1/models", "/openai/v1/models", "/api/v1/models")
+
+_LONGEST: Final = 7 * 86400  # time-outs of answers are routing's affair, not the HTTP server's
+_STATUS_CODES: Final[dict[int, tuple[str, str]]] = {
+    400: ("invalid_request_error", "bad_request"),
+    404: ("not_found_error", "not_found"),
+    405: ("invalid_request_error", "method_not_allowed"),
+    408: ("invalid_request_error", "request_timeout"),
+    413: ("invalid_request_error", "request_too_large"),
+    417: ("invalid_request_error", "expectation_failed"),
+    503: ("service_unavailable_error", "unavailable"),
+}
+
+
+def make_app(serving: Serving) -> Sanic:
+    """The application, ready to be given a socket. `serving` has an Engine in force."""
+    config = Config(load_env=False)
+    config.ACCESS_LOG = False
+    config.MOTD = False
+    config.REQUEST_MAX_SIZE = serving.live.engine.max_body
+    config.REQUEST_TIMEOUT = 60
+    config.RESPONSE_TIMEOUT = _LONGEST
+    config.KEEP_ALIVE_TIMEOUT = 75
+    config.GRACEFUL_TCP_CLOSE_TIMEOUT = 5.0
+    app = Sanic("gateway", config=config, configure_logging=False, dumps=None)
+    logging.getLogger("sanic").setLevel(logging.ERROR)
+
+    def swapped(engine: Engine) -> None:
+        config.REQUEST_MAX_SIZE = engine.max_body
+
+    serving.on_swap = swapped
+    for protocol, operation, paths in ROWS:
+        handle = handler(serving, PROTOCOLS[protocol], operation)
+        for path in paths:
+            app.add_route(handle, path, methods=["POST"], name=f"{operation}{path.replace('/', '_')}")
+    for path in MODELS:
+        name = path.replace("/", "_")
+        app.add_route(operators.models(serving), path, methods=["GET"], name=f"models{name}")
+        app.add_route(operators.model(serving), f"{path}/<name:path>", methods=["GET"], name=f"model{name}")
+    app.add_route(operators.health(serving), "/health", methods=["GET", "HEAD"], name="health")
+    app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
+    app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
+    app.error_handler.add(Exception, _errors(serving))
+    return app
+
+
+def _errors(serving: Serving) -> object:
+    """Everything that is not an answer, Sanic's own refusals included, in the protocol of the path."""
+
+    def handle(request: Request, error: Exception) -> BaseHTTPResponse:
+        id_ = getattr(request.ctx, "request_id", None) or request_id(request)
+        if isinstance(error, Refused):
+            refusal = error.refusal
+        elif isinstance(error, SanicException):
+            refusal = _of_sanic(request, error)
+        elif isinstance(error, CancelledError):
+            refusal = Refusal(status=499, type="api_error", code="client_closed_request", message="The client left.")
+        else:
+            logging.getLogger("gateway").exception("a handler raised", exc_info=error)
+            refusal = Refusal(
+                status=500, type="api_error", code="internal_error", message="The gateway failed; its log says why."
+            )
+        headers = {"x-request-id": id_, "x-gateway-revision": serving.live.engine.revision[:12]}
+        if isinstance(error, SanicException):
+            headers.update({str(name).lower(): str(value) for name, value in (error.headers or {}).items()})
+        if refusal.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        protocol = PROTOCOLS["openai-chat"]
+        return HTTPResponse(
+            protocol.encode_error(refusal, id_), status=refusal.status, headers=headers, content_type="application/json"
+        )
+
+    return handle
+
+
+def _of_sanic(request: Request, error: SanicException) -> Refusal:
+    status = error.status_code
+    type_, code = _STATUS_CODES.get(status, ("api_error" if status >= 500 else "invalid_request_error", "http_error"))
+    path = request.path
+    message = {
+        404: f"There is nothing at {request.method} {path}. Chat completions are at POST /v1/chat/completions.",
+        405: f"{request.method} is not what {path} takes.",
+        413: "The request is larger than 'gateway.max_body' in router.yaml allows.",
+        408: "The request did not arrive in time.",
+    }.get(status, str(error) or "The request could not be read.")
+    return Refusal(status=status, type=type_, code=code, message=message, should_retry=False if status < 500 else None)

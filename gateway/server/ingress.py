@@ -1,0 +1,227 @@
+"""Requests of clients: one handler for every protocol row.
+
+The order is the one of the data plane: authenticate, read the head, resolve the name, check the key against what the
+name can reach, route, answer. Whatever refuses, refuses in the caller's own protocol with a request id. From its pin
+to its last byte a request sees one Engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from random import getrandbits
+from typing import Final, TypeAlias
+
+from sanic import Request
+from sanic.response import BaseHTTPResponse, HTTPResponse
+
+from gateway.engine.access import Caller
+from gateway.engine.engine import Engine, Route
+from gateway.events import Finished
+from gateway.failure import Failed, Failure, Kind, Refusal, Refused
+from gateway.protocols.contract import Protocol
+from gateway.routing.attempt import Answer, Job
+from gateway.routing.outcome import refusal_of
+from gateway.routing.run import Course, interrupted, run
+from gateway.server.serving import Serving
+from gateway.server.writer import StreamWriter
+
+Handler: TypeAlias = Callable[[Request], Awaitable[BaseHTTPResponse | None]]
+
+_ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+def request_id(request: Request) -> str:
+    """The client's own `X-Request-Id` where it is fit to be echoed, else a new one (96 random bits)."""
+    given = request.headers.get("x-request-id")
+    if given is not None and _ID.fullmatch(given):
+        return str(given)
+    return f"req_{getrandbits(96):024x}"
+
+
+def presented_key(request: Request) -> str | None:
+    """The key a client presents, by any of the four carriers; the first that is there counts."""
+    headers = request.headers
+    authorization = headers.get("authorization")
+    if authorization is not None:
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() == "bearer" and value.strip():
+            return str(value.strip())
+    key = headers.get("x-api-key") or headers.get("x-goog-api-key")
+    if key is None and "key=" in request.query_string:
+        key = request.args.get("key")
+    return key or None
+
+
+def authenticate(request: Request, engine: Engine, wall: float) -> Caller:
+    """The caller. Raises `Refused` (401)."""
+    keyring = engine.keyring
+    found = keyring.find(presented_key(request), datetime.fromtimestamp(wall, UTC).date())
+    if isinstance(found, str):
+        raise Refused(
+            Refusal(status=401, type="authentication_error", code="invalid_api_key", message=found, should_retry=False)
+        )
+    return found
+
+
+class Exchange:
+    """One client request on its way: what every outcome of it has to report."""
+
+    __slots__ = (
+        "answer",
+        "caller",
+        "course",
+        "engine",
+        "first_content",
+        "id",
+        "operation",
+        "protocol",
+        "route",
+        "serving",
+        "started",
+        "stream",
+    )
+
+    def __init__(self, serving: Serving, engine: Engine, protocol: Protocol, operation: str, id_: str) -> None:
+        self.serving = serving
+        self.engine = engine
+        self.protocol = protocol
+        self.operation = operation
+        self.id = id_
+        self.started = serving.tools.clock()
+        self.caller: Caller | None = None
+        self.route: Route | None = None
+        self.stream = False
+        self.answer: Answer | None = None
+        self.first_content: float | None = None
+        self.course = Course()
+
+    def headers(self, answer: Answer | None = None) -> dict[str, str]:
+        """The gateway's own response headers."""
+        headers = {"x-request-id": self.id, "x-gateway-revision": self.engine.revision[:12]}
+        if answer is not None:
+            headers["x-gateway-provider"] = answer.target.provider
+            headers["x-gateway-model"] = answer.target.name
+        trials = len(self.course.trials)
+        if trials:
+            headers["x-gateway-attempts"] = str(trials)
+        return headers
+
+    def refuse(self, refusal: Refusal) -> HTTPResponse:
+        """The refusal in the caller's protocol."""
+        headers = self.headers()
+        if refusal.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(refusal.retry_after + 0.499)))
+        if refusal.should_retry is not None:
+            headers["x-should-retry"] = "true" if refusal.should_retry else "false"
+        if refusal.status == 401:
+            headers["www-authenticate"] = "Bearer"
+        return HTTPResponse(
+            self.protocol.encode_error(refusal, self.id),
+            status=refusal.status,
+            headers=headers,
+            content_type="application/json",
+        )
+
+    def finished(self, status: int, kind: str | None = None) -> None:
+        """Reports the end. Called exactly once."""
+        tools, answer = self.serving.tools, self.answer
+        tools.emit(
+            Finished(
+                request_id=self.id,
+                operation=self.operation,
+                route=self.route.label if self.route is not None else "",
+                provider=answer.target.provider if answer is not None else None,
+                model=answer.target.model if answer is not None else None,
+                key=self.caller.name if self.caller is not None else None,
+                revision=self.engine.revision[:12],
+                status=status,
+                kind=kind,
+                stream=self.stream,
+                attempts=len(self.course.trials),
+                seconds=tools.clock() - self.started,
+                first_content=self.first_content,
+                usage=answer.usage if answer is not None else None,
+            )
+        )
+
+
+def handler(serving: Serving, protocol: Protocol, operation: str) -> Handler:
+    """The handler of one protocol row."""
+
+    async def handle(request: Request) -> BaseHTTPResponse | None:
+        pin = serving.live.pin()
+        exchange = Exchange(serving, pin.engine, protocol, operation, request_id(request))
+        request.ctx.request_id = exchange.id
+        try:
+            return await _serve(request, exchange)
+        finally:
+            serving.live.release(pin)
+
+    return handle
+
+
+async def _serve(request: Request, exchange: Exchange) -> BaseHTTPResponse | None:
+    serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
+    writer: StreamWriter | None = None
+    try:
+        exchange.caller = authenticate(request, engine, serving.tools.wall())
+        head = protocol.decode_head(request.body)
+        exchange.stream = head.stream
+        exchange.route = route = engine.resolve(head.model, exchange.caller)
+        if head.stream:
+            writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers)
+        answer = await run(
+            route.node, Job(protocol, head), engine.runtime, serving.tools, exchange.course, route.budget
+        )
+        if writer is None:
+            exchange.answer = answer
+            exchange.finished(200)
+            return HTTPResponse(answer.body, headers=exchange.headers(answer), content_type=answer.content_type)
+        await _stream(exchange, answer, writer)
+    except Refused as refused:
+        exchange.finished(refused.refusal.status, kind=refused.refusal.code)
+        return exchange.refuse(refused.refusal)
+    except Failed as failed:
+        return await _fail(exchange, failed.failure, writer)
+    except asyncio.CancelledError:
+        exchange.finished(499, kind=Kind.CANCELLED)
+        raise
+    finally:
+        if writer is not None:
+            writer.cancel()
+    return None
+
+
+async def _fail(exchange: Exchange, failure: Failure, writer: StreamWriter | None) -> BaseHTTPResponse | None:
+    """The end of the chain: a status where nothing was sent yet, an error inside the stream where something was."""
+    refusal = refusal_of(failure, exchange.course.trials)
+    if writer is None or not writer.begun:
+        exchange.finished(refusal.status, kind=failure.kind)
+        return exchange.refuse(refusal)
+    exchange.finished(200, kind=failure.kind)
+    await writer.end(exchange.protocol.encode_stream_error(refusal, exchange.id))
+    return None
+
+
+async def _stream(exchange: Exchange, answer: Answer, writer: StreamWriter) -> None:
+    """Passes a stream on until it ends, breaks off, or the client leaves."""
+    tools = exchange.serving.tools
+    exchange.first_content = tools.clock() - exchange.started
+    exchange.answer = answer
+    last = b""
+    kind: str | None = None
+    try:
+        await writer.begin(answer.body, exchange.headers(answer))
+        while data := await answer.more():
+            await writer.send(data)
+    except Failed as failed:
+        kind = failed.failure.kind
+        interrupted(answer, failed.failure, tools)
+        last = exchange.protocol.encode_stream_error(refusal_of(failed.failure, exchange.course.trials), exchange.id)
+    finally:
+        answer.close()
+    await writer.end(last)
+    exchange.finished(200, kind=kind)

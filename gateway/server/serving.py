@@ -1,0 +1,38 @@
+"""What the handlers share: the Engine in force, the tools of routing, and the way to the supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.engine.engine import Engine
+from gateway.engine.live import Live
+from gateway.routing.run import Tools
+
+
+class Serving:
+    """One per worker. `status` is what the supervisor last said for /health; `draining` ends keep-alive.
+
+    `ask_metrics` gives a msgpack list of snapshots; `ask_reload` the outcome of a reload, as JSON.
+    """
+
+    def __init__(
+        self,
+        *,
+        live: Live,
+        tools: Tools,
+        ask_metrics: Callable[[], Awaitable[bytes]],
+        ask_reload: Callable[[], Awaitable[bytes]],
+        on_swap: Callable[[Engine], None] = lambda engine: None,
+    ) -> None:
+        self.live = live
+        self.tools = tools
+        self.ask_metrics = ask_metrics
+        self.ask_reload = ask_reload
+        self.on_swap = on_swap
+        self.status: dict[str, Any] = {}
+        self.draining = False
+
+    def swapped(self, engine: Engine) -> None:
+        """A new Engine is in force."""
+        self.on_swap(engine)

@@ -1,0 +1,222 @@
+"""The supervisor: compiles the file, starts the workers, and decides what is in force.
+
+It serves no request. A reload is loaded and built here first, off every worker's loop; what is wrong with it goes to
+the log and to /health, and the last good configuration keeps serving. What a running server cannot change is named
+and refused: what it reports as its configuration is what it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from gateway.config.load import Loaded, load
+from gateway.config.model import Config
+from gateway.diagnostics.diagnostic import Diagnostic, Severity
+from gateway.engine.build import build
+from gateway.engine.known import KNOWN
+from gateway.engine.reload import changes, fingerprint
+from gateway.engine.restart import needs_restart
+from gateway.server.crew import Crew, Offer
+from gateway.state.pool import StatePool
+from gateway.telemetry.log import Log
+
+GRACE: Final = 5.0  # seconds beyond `gateway.drain` before a worker is killed
+
+
+class Invalid(Exception):  # noqa: N818 - it says what the file is
+    """The file cannot be served; `loaded` has the diagnostics."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        super().__init__("the configuration is not valid")
+        self.loaded = loaded
+
+
+class Supervisor:
+    """`paths` are the files of one configuration. Raises `Invalid` where it cannot be served."""
+
+    def __init__(self, paths: Sequence[Path], environ: Mapping[str, str]) -> None:
+        self._paths = list(paths)
+        self._environ = environ
+        loaded, config = self._load()
+        if config is None:
+            raise Invalid(loaded)
+        self._config = config
+        self._revision = loaded.revision
+        self._first = loaded
+        self._files: Sequence[Path] = loaded.files
+        self._stop = asyncio.Event()
+        self._crew: Crew | None = None
+        self._reloading = asyncio.Lock()
+        self._last_reload: dict[str, Any] = {"at": _now(), "why": "start", "outcome": "reloaded", "seconds": None}
+        self._last_rejection: dict[str, Any] | None = None
+        self._hangups: set[asyncio.Task[dict[str, Any]]] = set()
+        self.log = Log(config.gateway.log.level, config.gateway.log.format, time.time)
+
+    def _load(self) -> tuple[Loaded, Config | None]:
+        """Loads and builds what the files say now; the config is None where it is not to be served."""
+        loaded = load(self._paths, known=KNOWN, environ=self._environ)
+        if loaded.config is None or loaded.diagnostics.has_errors:
+            return loaded, None
+        build(loaded.config, loaded.secrets, StatePool(), revision=loaded.revision)
+        return loaded, loaded.config
+
+    async def run(self, ready: asyncio.Future[str] | None = None) -> None:
+        """Serves until SIGTERM or SIGINT. `ready` is given the URL once every worker accepts connections."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._signalled)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+        gateway = self._config.gateway
+        count = gateway.workers if isinstance(gateway.workers, int) else len(os.sched_getaffinity(0))
+        sockets = bind(gateway.listen, count)
+        offer = Offer(self._revision, self._first.payload())
+        del self._first
+        crew = self._crew = Crew(sockets, offer, self.log, self._asked)
+        watching: asyncio.Task[None] | None = None
+        try:
+            crew.tell(self._status())
+            await crew.start()
+            url = url_of(sockets[0])
+            self.log.line("info", "serving", url=url, workers=count, revision=self._revision[:12])
+            if ready is not None:
+                ready.set_result(url)
+            if gateway.reload:
+                watching = loop.create_task(self._watch())
+            await self._stop.wait()
+            self.log.line("info", "stopping: open requests are finished first", within=self._config.gateway.drain)
+        finally:
+            if watching is not None:
+                watching.cancel()
+            await crew.stop(self._config.gateway.drain + GRACE)
+            for sock in sockets:
+                sock.close()
+
+    def _signalled(self) -> None:
+        if self._stop.is_set() and self._crew is not None:
+            self._crew.kill()  # asked twice: at once
+        self._stop.set()
+
+    def _hung_up(self) -> None:
+        task = asyncio.get_running_loop().create_task(self.reload("SIGHUP"))
+        self._hangups.add(task)
+        task.add_done_callback(self._hangups.discard)
+
+    async def _asked(self) -> bytes:
+        return msgspec.json.encode(await self.reload("POST /-/reload"))
+
+    async def _watch(self) -> None:
+        seen = await asyncio.to_thread(fingerprint, self._files)
+        async for _ in changes(lambda: self._files, seen, self._stop):
+            await self.reload("a source changed")
+
+    async def reload(self, why: str) -> dict[str, Any]:
+        """Reads the sources anew and puts them in force in every worker, or in none.
+
+        Returns what happened: `outcome` is "reloaded", "unchanged" or "rejected" (then with `diagnostics`),
+        `revision` is the one in force afterwards.
+        """
+        async with self._reloading:
+            started = time.monotonic()
+            record = await self._reload()
+            record = {"at": _now(), "why": why, "seconds": round(time.monotonic() - started, 4), **record}
+            if record["outcome"] == "rejected":
+                self._last_rejection = record
+                because = [f"{found['code']} at {found['at']}" for found in record["diagnostics"]]
+                self.log.line("error", "reload rejected, the last good configuration keeps serving", why=why, because=because)
+            elif record["outcome"] == "reloaded":
+                self._last_reload = record
+                self._last_rejection = None
+                self.log.line("info", "reloaded", why=why, revision=self._revision[:12], seconds=record["seconds"])
+            if self._crew is not None:
+                self._crew.tell(self._status())
+            return record
+
+    async def _reload(self) -> dict[str, Any]:
+        loaded, config = await asyncio.to_thread(self._load)
+        self._files = loaded.files or self._files
+        if config is None:
+            return self._rejected(loaded, list(loaded.diagnostics))
+        if loaded.revision == self._revision:
+            self._last_rejection = None  # what was broken has been put back
+            return {"outcome": "unchanged", "revision": self._revision}
+        refused = needs_restart(self._config, config, loaded)
+        if refused:
+            return self._rejected(loaded, refused)
+        if self._crew is None:
+            raise RuntimeError("nothing to reload: no worker was started")
+        error = await self._crew.offer(Offer(loaded.revision, loaded.payload()))
+        if error is not None:
+            return {
+                "outcome": "rejected",
+                "revision": self._revision,
+                "rejected_revision": loaded.revision,
+                "diagnostics": [{"code": "not-prepared", "severity": "error", "at": "workers", "detail": error}],
+            }
+        self._config, self._revision = config, loaded.revision
+        return {"outcome": "reloaded", "revision": loaded.revision}
+
+    def _rejected(self, loaded: Loaded, found: Sequence[Diagnostic]) -> dict[str, Any]:
+        errors = [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
+        return {
+            "outcome": "rejected",
+            "revision": self._revision,
+            "rejected_revision": loaded.revision,
+            "diagnostics": [_told(diagnostic) for diagnostic in errors],
+        }
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "revision": self._revision,
+            "last_reload": self._last_reload,
+            "last_rejection": self._last_rejection,
+        }
+
+
+def _told(diagnostic: Diagnostic) -> dict[str, Any]:
+    """A diagnostic for /health and the log: no source lines, since those may hold what should not be shown."""
+    span = diagnostic.span
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "summary": diagnostic.summary,
+        "detail": diagnostic.detail,
+        "at": f"{span.path}:{span.line}:{span.column}" if span is not None else "",
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def url_of(sock: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def bind(listen: str, count: int) -> list[socket.socket]:
+    """`count` sockets on one address, each with a queue of its own: the kernel spreads connections over them.
+
+    Port 0 takes a free one. Raises OSError where the address cannot be had.
+    """
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    family, kind, proto, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
+    sockets: list[socket.socket] = []
+    for _ in range(count):
+        sock = socket.socket(family, kind, proto)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(address if not sockets else sockets[0].getsockname())
+        sockets.append(sock)
+    return sockets
