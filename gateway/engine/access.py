@@ -64,5 +64,5 @@ class Keyring(msgspec.Struct, frozen=True):
         if self.open:
             return ANYONE
         if secret is None:
-            return "No API key was given. Send it as 'Authorization: Bearer KEY', 'x-api-key', 'x-goog-api-key' or '?key='."
+            return "No API key was given. Send 'Authorization: Bearer KEY', 'x-api-key', 'x-goog-api-key' or '?key='."
         return "Incorrect API key."

@@ -16,7 +16,11 @@ _CLIENTS: Final = frozenset(
     (Kind.CONTEXT_WINDOW, Kind.CONTENT_FILTER, Kind.UNSUPPORTED, Kind.INVALID_REQUEST)
 )
 
-_TYPES: Final[dict[int, str]] = {400: "invalid_request_error", 429: "rate_limit_error", 503: "service_unavailable_error"}
+_TYPES: Final[dict[int, str]] = {
+    400: "invalid_request_error",
+    429: "rate_limit_error",
+    503: "service_unavailable_error",
+}
 
 _WORDS: Final[dict[Kind, str]] = {
     Kind.CONNECTION: "could not be reached",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from asyncio import CancelledError
+from types import SimpleNamespace
 from typing import Final
 
 from sanic import Request, Sanic
@@ -40,9 +41,9 @@ _STATUS_CODES: Final[dict[int, tuple[str, str]]] = {
 }
 
 
-def make_app(serving: Serving) -> Sanic:
+def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
     """The application, ready to be given a socket. `serving` has an Engine in force."""
-    config = Config(load_env=False)
+    config = Config(env_prefix=None)
     config.ACCESS_LOG = False
     config.MOTD = False
     config.REQUEST_MAX_SIZE = serving.live.engine.max_body

@@ -94,7 +94,7 @@ class Snapshot(Message, frozen=True):
     body: bytes
 
 
-Any: TypeAlias = (
+AnyMessage: TypeAlias = (
     Prepare
     | Prepared
     | Commit
@@ -109,7 +109,7 @@ Any: TypeAlias = (
     | Snapshot
 )
 
-_DECODER: Final = msgspec.msgpack.Decoder(Any)
+_DECODER: Final = msgspec.msgpack.Decoder(AnyMessage)
 
 
 class Channel:
@@ -131,13 +131,14 @@ class Channel:
         body = msgspec.msgpack.encode(message)
         self._writer.write(len(body).to_bytes(_LENGTH, "big") + body)
 
-    async def receive(self) -> Any | None:
+    async def receive(self) -> AnyMessage | None:
         """The next message, None at the end."""
         try:
             length = int.from_bytes(await self._reader.readexactly(_LENGTH), "big")
             if length > _MOST:
                 return None
-            return _DECODER.decode(await self._reader.readexactly(length))
+            message: AnyMessage = _DECODER.decode(await self._reader.readexactly(length))
+            return message
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 

@@ -116,9 +116,7 @@ class Crew:
         fds = (listen.fileno(), theirs.fileno())
         command = [sys.executable, "-m", "gateway.server.worker", *map(str, fds)]
         try:
-            process = await asyncio.to_thread(
-                subprocess.Popen, command, pass_fds=fds, stdin=subprocess.DEVNULL
-            )
+            process = await asyncio.to_thread(subprocess.Popen, command, pass_fds=fds, stdin=subprocess.DEVNULL)
         finally:
             theirs.close()
         ours.setblocking(False)
@@ -176,9 +174,11 @@ class Crew:
             await asyncio.sleep(RESPAWN_PAUSE)
             async with self._changing:
                 try:
-                    return await self._start(index)
+                    await self._start(index)
                 except (RuntimeError, OSError) as error:
                     self._log.line("error", "a worker could not be started", worker=index, why=str(error))
+                else:
+                    return
 
     async def _answer_reload(self, worker: Worker, id_: int) -> None:
         worker.control.send(say.Reply(id_, await self._ask_reload()))

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from random import getrandbits
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from sanic import Request
-from sanic.response import BaseHTTPResponse, HTTPResponse
+from sanic.response import HTTPResponse
 
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
@@ -28,7 +28,7 @@ from gateway.routing.run import Course, interrupted, run
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
-Handler: TypeAlias = Callable[[Request], Awaitable[BaseHTTPResponse | None]]
+Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, HTTPResponse | None]]
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -151,7 +151,7 @@ class Exchange:
 def handler(serving: Serving, protocol: Protocol, operation: str) -> Handler:
     """The handler of one protocol row."""
 
-    async def handle(request: Request) -> BaseHTTPResponse | None:
+    async def handle(request: Request) -> HTTPResponse | None:
         pin = serving.live.pin()
         exchange = Exchange(serving, pin.engine, protocol, operation, request_id(request))
         request.ctx.request_id = exchange.id
@@ -163,7 +163,7 @@ def handler(serving: Serving, protocol: Protocol, operation: str) -> Handler:
     return handle
 
 
-async def _serve(request: Request, exchange: Exchange) -> BaseHTTPResponse | None:
+async def _serve(request: Request, exchange: Exchange) -> HTTPResponse | None:
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
     try:
@@ -195,7 +195,7 @@ async def _serve(request: Request, exchange: Exchange) -> BaseHTTPResponse | Non
     return None
 
 
-async def _fail(exchange: Exchange, failure: Failure, writer: StreamWriter | None) -> BaseHTTPResponse | None:
+async def _fail(exchange: Exchange, failure: Failure, writer: StreamWriter | None) -> HTTPResponse | None:
     """The end of the chain: a status where nothing was sent yet, an error inside the stream where something was."""
     refusal = refusal_of(failure, exchange.course.trials)
     if writer is None or not writer.begun:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -26,7 +26,7 @@ def _model(route: Route) -> dict[str, Any]:
     return {"id": route.name, "object": "model", "created": _CREATED, "owned_by": route.owner}
 
 
-def health(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
+def health(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
     """The revision that runs, the last reload, and the last rejection with its diagnostics."""
 
     async def handle(request: Request) -> HTTPResponse:
@@ -40,7 +40,7 @@ def health(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
     return handle
 
 
-def metrics(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
+def metrics(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
     """All workers' counters in Prometheus' text format."""
 
     async def handle(request: Request) -> HTTPResponse:
@@ -50,7 +50,7 @@ def metrics(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
     return handle
 
 
-def reload(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
+def reload(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
     """Reads the file anew. 200 with what happened, 422 with the diagnostics where it was rejected."""
 
     async def handle(request: Request) -> HTTPResponse:
@@ -70,7 +70,7 @@ def reload(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
     return handle
 
 
-def models(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
+def models(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
     """The models that the caller may use, as OpenAI lists them."""
 
     async def handle(request: Request) -> HTTPResponse:
@@ -82,7 +82,7 @@ def models(serving: Serving) -> Callable[[Request], Awaitable[HTTPResponse]]:
     return handle
 
 
-def model(serving: Serving) -> Callable[..., Awaitable[HTTPResponse]]:
+def model(serving: Serving) -> Callable[..., Coroutine[Any, Any, HTTPResponse]]:
     """One model, by a name that may hold slashes."""
 
     async def handle(request: Request, name: str) -> HTTPResponse:

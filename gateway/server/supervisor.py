@@ -132,7 +132,9 @@ class Supervisor:
             if record["outcome"] == "rejected":
                 self._last_rejection = record
                 because = [f"{found['code']} at {found['at']}" for found in record["diagnostics"]]
-                self.log.line("error", "reload rejected, the last good configuration keeps serving", why=why, because=because)
+                self.log.line(
+                    "error", "reload rejected, the last good configuration keeps serving", why=why, because=because
+                )
             elif record["outcome"] == "reloaded":
                 self._last_reload = record
                 self._last_rejection = None

@@ -26,8 +26,9 @@ from gateway.events import Event, Reloaded
 from gateway.routing.run import Tools
 from gateway.sandbox.local import LocalUpstream
 from gateway.server import channel as say
-from gateway.server.app import Serving, make_app
+from gateway.server.app import make_app
 from gateway.server.channel import Channel
+from gateway.server.serving import Serving
 from gateway.state.pool import StatePool
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics, Sample
@@ -124,7 +125,7 @@ class Worker:
         self._emit(Reloaded(engine.revision, len(engine.routes)))
         self._control.send(say.Committed(engine.revision))
 
-    async def _take(self, message: say.Any) -> bool:
+    async def _take(self, message: say.AnyMessage) -> bool:
         """One message of the supervisor; False when it is time to go."""
         match message:
             case say.Prepare():
@@ -160,9 +161,8 @@ class Worker:
                 )
                 if server is None:
                     raise RuntimeError("Sanic gave no server")
-                await server.startup()
-                await server.before_start()
-                await server.after_start()
+                for start in (server.startup, server.before_start, server.after_start):
+                    await start()  # type: ignore[no-untyped-call]  # Sanic's lifecycle is not annotated
                 gc.collect()
                 gc.freeze()  # what start-up made stays; collections need not look at it again
         if server is not None:

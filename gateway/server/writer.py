@@ -68,7 +68,7 @@ class StreamWriter:
         if self._response is not None:
             if data:
                 await self._response.send(data)
-            await self._response.eof()
+            await self._response.send(end_stream=True)
 
     def cancel(self) -> None:
         """No more watching. Owed by whoever does not `end`."""
@@ -95,10 +95,8 @@ class StreamWriter:
         now = self._clock()
         blocked = self._sending_since
         if blocked is not None and now - blocked > STALLED_READER:
-            transport = self._request.transport
-            if transport is not None:
-                transport.abort()
-            return
+            self._request.protocol.abort()  # type: ignore[attr-defined]  # it is Sanic's HttpProtocol
+            return  # Sanic now cancels the request, whose task ends the upstream
         wait = self._silence
         if blocked is None and now - self._last >= self._silence:
             self._pending = asyncio.get_running_loop().create_task(self._keep_alive())

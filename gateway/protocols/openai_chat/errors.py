@@ -86,12 +86,7 @@ def failure_of(error: Any, status: int | None, retry_after: float | None = None)
         error = {}
     raw_code = error.get("code")
     code = _text(raw_code)
-    if (
-        status is None
-        and isinstance(raw_code, int)
-        and not isinstance(raw_code, bool)
-        and 400 <= raw_code < 600
-    ):
+    if status is None and isinstance(raw_code, int) and not isinstance(raw_code, bool) and 400 <= raw_code < 600:
         status = raw_code
     kind_word = _text(error.get("type"))
     message = _text(error.get("message")) or "the upstream gave no message"
@@ -122,6 +117,8 @@ def _kind(status: int | None, code: str | None, type_: str | None, message: str)
     known = _STATUSES.get(status)
     if known is not None:
         return known
+    if status < 400:
+        return Kind.BAD_RESPONSE
     return Kind.SERVER_ERROR if status >= 500 else Kind.INVALID_REQUEST
 
 

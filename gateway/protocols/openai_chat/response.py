@@ -38,22 +38,21 @@ class WireUsage(msgspec.Struct):
         )
 
 
-_USAGE: Final = msgspec.json.Decoder(WireUsage)
+_USAGE: Final = msgspec.json.Decoder(WireUsage | None)
 
 
-def usage_of(raw: msgspec.Raw | None) -> Usage | None:
+def usage_of(raw: msgspec.Raw) -> Usage | None:
     """The usage in an undecoded `usage` value, None where there is none that makes sense."""
-    if raw is None:
-        return None
     try:
-        return _USAGE.decode(raw).neutral()
+        usage = _USAGE.decode(raw)
     except msgspec.DecodeError:
         return None
+    return usage.neutral() if usage is not None else None
 
 
 class _Answer(msgspec.Struct):
     choices: list[msgspec.Raw] | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
     error: Any = None
 
 
@@ -68,9 +67,7 @@ def decode_answer(body: bytes) -> Usage | None:
     try:
         answer = _ANSWER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Failed(
-            Failure(kind=Kind.BAD_RESPONSE, message=f"the answer is not a chat completion: {error}")
-        ) from None
+        raise Failed(Failure(kind=Kind.BAD_RESPONSE, message=f"the answer is not a chat completion: {error}")) from None
     if answer.error is not None:
         raise Failed(failure_of(answer.error, None))
     if not answer.choices:

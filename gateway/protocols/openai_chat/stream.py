@@ -32,7 +32,7 @@ class _Choice(msgspec.Struct):
 
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
-    usage: msgspec.Raw | None = None
+    usage: msgspec.Raw = msgspec.Raw(b"null")
     error: Any = None
 
 
@@ -52,31 +52,33 @@ def _bears_content(chunk: _Chunk) -> bool:
 class Sniffer:
     """See `contract.StreamSniffer`."""
 
-    __slots__ = ("_done", "_finished", "_held", "_partial", "_strip", "content", "failure", "usage")
+    __slots__ = ("_done", "_finished", "_held", "_partial", "_size", "_strip", "content", "failure", "usage")
 
     def __init__(self, strip_usage: bool) -> None:
         self.content = False
         self.usage: Usage | None = None
         self.failure: Failure | None = None
         self._strip = strip_usage
-        self._partial = b""
+        self._partial: list[bytes] = []
+        self._size = 0
         self._held: list[bytes] = []
         self._done = False
         self._finished = False
 
     def feed(self, data: bytes) -> bytes:
         """Takes the next bytes; returns whole frames for the client, b"" while there are none."""
-        data = self._partial + data if self._partial else data
+        if b"\n" not in data and b"\r" not in data:  # the middle of a long frame: joined once, at its end
+            self._keep(data)
+            return b""
+        if self._partial:
+            data = b"".join((*self._partial, data))
+            self._partial.clear()
+            self._size = 0
         cut = last_frame_end(data)
         if cut != len(data):
-            self._partial = data[cut:]
+            self._keep(data[cut:])
             data = data[:cut]
-            if len(self._partial) > _FRAME_MOST:
-                self._fail("one event of the stream is larger than 16 MiB")
-                return b""
-        else:
-            self._partial = b""
-        if not data:
+        if not data or self.failure is not None:
             return b""
         if self.content:
             return self._forward(data)
@@ -87,8 +89,10 @@ class Sniffer:
         if self.failure is not None:
             return b""
         out = b""
-        if self._partial.strip():  # the last frame lacks its blank line
-            data, self._partial = self._partial + b"\n\n", b""
+        partial = b"".join(self._partial)
+        if partial.strip():  # the last frame lacks its blank line
+            data = partial.rstrip(b"\r\n") + b"\n\n"
+            self._partial.clear()
             out = self._forward(data) if self.content else self._open(data)
             if self.failure is not None:
                 return b""
@@ -102,6 +106,12 @@ class Sniffer:
                 kind=Kind.INTERRUPTED, message="the stream ended without a finish reason and without [DONE]"
             )
         return out
+
+    def _keep(self, partial: bytes) -> None:
+        self._partial.append(partial)
+        self._size += len(partial)
+        if self._size > _FRAME_MOST:
+            self._fail("one event of the stream is larger than 16 MiB")
 
     def _fail(self, message: str) -> None:
         kind = Kind.INTERRUPTED if self.content else Kind.BAD_RESPONSE

@@ -1,0 +1,17 @@
+-- A POST of about 1 KB with the caller's key; the result as one JSON line. Arguments after `--`: key, model.
+function init(arguments)
+  local key, model = arguments[1], arguments[2]
+  wrk.method = "POST"
+  wrk.headers["content-type"] = "application/json"
+  wrk.headers["authorization"] = "Bearer " .. key
+  local text = string.rep("What is the capital of France? ", 29)
+  wrk.body = '{"model":"' .. model .. '","temperature":0.2,"messages":[{"role":"user","content":"' .. text .. '"}]}'
+end
+
+function done(summary, latency, requests)
+  local errors = summary.errors
+  io.write(string.format(
+    '\nresult {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"failed":%d}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end

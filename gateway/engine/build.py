@@ -1,0 +1,381 @@
+"""Config + StatePool → Engine: names become references here, and nowhere later.
+
+The configuration has been checked (`config.load`), so a name that cannot be found here is a fault of the gateway, not
+of the file. Everything that every request would otherwise compute is computed once: URLs, header blocks, time-outs,
+the order of patterns. Secrets go into lanes and the keyring, never into nodes; the digest over the nodes names the
+program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider, RequestEdits
+from gateway.config.model import Target as Wanted
+from gateway.config.refs import Secrets
+from gateway.engine.access import Caller, Keyring
+from gateway.engine.engine import Engine, Pattern, Route
+from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
+from gateway.failure import Kind
+from gateway.protocols import PROTOCOLS
+from gateway.protocols.contract import Edits
+from gateway.providers.auth import AUTH
+from gateway.providers.catalog import PRESETS, Preset
+from gateway.providers.endpoints import origin_of
+from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
+from gateway.routing.runtime import Lane, Runtime
+from gateway.state.breaker import Breaker
+from gateway.state.pool import Cursor, Identity, Load, StatePool
+from gateway.transport.contract import Origin, Timeouts
+
+_SENT: Final = (("content-type", "application/json"), ("accept-encoding", "identity"))
+_NO_KEY: Final = "none"
+
+
+def build(config: Config, secrets: Secrets, state: StatePool, *, revision: str) -> Engine:
+    """The Engine of a checked configuration. Raises KeyError or ValueError only for what checking let through."""
+    return _Builder(config, secrets, state, revision).engine()
+
+
+class _Builder:
+    """One compilation: the tables that are filled on the way."""
+
+    def __init__(self, config: Config, secrets: Secrets, state: StatePool, revision: str) -> None:
+        self.config = config
+        self.secrets = secrets
+        self.state = state
+        self.revision = revision
+        self.nodes: dict[str, Node] = {}
+        self.lanes: dict[str, tuple[Lane, ...]] = {}
+        self.loads: dict[str, Load] = {}
+        self.pools: dict[str, Cursor] = {}
+        self.cursors: dict[str, Cursor] = {}
+        self.credentials: dict[str, tuple[tuple[str, str, str], ...]] = {}
+        self.origins: dict[str, tuple[Origin, str]] = {}
+        self.breakers: dict[Identity, Breaker] = {}
+
+    def engine(self) -> Engine:
+        config = self.config
+        routes = {name: self.route(name) for name in (*config.models, *config.combos) if "*" not in name}
+        patterns: list[tuple[str, Route, bool]] = [
+            (name, self.route(name), True) for name in config.models if "*" in name
+        ]
+        for name, model in config.models.items():
+            for deployment in model.deployments:
+                place = f"{name}@{deployment.provider}"
+                route = msgspec.structs.replace(self.route(place), public=model.visibility == "public")
+                routes[place] = route
+        for alias in config.aliases:
+            route = self.route(self.meaning(alias))
+            if "*" in alias:
+                patterns.append((alias, msgspec.structs.replace(route, label=alias, public=True), False))
+            else:
+                routes[alias] = msgspec.structs.replace(route, name=alias, label=alias, public=True)
+        ordered = sorted(patterns, key=lambda item: specificity(item[0]))
+        return Engine(
+            revision=self.revision,
+            digest=self.digest(routes, ordered),
+            routes=routes,
+            patterns=tuple(_pattern(*item) for item in ordered),
+            runtime=Runtime(self.lanes, self.loads, self.pools, self.cursors),
+            keyring=self.keyring(),
+            origins=frozenset(origin for origin, _ in self.origins.values()),
+            max_body=config.gateway.max_body,
+            drain=config.gateway.drain,
+        )
+
+    def meaning(self, alias: str) -> str:
+        """The model or combo at the end of a chain of aliases."""
+        name = alias
+        while name in self.config.aliases:
+            name = self.config.aliases[name]
+        return name
+
+    def route(self, name: str) -> Route:
+        node = self.node(name)
+        reached = targets(node)
+        totals = [target.total for target in reached]
+        model = self.config.models.get(name)
+        return Route(
+            name=name,
+            label=name,
+            node=node,
+            budget=None if None in totals else max((total for total in totals if total is not None), default=None),
+            models=tuple(dict.fromkeys(target.model for target in reached)),
+            public=model is None or model.visibility == "public",
+            owner=reached[0].provider if model is not None and len(reached) == 1 else "gateway",
+        )
+
+    def node(self, name: str) -> Node:
+        """The node of a public or internal name, with the fallbacks of that name; each is built once."""
+        name = self.meaning(name)
+        known = self.nodes.get(name)
+        if known is not None:
+            return known
+        if "@" in name and name not in self.config.models:
+            node = self.deployment(name)
+        elif name in self.config.models:
+            node = self.model(name, self.config.models[name])
+        else:
+            node = self.combo(name, self.config.combos[name])
+        rules = self.config.fallbacks.get(name)
+        if rules:
+            node = Chain(
+                name,
+                node,
+                tuple(
+                    Fallback(frozenset(Kind(word) for word in rule.on), tuple(self.node(to) for to in rule.to))
+                    for rule in rules
+                ),
+            )
+        self.nodes[name] = node
+        return node
+
+    def combo(self, name: str, combo: Combo) -> Node:
+        branches = tuple(
+            Branch(self.wanted(f"{name}[{index}]", target), _weight(target.weight))
+            for index, target in enumerate(combo.targets)
+        )
+        return self.split(name, combo.strategy, branches, combo.hold)
+
+    def wanted(self, place: str, target: Wanted) -> Node:
+        """A target of a combo: a name, or a group with a strategy of its own."""
+        if target.group is not None:
+            branches = tuple(
+                Branch(self.wanted(f"{place}[{index}]", inner), _weight(inner.weight))
+                for index, inner in enumerate(target.group)
+            )
+            return self.split(place, target.strategy or "priority", branches, target.hold)
+        if target.model is None:
+            raise ValueError(f"{place} has neither a model nor a group")
+        node = self.node(target.model)
+        if target.timeouts is None and target.retries is None:
+            return node
+        return self.overridden(node, target)
+
+    def overridden(self, node: Node, wanted: Wanted) -> Node:
+        """A node with what its place in a combo says of time-outs and retries, which is nearer than its own."""
+        if isinstance(node, Target):
+            name = node.model
+            model = self.config.models[name]
+            provider = self.config.providers[node.provider]
+            deployment = _deployment_of(model, node.provider)
+            return self.timed(node, (wanted, deployment, model, provider))
+        if isinstance(node, Chain):
+            return msgspec.structs.replace(node, primary=self.overridden(node.primary, wanted))
+        branches = tuple(
+            msgspec.structs.replace(branch, node=self.overridden(branch.node, wanted)) for branch in node.branches
+        )
+        return msgspec.structs.replace(node, branches=branches)
+
+    def split(self, name: str, strategy: str, branches: tuple[Branch, ...], hold: int | None) -> Split:
+        self.cursors[name] = self.state.cursor(name)
+        return Split(name, strategy, branches, hold or 0)
+
+    def model(self, name: str, model: Model) -> Node:
+        if not model.deployments:
+            if model.provider is None:
+                raise ValueError(f"model {name} has neither a provider nor deployments")
+            return self.target(name, name, model, model.provider, None)
+        branches = tuple(
+            Branch(
+                self.target(f"{name}@{deployment.provider}", name, model, deployment.provider, deployment),
+                _weight(deployment.weight),
+            )
+            for deployment in model.deployments
+        )
+        return self.split(name, model.strategy or "least_busy", branches, None)
+
+    def deployment(self, name: str) -> Node:
+        """`model@provider`: one place of a model that has several."""
+        base, _, provider = name.rpartition("@")
+        model = self.config.models[base]
+        deployment = _deployment_of(model, provider)
+        if deployment is None:
+            raise KeyError(name)
+        return self.target(name, base, model, provider, deployment)
+
+    def target(self, name: str, base: str, model: Model, provider_name: str, deployment: Deployment | None) -> Target:
+        provider = self.config.providers[provider_name]
+        preset = _preset(provider_name, provider)
+        origin, path = self.origin(provider_name, provider, preset)
+        protocol = PROTOCOLS[provider.protocol or (preset.protocol if preset is not None else "openai-chat")]
+        upstream = (deployment.id if deployment is not None else None) or model.id or base
+        target = Target(
+            name=name,
+            lanes=name,
+            model=base,
+            provider=provider_name,
+            upstream=upstream,
+            protocol=protocol.name,
+            origin=origin,
+            path=path + protocol.path,
+            whole=Timeouts(),
+            streamed=Timeouts(),
+            first_token=None,
+            total=None,
+            retries=retries_of(()),
+            breaker=breaker_of(_said("breaker", (model, provider, self.config.defaults))),
+            edits=_edits(model.request, deployment.request if deployment is not None else None),
+            ask_usage=preset.stream_usage if preset is not None else True,
+            context=model.context,
+            tags=tuple(dict.fromkeys((*provider.tags, *model.tags, *(deployment.tags if deployment else ())))),
+        )
+        target = self.timed(target, (deployment, model, provider))
+        self.lanes[name] = self.lane(target, provider_name, provider, preset)
+        self.loads[name] = self.state.load(name)
+        self.pools[name] = self.state.cursor(f"credentials of {name}")
+        return target
+
+    def timed(self, target: Target, nearest: Iterable[Any]) -> Target:
+        """The target with time-outs and retries of the nearest places that say something; defaults come last."""
+        places = (*nearest, self.config.defaults)
+        times = timeouts_of(_said("timeouts", places))
+        return msgspec.structs.replace(
+            target,
+            whole=Timeouts(connect=times.connect, first_byte=None, idle=times.idle, total=times.total),
+            streamed=Timeouts(connect=times.connect, first_byte=times.first_token, idle=times.idle, total=times.total),
+            first_token=times.first_token,
+            total=times.total,
+            retries=retries_of(_said("retries", places)),
+        )
+
+    def origin(self, name: str, provider: Provider, preset: Preset | None) -> tuple[Origin, str]:
+        known = self.origins.get(name)
+        if known is None:
+            base_url = provider.base_url or (preset.base_url if preset is not None else None)
+            if base_url is None:
+                raise ValueError(f"provider {name} has no base_url")
+            proxy = self.text(provider.egress_proxy) if provider.egress_proxy is not None else None
+            known = origin_of(base_url, provider.tls, proxy)
+            self.origins[name] = known
+        return known
+
+    def lane(self, target: Target, name: str, provider: Provider, preset: Preset | None) -> tuple[Lane, ...]:
+        fixed = tuple((header.lower(), value) for header, value in provider.headers.items())
+        sign = AUTH[preset.auth if preset is not None else "bearer"]
+        lanes = []
+        for credential, secret, mark in self.credentials_of(name, provider):
+            own = self.breaker(Identity(name, credential + mark, target.model))
+            whole = self.breaker(Identity(name, credential + mark, "*"))
+            signed = sign(secret) if secret else ()
+            lanes.append(Lane(credential, _SENT + signed + fixed, own, whole))
+        return tuple(lanes)
+
+    def credentials_of(self, name: str, provider: Provider) -> tuple[tuple[str, str, str], ...]:
+        """(name, secret, mark of the secret) of each credential; a changed secret is a new identity."""
+        known = self.credentials.get(name)
+        if known is None:
+            pairs: list[tuple[str, str]]
+            if provider.api_keys:
+                pairs = [(key, self.text(secret)) for key, secret in provider.api_keys.items()]
+            elif provider.api_key is None or provider.api_key == _NO_KEY:
+                pairs = [("none", "")]
+            else:
+                pairs = [("default", self.text(provider.api_key))]
+            known = tuple((key, secret, f"#{sha256(secret.encode()).hexdigest()[:8]}") for key, secret in pairs)
+            self.credentials[name] = known
+        return known
+
+    def breaker(self, identity: Identity) -> Breaker:
+        return self.breakers.setdefault(identity, self.state.breaker(identity))
+
+    def text(self, secret: Any) -> str:
+        """The value of a secret reference; text stays text."""
+        return secret if isinstance(secret, str) else self.secrets.value(secret)
+
+    def keyring(self) -> Keyring:
+        callers: dict[bytes, Caller] = {}
+        for name, key in self.config.keys.items():
+            caller = self.caller(name, key)
+            callers[caller.digest] = caller
+        return Keyring(open=self.config.gateway.auth == "open", callers=callers)
+
+    def caller(self, name: str, key: Key) -> Caller:
+        if key.hash is not None:
+            digest = bytes.fromhex(key.hash.removeprefix("sha256:"))
+        else:
+            digest = sha256(self.text(key.from_).encode()).digest()
+        exact, patterns = None, []
+        if key.allow is not None:
+            exact = frozenset(entry for entry in key.allow if "*" not in entry)
+            for entry in key.allow:
+                if "*" in entry:
+                    prefix, _, suffix = entry.partition("*")
+                    patterns.append((prefix, suffix))
+        return Caller(
+            name=name,
+            team=key.team,
+            admin=key.admin,
+            allow=exact,
+            patterns=tuple(patterns),
+            expires=key.expires,
+            disabled=key.disabled,
+            digest=digest,
+        )
+
+    def digest(self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]]) -> str:
+        """Over everything that decides where a request goes; secrets by their marks."""
+        program = {
+            "routes": {name: (route.node, route.public) for name, route in routes.items()},
+            "patterns": [(text, route.node, fills) for text, route, fills in patterns],
+            "credentials": {
+                name: [(credential, mark) for credential, _, mark in known] for name, known in self.credentials.items()
+            },
+            "keys": self.config.model_dump(mode="json", include={"keys"}),
+        }
+        return sha256(msgspec.json.encode(program, enc_hook=_plain, order="deterministic")).hexdigest()
+
+
+def specificity(pattern: str) -> tuple[int, int, str]:
+    """Sort key of patterns: the more literal text the earlier, then the longer prefix, then by text."""
+    return (-len(pattern.replace("*", "")), -len(pattern.partition("*")[0]), pattern)
+
+
+def _pattern(text: str, route: Route, fills: bool) -> Pattern:
+    prefix, _, suffix = text.partition("*")
+    return Pattern(prefix, suffix, route, fills)
+
+
+def _said(field: str, places: Iterable[Any]) -> list[Any]:
+    """What each place says of a field, nearest first."""
+    found = (getattr(place, field, None) for place in places if place is not None)
+    return [value for value in found if value is not None]
+
+
+def _weight(weight: float | None) -> float:
+    return 1.0 if weight is None else weight
+
+
+def _preset(name: str, provider: Provider) -> Preset | None:
+    if provider.preset is not None:
+        return PRESETS[provider.preset]
+    return PRESETS.get(name)
+
+
+def _deployment_of(model: Model, provider: str) -> Deployment | None:
+    return next((deployment for deployment in model.deployments if deployment.provider == provider), None)
+
+
+def _edits(*nearest_last: RequestEdits | None) -> Edits:
+    """The edits of a model and its deployment as one; the deployment is nearer."""
+    default: dict[str, bytes] = {}
+    always: dict[str, bytes] = {}
+    drop: dict[str, None] = {}
+    for edits in nearest_last:
+        if edits is not None:
+            default.update({name: msgspec.json.encode(value) for name, value in edits.default.items()})
+            always.update({name: msgspec.json.encode(value) for name, value in edits.options.items()})
+            always.update({name: msgspec.json.encode(value) for name, value in edits.set.items()})
+            drop.update(dict.fromkeys(edits.drop))
+    return Edits(tuple(default.items()), tuple(always.items()), tuple(drop))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    raise TypeError(f"cannot be part of a digest: {type(value).__name__}")

@@ -1,0 +1,27 @@
+"""The names that a configuration may use and that come from elsewhere: presets, protocols, strategies, failure kinds.
+
+`config` imports none of the rooms that own them; it is handed this value.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.config.known import Known, PresetFacts
+from gateway.failure import RULES, Falls, Kind
+from gateway.protocols import PROTOCOLS
+from gateway.providers.catalog import PRESETS
+from gateway.routing.strategies import STRATEGIES
+
+_NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
+
+KNOWN: Final = Known(
+    presets={
+        row.name: PresetFacts(protocol=row.protocol, needs_key=row.needs_key, has_base_url=row.base_url is not None)
+        for row in PRESETS.values()
+    },
+    protocols=frozenset(PROTOCOLS),
+    strategies=frozenset(STRATEGIES),
+    failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
+    falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
+)
