@@ -1,0 +1,44 @@
+"""Diagnostics for programs: one JSON document whose shape is versioned."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from gateway.diagnostics.diagnostic import Diagnostic, Diagnostics, Severity
+from gateway.diagnostics.source import Span
+
+VERSION: Final = 1
+
+
+def render(found: Diagnostics) -> str:
+    """`{"version", "diagnostics": [...], "summary": {"errors", "warnings"}}`; a place is null where there is none."""
+    diagnostics = list(found)
+    document = {
+        "version": VERSION,
+        "diagnostics": [as_dict(diagnostic) for diagnostic in diagnostics],
+        "summary": {
+            "errors": sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics),
+            "warnings": sum(diagnostic.severity is Severity.WARNING for diagnostic in diagnostics),
+        },
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+
+
+def as_dict(diagnostic: Diagnostic) -> dict[str, Any]:
+    """One diagnostic with flat, stable field names."""
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "summary": diagnostic.summary,
+        "detail": diagnostic.detail,
+        "suggestion": diagnostic.suggestion,
+        "path": diagnostic.path,
+        "place": _place(diagnostic.span),
+        "related": [{"label": related.label, "place": _place(related.span)} for related in diagnostic.related],
+    }
+
+
+def _place(span: Span | None) -> dict[str, Any] | None:
+    return None if span is None else {**msgspec.structs.asdict(span), "file": span.path}
