@@ -16,7 +16,9 @@ import json
 import resource
 import sys
 import time
+from functools import partial
 from statistics import quantiles
+from typing import cast
 from urllib.parse import urlsplit
 
 import uvloop
@@ -50,7 +52,7 @@ class Client(asyncio.Protocol):
         self._asked = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._ask()
 
     def _ask(self) -> None:
@@ -127,7 +129,7 @@ async def run(url: str, key: str, model: str, clients: int, seconds: float, hold
         group = opened[start : start + 100]
         for event in group:
             transport, _ = await loop.create_connection(
-                lambda event=event: Client(request, tally, event), parts.hostname, parts.port
+                partial(Client, request, tally, event), parts.hostname or "", parts.port or 80
             )
             transports.append(transport)
         await asyncio.gather(*(asyncio.wait_for(event.wait(), 60) for event in group))

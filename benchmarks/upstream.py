@@ -21,6 +21,7 @@ import re
 import signal
 from collections import deque
 from functools import lru_cache
+from typing import cast
 
 import httptools
 import uvloop
@@ -28,7 +29,7 @@ import uvloop
 EVENTS = 100
 EVENT_BYTES = 320
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"]*)"')
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"
+_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 _END = b"0\r\n\r\n"
 _USAGE = b'"usage":{"prompt_tokens":250,"completion_tokens":100,"total_tokens":350}'
 
@@ -67,7 +68,9 @@ def event(model: bytes) -> bytes:
 @lru_cache(maxsize=1024)
 def ending(model: bytes) -> bytes:
     """The finish, the usage, `[DONE]` and the end of the body."""
-    head = b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1700000000,"model":"%b",' % model
+    head = (
+        b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1700000000,"model":"%b",' % model
+    )
     finish = head + b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
     usage = head + b'"choices":[],%b}\n\n' % _USAGE
     return _chunk(finish + usage) + _chunk(b"data: [DONE]\n\n") + _END
@@ -109,7 +112,7 @@ class Upstream(asyncio.Protocol):
         self._model = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._fd: int = transport.get_extra_info("socket").fileno()
         self.open = True
 

