@@ -1,6 +1,7 @@
 """The upstream of the stream benchmarks and of the soak: as little work per event as Python allows.
 
-It answers any POST. The model named in the body decides what it sends, and is named in everything it sends:
+It answers any POST. The model named in the body decides what it sends, and is named in the `id` and the
+`model` of everything it sends:
 
     …json…   one JSON reply of about 1.5 KB
     …flood…  100 events of 320 bytes, as fast as they are taken, each in a write of its own
@@ -41,10 +42,11 @@ def _chunk(data: bytes) -> bytes:
 def json_reply(model: str) -> bytes:
     """A chat completion of about 1.5 KB."""
     body = (
-        b'{"id":"chatcmpl-0123456789","object":"chat.completion","created":1700000000,"model":"%b",'
+        b'{"id":"chatcmpl-%b","object":"chat.completion","created":1700000000,"model":"%b",'
         b'"choices":[{"index":0,"message":{"role":"assistant","content":"%b"},"finish_reason":"stop"}],%b}'
     )
-    return body % (model.encode(), b"lorem ipsum " * 105, _USAGE)
+    name = model.encode()
+    return body % (name, name, b"lorem ipsum " * 105, _USAGE)
 
 
 @lru_cache(maxsize=1024)
@@ -54,13 +56,15 @@ def whole(model: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
 
+def _opening(model: bytes) -> bytes:
+    head = b'data: {"id":"chatcmpl-%b","object":"chat.completion.chunk","created":1700000000,"model":"%b",'
+    return head % (model, model)
+
+
 @lru_cache(maxsize=1024)
 def event(model: bytes) -> bytes:
     """One chunk with one event of content, padded to `EVENT_BYTES`."""
-    head = (
-        b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1700000000,"model":"%b",'
-        b'"choices":[{"index":0,"delta":{"content":"' % model
-    )
+    head = _opening(model) + b'"choices":[{"index":0,"delta":{"content":"'
     tail = b'"},"finish_reason":null}]}\n\n'
     return _chunk(head + b"x" * max(1, EVENT_BYTES - len(head) - len(tail)) + tail)
 
@@ -68,9 +72,7 @@ def event(model: bytes) -> bytes:
 @lru_cache(maxsize=1024)
 def ending(model: bytes) -> bytes:
     """The finish, the usage, `[DONE]` and the end of the body."""
-    head = (
-        b'data: {"id":"chatcmpl-0123456789","object":"chat.completion.chunk","created":1700000000,"model":"%b",' % model
-    )
+    head = _opening(model)
     finish = head + b'"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
     usage = head + b'"choices":[],%b}\n\n' % _USAGE
     return _chunk(finish + usage) + _chunk(b"data: [DONE]\n\n") + _END

@@ -11,7 +11,8 @@ chat, streams, usage, JSON schemas and errors come from llama.cpp as it is. Inst
     python examples/local_model.py --port 8090    # the model alone
     python examples/local_model.py --gateway      # the same, and the gateway in front: `make serve-local`
 
-Once it answers it prints `ready: http://HOST:PORT/v1`. It is an example, not a part of the gateway: nothing in `gateway/` imports it.
+Once it answers it prints `ready: http://HOST:PORT/v1`. It is an example, not a part of the gateway: nothing in
+`gateway/` imports it.
 """
 
 from __future__ import annotations
