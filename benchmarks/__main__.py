@@ -46,7 +46,9 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
-def compare(stage: Stage, parts: list[str], rounds: int, seconds: float, streams: int, ceiling: bool) -> Results:
+def compare(
+    stage: Stage, parts: list[str], rounds: int, seconds: float, streams: int, ceiling: bool, peers: bool
+) -> Results:
     """direct, nginx and the gateway, interleaved: in each round each scenario meets one after the other."""
     results: Results = {}
     with ExitStack() as stack:
@@ -55,6 +57,9 @@ def compare(stage: Stage, parts: list[str], rounds: int, seconds: float, streams
         if not ceiling:
             port = free_port()
             candidates.append(stage.start_gateway(stack, configs.router(port, upstream), port)[0])
+            litellm = stage.start_litellm(stack, upstream) if peers else None
+            if litellm is not None:
+                candidates.append(litellm)
         servers = [candidate.server for candidate in candidates if candidate.server is not None]
         scenarios: list[tuple[str, Callable[[Candidate], Sample]]] = []
         if "memory" in parts:
@@ -109,6 +114,7 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=PARTS, help="a part; may be repeated")
     parser.add_argument("--json", type=Path, default=ROOT / "build/bench.json", help="where the samples go")
     parser.add_argument("--ceiling", action="store_true", help="direct and nginx only: what the harness can show")
+    parser.add_argument("--peers", action="store_true", help="also LiteLLM, where `litellm` is on the PATH")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a promise was missed")
     options = parser.parse_args()
     lack = lacking()
@@ -126,14 +132,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as place:
         stage = Stage(Path(place), gateway_core, load_core)
         if set(parts) - {"reload"}:
-            results |= compare(stage, parts, rounds, seconds, options.streams, options.ceiling)
+            results |= compare(stage, parts, rounds, seconds, options.streams, options.ceiling, options.peers)
         if "reload" in parts and not options.ceiling:
             results |= reload_by_size(stage, sizes, times)
     took = time.monotonic() - began
     print(f"{platform.machine()}, {len(usable)} cores, Python {platform.python_version()}, {rounds} round(s)")
     print(f"core {gateway_core}: the candidate; core {load_core}: the upstream and the load; {took:.0f} s in all\n")
     print(
-        table(results, [name for name in ("direct", "nginx", "gateway") if any(name in by for by in results.values())])
+        table(
+            results,
+            [name for name in ("direct", "nginx", "gateway", "litellm") if any(name in by for by in results.values())],
+        )
     )
     kept = promises(results)
     print("\n" + "\n".join(promise.line() for promise in kept))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
-KEY = "bench-0123456789abcdef"
+KEY = "sk-bench-0123456789abcdef"
 UPSTREAM_KEY = "upstream-0123456789abcdef"
 MODELS = ("json", "flood", "paced", "hold")
 
@@ -41,6 +41,21 @@ def router(port: int, upstream: int, extra_models: int = 0, note: int = 0, worke
     lines += [f"  {model}: {{strategy: priority, targets: [{model}-first, {model}-second]}}" for model in MODELS]
     digest = sha256(KEY.encode()).hexdigest()
     lines += ["keys:", f'  bench: {{hash: "sha256:{digest}", allow: [{", ".join(MODELS)}]}}']
+    return "\n".join(lines) + "\n"
+
+
+def litellm(upstream: int) -> str:
+    """LiteLLM's proxy with the same models and one master key, its logging off."""
+    lines = ["model_list:"]
+    for model in MODELS:
+        lines += [
+            f"  - model_name: {model}",
+            "    litellm_params:",
+            f"      model: openai/{model}",
+            f"      api_base: http://127.0.0.1:{upstream}/v1",
+            f"      api_key: {UPSTREAM_KEY}",
+        ]
+    lines += ["general_settings:", f"  master_key: {KEY}", "litellm_settings:", "  telemetry: false"]
     return "\n".join(lines) + "\n"
 
 

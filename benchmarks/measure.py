@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -58,6 +59,20 @@ class Stage:
         server = stack.enter_context(running(command, self.place / "nginx.log", self.gateway))
         wait_until_up(server, port, "/health")
         return Candidate("nginx", port, server)
+
+    def start_litellm(self, stack: ExitStack, upstream: int) -> Candidate | None:
+        """LiteLLM's proxy with one worker, where its program is on the PATH; else None."""
+        program = shutil.which("litellm")
+        if program is None:
+            return None
+        port = free_port()
+        file = self.place / "litellm.yaml"
+        file.write_text(configs.litellm(upstream))
+        command = [program, "--config", str(file), "--host", "127.0.0.1", "--port", str(port), "--num_workers", "1"]
+        environ = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+        server = stack.enter_context(running(command, self.place / "litellm.log", self.gateway, environ))
+        wait_until_up(server, port, "/health/liveliness")
+        return Candidate("litellm", port, server)
 
     def start_gateway(
         self, stack: ExitStack, text: str, port: int, name: str = "router.yaml"
@@ -123,8 +138,8 @@ def stream_load(stage: Stage, candidate: Candidate, model: str, streams: int, se
         "rate": result["events"] / result["seconds"],
         "first_p50_ms": result["first_p50"] * 1000,
         "first_p99_ms": result["first_p99"] * 1000,
-        "cpu_us": used / max(1, result["events"]) * 1e6,
-        "busy": used / result["seconds"],
+        "cpu_us": used / max(1, result["events"] + result["events_opening"]) * 1e6,
+        "busy": used / (result["seconds"] + result["seconds_opening"]),
     }
 
 

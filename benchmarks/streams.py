@@ -33,6 +33,7 @@ class Tally:
 
     def __init__(self) -> None:
         self.events = 0
+        self.opening = 0  # events that came while the streams were being opened
         self.streams = 0
         self.failed = 0
         self.complaint = ""
@@ -134,24 +135,25 @@ async def run(url: str, key: str, model: str, clients: int, seconds: float, hold
             transports.append(transport)
         await asyncio.gather(*(asyncio.wait_for(event.wait(), 60) for event in group))
     if hold:
-        report(tally, time.perf_counter() - began)
+        report(tally, time.perf_counter() - began, 0.0)
         await loop.run_in_executor(None, sys.stdin.read)
     else:
-        tally.events = 0
-        began = time.perf_counter()
+        tally.opening, tally.events = tally.events, 0
+        opening = time.perf_counter() - began
         await asyncio.sleep(seconds)
-        elapsed = time.perf_counter() - began
-        report(tally, elapsed)
+        report(tally, time.perf_counter() - began - opening, opening)
     tally.stopped = True
     for transport in transports:
         transport.abort()
 
 
-def report(tally: Tally, seconds: float) -> None:
-    """The result as one line."""
+def report(tally: Tally, seconds: float, opening: float) -> None:
+    """The result as one line. `opening` is the seconds before the measured ones."""
     cuts = quantiles(tally.first, n=100) if len(tally.first) > 1 else [0.0] * 99
     result = {
         "events": tally.events,
+        "events_opening": tally.opening,
+        "seconds_opening": opening,
         "seconds": seconds,
         "streams": tally.streams,
         "failed": tally.failed,

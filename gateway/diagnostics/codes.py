@@ -17,6 +17,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "not-a-mapping": ("The file is not a mapping", E_),
     "non-string-key": ("A key is not text", E_),
     "too-many-aliases": ("YAML aliases expand too far", E_),
+    "too-large": ("The file is too large to be a configuration", E_),
     "too-deep": ("The file is nested too deeply", E_),
     "unknown-tag": ("A YAML tag is not known", E_),
     "several-documents": ("The file holds several YAML documents", E_),

@@ -10,8 +10,7 @@ _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 # RFC 9110 §7.6.1, with what the transport writes itself.
 RESERVED: Final = frozenset(
-    ("connection", "content-length", "host", "keep-alive", "proxy-connection", "te", "trailer")
-    + ("transfer-encoding", "upgrade")
+    "connection content-length host keep-alive proxy-connection te trailer transfer-encoding upgrade".split()
 )
 
 

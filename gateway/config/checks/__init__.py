@@ -1,0 +1,51 @@
+"""What the types cannot say: one check is one function, one file per subject; `CHECKS` is all of them.
+
+A check takes a `Subject` and yields diagnostics. It looks at nothing else, and knows no other check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
+
+from gateway.config.checks import access, names, providers, routes, secrets, supported
+from gateway.config.checks.subject import Subject
+from gateway.diagnostics.diagnostic import Diagnostic
+
+Check: TypeAlias = Callable[[Subject], Iterable[Diagnostic]]
+
+CHECKS: Final[tuple[Check, ...]] = (
+    supported.unsupported_parts,
+    supported.unsupported_strategies,
+    names.collisions,
+    names.usable_names,
+    names.unknown_models,
+    names.unknown_failure_kinds,
+    names.alias_cycles,
+    names.route_cycles,
+    names.shadowed_aliases,
+    names.patterns,
+    providers.unknown_providers,
+    providers.presets_and_protocols,
+    providers.base_urls,
+    providers.credentials,
+    providers.headers,
+    providers.tls,
+    providers.unused,
+    routes.targets_given,
+    routes.repeated_targets,
+    routes.weights,
+    routes.options,
+    routes.unreachable_targets,
+    routes.self_fallbacks,
+    routes.windows,
+    routes.unused_models,
+    routes.deployments,
+    access.listening,
+    access.somebody_may_call,
+    access.keys,
+    access.allow_lists,
+    secrets.literals,
+)
+
+__all__ = ["CHECKS", "Check", "Subject"]

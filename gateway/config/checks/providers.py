@@ -1,0 +1,155 @@
+"""Providers: they exist, can be reached, have what they need to be asked, and are asked by somebody."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.config.checks.subject import Subject
+from gateway.config.known import PresetFacts
+from gateway.config.model import Provider
+from gateway.config.read import Path
+from gateway.diagnostics.diagnostic import Diagnostic
+from gateway.diagnostics.suggest import closest
+
+_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_OURS: Final = frozenset(
+    "connection content-length content-type host keep-alive proxy-connection te trailer transfer-encoding upgrade "
+    "accept-encoding".split()
+)
+
+
+def _facts(subject: Subject, name: str, provider: Provider) -> PresetFacts | None:
+    return subject.known.presets.get(provider.preset or name)
+
+
+def unknown_providers(subject: Subject) -> Iterator[Diagnostic]:
+    """Models name providers that are declared."""
+
+    def unknown(name: str, path: Path) -> Iterator[Diagnostic]:
+        if name in subject.config.providers:
+            return
+        near = closest(name, subject.config.providers)
+        fix = f"did you mean {near!r}?" if near else None
+        if fix is None and name in subject.known.presets:
+            fix = f"add it: `providers: {{{name}: …}}`; there is a preset of that name"
+        detail = f"{name!r} is not declared under `providers:`."
+        yield subject.report("unknown-provider", detail, path, suggestion=fix)
+
+    for model, entry in subject.config.models.items():
+        if entry.provider is not None:
+            yield from unknown(entry.provider, ("models", model, "provider"))
+        elif not entry.deployments:
+            detail = f"The model {model!r} needs a `provider`, or `deployments` where it is in several places."
+            yield subject.report("missing-key", detail, ("models", model), key=True)
+        for index, deployment in enumerate(entry.deployments):
+            yield from unknown(deployment.provider, ("models", model, "deployments", index, "provider"))
+
+
+def presets_and_protocols(subject: Subject) -> Iterator[Diagnostic]:
+    """Presets and protocols are those there are."""
+    presets, protocols = subject.known.presets, subject.known.protocols
+    for name, provider in subject.config.providers.items():
+        if provider.preset is not None and provider.preset not in presets:
+            near = closest(provider.preset, presets)
+            detail = f"{provider.preset!r} is no preset. Anything else is declared by `protocol:` and `base_url:`."
+            fix = f"did you mean {near!r}?" if near else None
+            yield subject.report("unknown-preset", detail, ("providers", name, "preset"), suggestion=fix)
+        if provider.protocol is not None and provider.protocol not in protocols:
+            near = closest(provider.protocol, protocols)
+            detail = f"{provider.protocol!r} is not spoken here. Known are: {', '.join(sorted(protocols))}."
+            fix = f"did you mean {near!r}?" if near else None
+            yield subject.report("unknown-protocol", detail, ("providers", name, "protocol"), suggestion=fix)
+        if provider.preset is None and name not in presets and provider.protocol is None:
+            near = closest(name, presets)
+            detail = f"{name!r} is no preset, so it must say which wire it speaks: `protocol: openai-chat`."
+            fix = f"did you mean {near!r}?" if near else None
+            yield subject.report("unknown-preset", detail, ("providers", name), key=True, suggestion=fix)
+
+
+def base_urls(subject: Subject) -> Iterator[Diagnostic]:
+    """Every provider has a base URL: absolute, without query and without credentials."""
+    for name, provider in subject.config.providers.items():
+        facts = _facts(subject, name, provider)
+        if provider.base_url is None:
+            if (facts is None and provider.protocol is not None) or (facts is not None and not facts.has_base_url):
+                detail = (
+                    f"{name!r} needs a `base_url`: what precedes the protocol's own path, such as http://host:8000/v1."
+                )
+                yield subject.report("missing-base-url", detail, ("providers", name), key=True)
+            continue
+        why = _not_a_base_url(provider.base_url)
+        if why is not None:
+            yield subject.report(
+                "bad-base-url", f"{why} Write it as http://host:8000/v1.", ("providers", name, "base_url")
+            )
+
+
+def _not_a_base_url(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"It is not a URL: {error}."
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        return "It is not an absolute http(s) URL."
+    if parts.username is not None or parts.password is not None:
+        return "It holds credentials, which belong into `api_key`."
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        return "It has a query or a fragment."
+    if port == 0 or not url.isascii() or any(char.isspace() for char in url):
+        return "It has a port or characters that cannot be used."
+    for suffix in ("/chat/completions", "/completions", "/messages"):
+        if parts.path.rstrip("/").endswith(suffix):
+            return f"It ends in {suffix}, which the protocol adds by itself."
+    return None
+
+
+def credentials(subject: Subject) -> Iterator[Diagnostic]:
+    """What needs a key has one, said in one way."""
+    for name, provider in subject.config.providers.items():
+        if provider.api_key is not None and provider.api_keys:
+            detail = f"{name!r} has both. Put all of them under `api_keys:`, each with a name."
+            yield subject.report("two-credentials", detail, ("providers", name, "api_keys"), key=True)
+        facts = _facts(subject, name, provider)
+        if provider.api_key is None and not provider.api_keys and facts is not None and facts.needs_key:
+            variable = name.upper().replace("-", "_").replace(".", "_")
+            detail = f"{name!r} answers 401 without one."
+            fix = f"add `api_key: {{env: {variable}_API_KEY}}`, or `api_key: none` where a proxy adds it"
+            yield subject.report("missing-api-key", detail, ("providers", name), key=True, suggestion=fix)
+
+
+def headers(subject: Subject) -> Iterator[Diagnostic]:
+    """Headers can be sent, and none could split a request."""
+    for name, provider in subject.config.providers.items():
+        for header, value in provider.headers.items():
+            path = ("providers", name, "headers", header)
+            if not _HEADER.fullmatch(header):
+                detail = f"{header!r} is not a header name: letters, digits and - are."
+                yield subject.report("bad-header", detail, path, key=True)
+            elif header.lower() in _OURS:
+                yield subject.report("bad-header", f"The gateway writes {header!r} itself.", path, key=True)
+            elif not _VALUE.fullmatch(value) or value != value.strip():
+                detail = f"The value of {header!r} holds a line break, outer space or characters beyond Latin-1."
+                yield subject.report("bad-header", detail, path)
+
+
+def tls(subject: Subject) -> Iterator[Diagnostic]:
+    """Certificates that are not checked are pointed out."""
+    for name, provider in subject.config.providers.items():
+        if provider.tls is not None and not provider.tls.verify:
+            detail = f"Anybody on the way to {name!r} can read and change requests. Name its authority with `tls.ca` instead."
+            yield subject.report("unverified-tls", detail, ("providers", name, "tls", "verify"))
+
+
+def unused(subject: Subject) -> Iterator[Diagnostic]:
+    """A provider without models does nothing."""
+    used = {model.provider for model in subject.config.models.values()}
+    used |= {deployment.provider for model in subject.config.models.values() for deployment in model.deployments}
+    for name in subject.config.providers:
+        if name not in used:
+            detail = f"No model has `provider: {name}`. Add one, or remove it."
+            yield subject.report("inert-provider", detail, ("providers", name), key=True)

@@ -1,0 +1,42 @@
+"""Secrets that are written into the file, wherever: text that looks like a key is one until proven otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from gateway.config.checks.subject import Subject
+from gateway.config.read import Path
+from gateway.diagnostics.diagnostic import Diagnostic
+
+# The published prefixes of providers' and platforms' keys.
+_KEYS: Final = re.compile(
+    r"\b(?:sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[A-Za-z0-9]{36,}"
+    r"|gsk_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,}|nvapi-[A-Za-z0-9_-]{20,}|r8_[A-Za-z0-9]{30,}"
+    r"|xox[abprs]-[A-Za-z0-9-]{10,}|AQ\.[A-Za-z0-9_-]{30,})"
+)
+_BEARER: Final = re.compile(r"(?i)^(?:bearer|basic)\s+\S{8,}")
+_HEADERS: Final = frozenset(
+    ("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
+)
+_FIX: Final = "put it into an environment variable or a file, and write `{env: NAME}` or `{file: PATH}` here"
+
+
+def literals(subject: Subject) -> Iterator[Diagnostic]:
+    """No text looks like a key, and no header that carries credentials is written out."""
+    yield from _inside(subject, (), subject.written)
+
+
+def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _inside(subject, (*path, key), inner)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _inside(subject, (*path, index), inner)
+    elif isinstance(value, str) and len(value) >= 8:
+        header = len(path) >= 2 and path[-2] == "headers" and str(path[-1]).lower() in _HEADERS
+        if header or _KEYS.search(value) or _BEARER.match(value):
+            detail = "This looks like a credential. It is not shown here; whoever can read the file can."
+            yield subject.report("secret-literal", detail, path, suggestion=_FIX)

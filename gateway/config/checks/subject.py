@@ -1,0 +1,104 @@
+"""What a check looks at: the typed configuration, the names that are known, and where everything stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.config.compose import Composed
+from gateway.config.known import Known
+from gateway.config.model import Config, Target
+from gateway.config.read import Path
+from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
+from gateway.diagnostics.suggest import closest
+
+
+class Subject:
+    """`secrets` are the values of references by `Ref.key`; `written` is the plain value of all files."""
+
+    def __init__(self, config: Config, known: Known, composed: Composed, secrets: Mapping[str, str]) -> None:
+        self.config = config
+        self.known = known
+        self.secrets = secrets
+        self._composed = composed
+        self.routes = frozenset((*config.models, *config.combos, *config.aliases))
+        self.places = frozenset(
+            f"{name}@{deployment.provider}" for name, model in config.models.items() for deployment in model.deployments
+        )
+
+    @property
+    def written(self) -> dict[str, Any]:
+        """The plain value of all files."""
+        return self._composed.value
+
+    def report(
+        self,
+        code: str,
+        detail: str,
+        path: Path,
+        *,
+        key: bool = False,
+        suggestion: str | None = None,
+        first: tuple[str, Path] | None = None,
+    ) -> Diagnostic:
+        """A diagnostic at a path; `first` is another place with a label, whose key is shown."""
+        related: tuple[Related, ...] = ()
+        if first is not None:
+            span = self._composed.span(first[1], key=True)
+            related = (Related(first[0], span),) if span is not None else ()
+        place = self._composed.span(path, key=key)
+        return diagnose(code, detail, place, ".".join(map(str, path)), suggestion, related)
+
+    def known_route(self, name: str) -> bool:
+        """Whether a name can be a target: a model, combo, alias, `model@provider`, or what a pattern model takes."""
+        if name in self.routes or name in self.places:
+            return True
+        return any(
+            name.startswith(pattern.partition("*")[0]) and name.endswith(pattern.partition("*")[2])
+            for pattern in self.config.models
+            if "*" in pattern
+        )
+
+    def did_you_mean(self, name: str) -> str | None:
+        """A suggestion for a route's name."""
+        near = closest(name, (*self.routes, *self.places))
+        return f"did you mean {near!r}?" if near is not None else None
+
+    def meaning(self, name: str) -> str:
+        """The model or combo behind aliases; the name itself where they lead in a circle."""
+        seen: set[str] = set()
+        while name in self.config.aliases and name not in seen:
+            seen.add(name)
+            name = self.config.aliases[name]
+        return name
+
+    def targets(self) -> Iterator[tuple[Path, Target]]:
+        """Every target of every combo, groups entered, with its path."""
+
+        def inside(path: Path, targets: list[Target]) -> Iterator[tuple[Path, Target]]:
+            for index, target in enumerate(targets):
+                yield (*path, index), target
+                if target.group is not None:
+                    yield from inside((*path, index, "group"), target.group)
+
+        for name in self.config.combos:
+            yield from inside(self.targets_path(name), self.config.combos[name].targets)
+
+    def targets_path(self, combo: str) -> Path:
+        """Where the targets of a combo stand, in its short or its long form."""
+        written = self.written.get("combos", {}).get(combo)
+        return ("combos", combo) if isinstance(written, list) else ("combos", combo, "targets")
+
+    def name_path(self, path: Path, target: Target) -> Path:
+        """Where the name of a target stands, in its short or its long form."""
+        value: Any = self.written
+        for step in path:
+            value = value[step]
+        return path if isinstance(value, str) else (*path, "model")
+
+    def rules_path(self, route: str, index: int) -> Path:
+        """Where the names of a fallback rule stand, in its short or its long form."""
+        written = self.written["fallbacks"][route]
+        if written and all(isinstance(item, str) for item in written):
+            return ("fallbacks", route)
+        return ("fallbacks", route, index, "to")

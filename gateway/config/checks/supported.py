@@ -1,0 +1,92 @@
+"""What the language has and this version does not run yet: refused, never accepted and inert.
+
+The tables are all there is to it; a part that comes to run loses its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from gateway.config.checks.subject import Subject
+from gateway.config.read import Path
+from gateway.diagnostics.diagnostic import Diagnostic
+
+# Top-level parts.
+PARTS: Final[Mapping[str, str]] = {
+    "teams": "Give each key its own `allow:`.",
+    "budgets": "Set spending limits at the provider.",
+    "policies": "Keep routes apart by `keys.*.allow`.",
+    "guardrails": "Use the provider's own moderation.",
+    "cache": "Every request goes to a provider.",
+    "tests": "Try the file with `gateway serve` on the sandbox provider.",
+}
+
+# Keys that may stand in several places, and what they may still say there.
+KEYS: Final[Mapping[str, str]] = {
+    "limits": "The provider's own limits apply; a 429 goes to the next credential or target.",
+    "on_lossy": "Requests are only forwarded to the wire that they came in on, which loses nothing.",
+    "sticky": "`round_robin` with `hold:` changes targets rarely.",
+    "price": "Costs are not counted yet.",
+    "supports": "Every target is taken to do what it is asked.",
+    "max_output": "The provider caps its answers.",
+    "tags": "Nothing reads them yet.",
+    "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
+}
+
+GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
+    "state": ("memory", "Health and rotation are kept in memory, by each worker."),
+    "ledger": (None, "Requests are counted at /metrics and logged."),
+    "config": ("locked", "The file is edited by people only."),
+    "trusted_proxies": ([], "No decision depends on the client's address."),
+}
+
+_PLACES: Final = ("providers", "models", "combos", "keys", "defaults")
+
+
+def unsupported_parts(subject: Subject) -> Iterator[Diagnostic]:
+    """Parts, settings and keys that would be inert."""
+    written = subject.written
+    for part, instead in PARTS.items():
+        if part in written:
+            yield subject.report(
+                "not-supported-yet", f"`{part}:` has no effect in this version. {instead}", (part,), key=True
+            )
+    for key, (default, instead) in GATEWAY.items():
+        value = written.get("gateway", {}).get(key, default)
+        if value != default:
+            detail = f"`gateway.{key}` has no effect in this version. {instead}"
+            yield subject.report("not-supported-yet", detail, ("gateway", key))
+    for place in _PLACES:
+        yield from _inside(subject, (place,), written.get(place))
+
+
+def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _inside(subject, (*path, index), item)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            named = len(path) == 1 and path[0] != "defaults"  # the name of an entry, which may be any word
+            if not named and key in KEYS:
+                detail = f"`{key}` has no effect in this version. {KEYS[key]}"
+                yield subject.report("not-supported-yet", detail, (*path, key), key=True)
+            elif key not in ("request", "headers", "api_keys", "api_key"):
+                yield from _inside(subject, (*path, key), inner)
+
+
+def unsupported_strategies(subject: Subject) -> Iterator[Diagnostic]:
+    """Strategies of the language that do not run yet."""
+    runs = ", ".join(sorted(subject.known.strategies))
+
+    def judge(strategy: str | None, path: Path) -> Iterator[Diagnostic]:
+        if strategy is not None and strategy not in subject.known.strategies:
+            detail = f"`{strategy}` does not run in this version. These do: {runs}."
+            yield subject.report("not-supported-yet", detail, path)
+
+    for name, combo in subject.config.combos.items():
+        yield from judge(combo.strategy, ("combos", name, "strategy"))
+    for name, model in subject.config.models.items():
+        yield from judge(model.strategy, ("models", name, "strategy"))
+    for path, target in subject.targets():
+        yield from judge(target.strategy, (*path, "strategy"))

@@ -1,0 +1,107 @@
+"""THE pipeline: files → text → tree → typed model → checks. Serving, validating and everything else come this way.
+
+Every stage collects what is wrong; a stage is only skipped where the one before left nothing to look at. The revision
+is a SHA-256 over the bytes of all files and the fingerprints of all secrets: same input, same revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from gateway.config import handoff
+from gateway.config.checks import CHECKS, Subject
+from gateway.config.compose import Composed
+from gateway.config.known import Known
+from gateway.config.model import Config
+from gateway.config.read import Path as TreePath
+from gateway.config.refs import Ref, Resolver, Secrets, Unresolved
+from gateway.config.schema import shape_errors
+from gateway.diagnostics.diagnostic import Diagnostics, diagnose
+from gateway.diagnostics.source import Source, Span
+
+
+class Loaded:
+    """What came of the files. `config` is None where they have no usable shape; `diagnostics` may refuse it still.
+
+    `files` is everything whose change matters: files, directories of includes, files that hold secrets.
+    """
+
+    def __init__(
+        self,
+        config: Config | None,
+        diagnostics: Diagnostics,
+        composed: Composed,
+        secrets: Secrets,
+        files: Sequence[Path],
+    ) -> None:
+        self.config = config
+        self.diagnostics = diagnostics
+        self.secrets = secrets
+        self.files = tuple(files)
+        self.sources: Mapping[str, Source] = composed.sources
+        self.revision = _revision(composed, secrets)
+        self._composed = composed
+
+    def span(self, path: TreePath, *, key: bool = False) -> Span | None:
+        """Where a path of the configuration is written."""
+        return self._composed.span(path, key=key)
+
+    def payload(self) -> bytes:
+        """For `handoff.restore`. Raises ValueError where there is no configuration."""
+        if self.config is None:
+            raise ValueError("there is no configuration to hand on")
+        return handoff.payload(self.config, self.secrets)
+
+
+def load(paths: Sequence[Path], *, known: Known, environ: Mapping[str, str]) -> Loaded:
+    """Loads one configuration from its files. Never raises for what they hold."""
+    composed = Composed()
+    for index, path in enumerate(paths):
+        composed.add(path, may_override=index > 0)
+    diagnostics = Diagnostics(composed.found)
+    resolver = Resolver(environ, paths[0].parent if paths else Path())
+    config: Config | None = None
+    values: dict[str, str] = {}
+    if composed.value:
+        try:
+            config = Config.model_validate(composed.value, context=resolver)
+        except ValidationError as error:
+            diagnostics.extend(shape_errors(error, composed))
+    if config is not None:
+        for where, ref in references(config):
+            found = resolver.text(ref.env, ref.file, ref.default)
+            if isinstance(found, Unresolved):
+                place = composed.span(where)
+                diagnostics.add(diagnose(found.code, found.detail, place, ".".join(map(str, where)), found.suggestion))
+            else:
+                values[ref.key] = found
+        subject = Subject(config, known, composed, values)
+        for check in CHECKS:
+            diagnostics.extend(check(subject))
+    return Loaded(config, diagnostics, composed, Secrets(values), [*composed.files, *resolver.files])
+
+
+def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:
+    """Every secret reference of a configuration, with where it stands."""
+    for name, provider in config.providers.items():
+        if provider.api_key is not None and not provider.api_key.none:
+            yield ("providers", name, "api_key"), provider.api_key
+        for key, ref in provider.api_keys.items():
+            if not ref.none:
+                yield ("providers", name, "api_keys", key), ref
+    for name, entry in config.keys.items():
+        if entry.from_ is not None:
+            yield ("keys", name, "from"), entry.from_
+
+
+def _revision(composed: Composed, secrets: Secrets) -> str:
+    digest = sha256()
+    for name, data in composed.bytes:
+        digest.update(f"{Path(name).name}\0{len(data)}\0".encode() + data)
+    for fingerprint in secrets.fingerprints():
+        digest.update(fingerprint.encode() + b"\0")
+    return digest.hexdigest()

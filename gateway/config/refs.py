@@ -1,0 +1,161 @@
+"""Typed references: `{env: NAME}`, `{env: NAME, default: …}`, `{file: PATH}`; and the secrets that they lead to.
+
+There is no interpolation: a reference is a value of its own, its text is put into no other text. In a secret's place
+a reference stays one, and its value travels apart from the configuration; everywhere else it is replaced by its
+value before the field's own type is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, model_serializer
+from pydantic_core import PydanticCustomError
+
+from gateway.diagnostics.suggest import closest
+
+SECRET_MOST: Final = 64 << 10
+
+
+class Ref(BaseModel):
+    """Where a secret is: exactly one of `env` and `file`, or `none` for "there is no secret"."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    env: str | None = None
+    file: str | None = None
+    default: str | None = None
+    none: bool = False
+
+    @model_serializer
+    def _written(self) -> dict[str, Any]:
+        if self.none:
+            return {"none": True}
+        if self.file is not None:
+            return {"file": self.file}
+        return {"env": self.env} if self.default is None else {"env": self.env, "default": self.default}
+
+    @property
+    def key(self) -> str:
+        """What names it among the secrets."""
+        return f"env:{self.env}" if self.env is not None else f"file:{self.file}"
+
+
+REFERENCE: Final[dict[str, Any]] = {
+    "title": "Reference",
+    "description": "A value that stands elsewhere: an environment variable or a file.",
+    "oneOf": [
+        {
+            "type": "object",
+            "properties": {
+                "env": {"type": "string", "description": "The name of an environment variable."},
+                "default": {"description": "What to take where the variable is not set."},
+            },
+            "required": ["env"],
+            "additionalProperties": False,
+        },
+        {
+            "type": "object",
+            "properties": {"file": {"type": "string", "description": "A path; relative to the file that names it."}},
+            "required": ["file"],
+            "additionalProperties": False,
+        },
+    ],
+    "examples": [{"env": "OPENAI_API_KEY"}, {"file": "/run/secrets/openai"}],
+}
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a plain value is written as a reference."""
+    return isinstance(value, dict) and (set(value) in ({"env"}, {"env", "default"}, {"file"}))
+
+
+class Secrets:
+    """The values of secret references, by `Ref.key`. Never shown: neither by repr nor in a message."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = dict(values)
+
+    def value(self, ref: Ref) -> str:
+        """The secret. Raises KeyError for a reference that was not resolved."""
+        return self._values[ref.key]
+
+    def fingerprints(self) -> list[str]:
+        """A short digest of each, ordered by key: equal secrets, equal fingerprints."""
+        return [f"{key}={sha256(value.encode()).hexdigest()[:16]}" for key, value in sorted(self._values.items())]
+
+    def __repr__(self) -> str:
+        return f"Secrets({len(self._values)} of them, masked)"
+
+    def handed_on(self) -> dict[str, str]:
+        """The plain values, for the channel to a worker and nothing else."""
+        return dict(self._values)
+
+
+class Unresolved(msgspec.Struct, frozen=True):
+    """A reference that leads nowhere: a diagnostic's code and detail."""
+
+    code: str
+    detail: str
+    suggestion: str | None = None
+
+
+class Resolver:
+    """Looks references up: in an environment, and in files relative to `base`. Notes every file that it read."""
+
+    def __init__(self, environ: Mapping[str, str], base: Path) -> None:
+        self._environ = environ
+        self._base = base
+        self.files: dict[Path, None] = {}
+
+    def text(self, env: str | None, file: str | None, default: str | None) -> str | Unresolved:
+        """The text behind a reference. A file loses one newline at its end."""
+        if env is not None:
+            value = self._environ.get(env)
+            if value is not None:
+                return value
+            if default is not None:
+                return default
+            near = closest(env, self._environ)
+            return Unresolved(
+                "unset-variable",
+                f"The environment variable {env} is not set. Set it, or write a `default:` beside it.",
+                f"did you mean {near}?" if near is not None else None,
+            )
+        path = self._base / (file or "")
+        self.files.setdefault(path)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            return Unresolved("unreadable-secret", f"{path} cannot be read: {error.strerror or error}.")
+        if len(data) > SECRET_MOST:
+            return Unresolved(
+                "unreadable-secret", f"{path} has {len(data):,} bytes; a secret has {SECRET_MOST:,} at most."
+            )
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            return Unresolved("unreadable-secret", f"{path} is not UTF-8 text.")
+        return text.removesuffix("\n").removesuffix("\r")
+
+    def plain(self, written: Mapping[str, Any]) -> str:
+        """A reference in a place that is not secret. Raises PydanticCustomError where it leads nowhere."""
+        default = written.get("default")
+        text = self.text(
+            written.get("env"),
+            written.get("file"),
+            default if default is None or isinstance(default, str) else _as_text(default),
+        )
+        if isinstance(text, Unresolved):
+            raise PydanticCustomError(
+                "reference", "{detail}", {"code": text.code, "detail": text.detail, "fix": text.suggestion or ""}
+            )
+        return text
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
