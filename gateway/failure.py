@@ -70,16 +70,10 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 RULES: Final[dict[Kind, Rule]] = {
-    Kind.CONNECTION: Rule(
-        retries=1, falls=Falls.YES, cooldown=Cooldown.TARGET, status=502, code="upstream_connection"
-    ),
+    Kind.CONNECTION: Rule(retries=1, falls=Falls.YES, cooldown=Cooldown.TARGET, status=502, code="upstream_connection"),
     Kind.TIMEOUT: Rule(falls=Falls.YES, cooldown=Cooldown.TARGET, status=504, code="upstream_timeout"),
-    Kind.SERVER_ERROR: Rule(
-        retries=2, falls=Falls.YES, cooldown=Cooldown.TARGET, status=502, code="upstream_error"
-    ),
-    Kind.OVERLOADED: Rule(
-        falls=Falls.YES, cooldown=Cooldown.TARGET_UNTIL_HINT, status=503, code="upstream_overloaded"
-    ),
+    Kind.SERVER_ERROR: Rule(retries=2, falls=Falls.YES, cooldown=Cooldown.TARGET, status=502, code="upstream_error"),
+    Kind.OVERLOADED: Rule(falls=Falls.YES, cooldown=Cooldown.TARGET_UNTIL_HINT, status=503, code="upstream_overloaded"),
     Kind.RATE_LIMIT: Rule(
         retries=1,
         next_credential=True,
@@ -111,13 +105,9 @@ RULES: Final[dict[Kind, Rule]] = {
         code="upstream_model_not_found",
         permanent=True,
     ),
-    Kind.CONTEXT_WINDOW: Rule(
-        falls=Falls.LARGER_WINDOW, status=400, code="context_length_exceeded", permanent=True
-    ),
+    Kind.CONTEXT_WINDOW: Rule(falls=Falls.LARGER_WINDOW, status=400, code="context_length_exceeded", permanent=True),
     Kind.CONTENT_FILTER: Rule(falls=Falls.OPT_IN, status=400, code="content_filter", permanent=True),
-    Kind.UNSUPPORTED: Rule(
-        falls=Falls.IF_SUPPORTED, status=400, code="unsupported_parameter", permanent=True
-    ),
+    Kind.UNSUPPORTED: Rule(falls=Falls.IF_SUPPORTED, status=400, code="unsupported_parameter", permanent=True),
     Kind.INVALID_REQUEST: Rule(falls=Falls.OPT_IN, status=400, code="invalid_request", permanent=True),
     Kind.BAD_RESPONSE: Rule(
         retries=1, falls=Falls.YES, cooldown=Cooldown.TARGET, status=502, code="upstream_bad_response"

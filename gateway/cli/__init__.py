@@ -1,0 +1,30 @@
+"""The command `gateway`: one thin file per verb, over the functions that the server uses.
+
+Exit codes: 0 good, 1 errors, 2 wrong usage, 3 warnings where `--strict` was asked for.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from gateway.cli.sandbox import sandbox
+from gateway.cli.schema import schema
+from gateway.cli.serve import serve
+from gateway.cli.validate import validate
+
+app = typer.Typer(
+    name="gateway",
+    help="An LLM gateway whose whole configuration is one reviewed file: router.yaml.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve)
+app.command()(validate)
+app.command()(sandbox)
+app.command()(schema)
+
+
+def main() -> None:
+    """The entry point."""
+    app()

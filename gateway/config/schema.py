@@ -78,8 +78,8 @@ def _with_reference(field: dict[str, Any]) -> dict[str, Any]:
     )
     if not scalar or field.get("title") == "Secret" or any(kind.get("title") == "Secret" for kind in kinds):
         return field
-    about = {key: field[key] for key in ("description", "default", "examples", "title") if key in field}
-    rest = {key: value for key, value in field.items() if key not in about}
+    about: dict[str, Any] = {key: field[key] for key in ("description", "default", "examples", "title") if key in field}
+    rest: dict[str, Any] = {key: value for key, value in field.items() if key not in about}
     options = rest.get("anyOf", [rest])
     return {"anyOf": [*options, {"$ref": "#/$defs/Reference"}], **about}
 
@@ -102,9 +102,9 @@ def _written(value: Any, loc: tuple[str | int, ...], kind: str) -> tuple[Path, b
     union = False
     for index, step in enumerate(loc):
         last = index == len(loc) - 1
-        if isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+        if (isinstance(value, dict) and step in value) or (
+            isinstance(value, list) and isinstance(step, int) and step < len(value)
+        ):
             value = value[step]
         elif not (last and kind == "missing"):
             union = True

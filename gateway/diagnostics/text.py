@@ -46,7 +46,8 @@ def _block(diagnostic: Diagnostic, sources: Mapping[str, Source], paint: _Paint)
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", diagnostic.severity)
     lines = [f"{head}: {paint(diagnostic.summary, 'bold')}"]
     if diagnostic.span is not None:
-        lines += _excerpt(diagnostic.span, sources, paint, diagnostic.severity)
+        hidden = diagnostic.code == "secret-literal"
+        lines += _excerpt(diagnostic.span, sources, paint, diagnostic.severity, hidden)
     lines += [f"  {line}" for line in diagnostic.detail.split("\n")]
     for related in diagnostic.related:
         lines.append(f"  {related.label}: {paint(related.span.at, 'place')}")
@@ -56,7 +57,7 @@ def _block(diagnostic: Diagnostic, sources: Mapping[str, Source], paint: _Paint)
     return "\n".join(lines) + "\n"
 
 
-def _excerpt(span: Span, sources: Mapping[str, Source], paint: _Paint, name: str) -> list[str]:
+def _excerpt(span: Span, sources: Mapping[str, Source], paint: _Paint, name: str, hidden: bool = False) -> list[str]:
     lines = [f" {paint('-->', 'place')} {span.at}"]
     source = sources.get(span.path)
     text = source.line(span.line) if source is not None else None
@@ -65,6 +66,8 @@ def _excerpt(span: Span, sources: Mapping[str, Source], paint: _Paint, name: str
     start = min(span.column - 1, len(text))
     end = span.end_column - 1 if span.end_line == span.line else len(text)
     end = max(min(end, len(text)), start + 1)
+    if hidden:  # what is pointed at is not shown
+        text = text[:start] + "•" * (end - start) + text[end:]
     if len(text) > _WIDE:
         first = max(0, min(start - 20, len(text) - _WIDE))
         cut = text[first : first + _WIDE]

@@ -16,11 +16,11 @@ import msgspec
 
 from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider, RequestEdits
 from gateway.config.model import Target as Wanted
-from gateway.config.refs import Secrets
+from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.engine import Engine, Pattern, Route
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
-from gateway.failure import Kind
+from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Edits
 from gateway.providers.auth import AUTH
@@ -33,7 +33,7 @@ from gateway.state.pool import Cursor, Identity, Load, StatePool
 from gateway.transport.contract import Origin, Timeouts
 
 _SENT: Final = (("content-type", "application/json"), ("accept-encoding", "identity"))
-_NO_KEY: Final = "none"
+_FALLING: Final = frozenset(kind for kind, rule in RULES.items() if rule.falls is Falls.YES)
 
 
 def build(config: Config, secrets: Secrets, state: StatePool, *, revision: str) -> Engine:
@@ -127,10 +127,7 @@ class _Builder:
             node = Chain(
                 name,
                 node,
-                tuple(
-                    Fallback(frozenset(Kind(word) for word in rule.on), tuple(self.node(to) for to in rule.to))
-                    for rule in rules
-                ),
+                tuple(Fallback(_kinds(rule.on), tuple(self.node(to) for to in rule.to)) for rule in rules),
             )
         self.nodes[name] = node
         return node
@@ -250,8 +247,7 @@ class _Builder:
             base_url = provider.base_url or (preset.base_url if preset is not None else None)
             if base_url is None:
                 raise ValueError(f"provider {name} has no base_url")
-            proxy = self.text(provider.egress_proxy) if provider.egress_proxy is not None else None
-            known = origin_of(base_url, provider.tls, proxy)
+            known = origin_of(base_url, provider.tls, provider.egress_proxy)
             self.origins[name] = known
         return known
 
@@ -272,21 +268,17 @@ class _Builder:
         if known is None:
             pairs: list[tuple[str, str]]
             if provider.api_keys:
-                pairs = [(key, self.text(secret)) for key, secret in provider.api_keys.items()]
-            elif provider.api_key is None or provider.api_key == _NO_KEY:
+                pairs = [(key, _value(self.secrets, secret)) for key, secret in provider.api_keys.items()]
+            elif provider.api_key is None or provider.api_key.none:
                 pairs = [("none", "")]
             else:
-                pairs = [("default", self.text(provider.api_key))]
+                pairs = [("default", _value(self.secrets, provider.api_key))]
             known = tuple((key, secret, f"#{sha256(secret.encode()).hexdigest()[:8]}") for key, secret in pairs)
             self.credentials[name] = known
         return known
 
     def breaker(self, identity: Identity) -> Breaker:
         return self.breakers.setdefault(identity, self.state.breaker(identity))
-
-    def text(self, secret: Any) -> str:
-        """The value of a secret reference; text stays text."""
-        return secret if isinstance(secret, str) else self.secrets.value(secret)
 
     def keyring(self) -> Keyring:
         callers: dict[bytes, Caller] = {}
@@ -299,7 +291,9 @@ class _Builder:
         if key.hash is not None:
             digest = bytes.fromhex(key.hash.removeprefix("sha256:"))
         else:
-            digest = sha256(self.text(key.from_).encode()).digest()
+            if key.from_ is None:
+                raise ValueError(f"key {name} has no secret")
+            digest = sha256(_value(self.secrets, key.from_).encode()).digest()
         exact, patterns = None, []
         if key.allow is not None:
             exact = frozenset(entry for entry in key.allow if "*" not in entry)
@@ -345,6 +339,15 @@ def _said(field: str, places: Iterable[Any]) -> list[Any]:
     """What each place says of a field, nearest first."""
     found = (getattr(place, field, None) for place in places if place is not None)
     return [value for value in found if value is not None]
+
+
+def _kinds(words: list[str] | None) -> frozenset[Kind]:
+    """What a fallback rule names; where it names nothing, every kind that falls by itself."""
+    return _FALLING if words is None else frozenset(Kind(word) for word in words)
+
+
+def _value(secrets: Secrets, ref: Ref) -> str:
+    return "" if ref.none else secrets.value(ref)
 
 
 def _weight(weight: float | None) -> float:

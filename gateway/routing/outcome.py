@@ -12,9 +12,7 @@ from typing import Final
 from gateway.failure import RULES, Failure, Kind, Refusal
 from gateway.routing.run import Trial
 
-_CLIENTS: Final = frozenset(
-    (Kind.CONTEXT_WINDOW, Kind.CONTENT_FILTER, Kind.UNSUPPORTED, Kind.INVALID_REQUEST)
-)
+_CLIENTS: Final = frozenset((Kind.CONTEXT_WINDOW, Kind.CONTENT_FILTER, Kind.UNSUPPORTED, Kind.INVALID_REQUEST))
 
 _TYPES: Final[dict[int, str]] = {
     400: "invalid_request_error",

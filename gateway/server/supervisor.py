@@ -151,7 +151,7 @@ class Supervisor:
         if loaded.revision == self._revision:
             self._last_rejection = None  # what was broken has been put back
             return {"outcome": "unchanged", "revision": self._revision}
-        refused = needs_restart(self._config, config, loaded)
+        refused = needs_restart(self._config, config, loaded.span)
         if refused:
             return self._rejected(loaded, refused)
         if self._crew is None:

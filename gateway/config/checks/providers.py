@@ -17,8 +17,19 @@ from gateway.diagnostics.suggest import closest
 _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _OURS: Final = frozenset(
-    "connection content-length content-type host keep-alive proxy-connection te trailer transfer-encoding upgrade "
-    "accept-encoding".split()
+    [
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "accept-encoding",
+    ]
 )
 
 

@@ -1,0 +1,23 @@
+"""What a running server cannot change: named, so that the file never says something that is not so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from gateway.config.model import Config
+from gateway.diagnostics.diagnostic import Diagnostic, diagnose
+from gateway.diagnostics.source import Span
+
+FIELDS: Final = ("listen", "workers", "reload")
+
+
+def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...]], Span | None]) -> list[Diagnostic]:
+    """One diagnostic for each changed field that takes effect only when the server starts."""
+    found = []
+    for field in FIELDS:
+        before, after = getattr(old.gateway, field), getattr(new.gateway, field)
+        if before != after:
+            detail = f"`gateway.{field}` is {before!r} in the running server and cannot become {after!r}. Restart, or put it back."
+            found.append(diagnose("needs-restart", detail, span(("gateway", field)), f"gateway.{field}"))
+    return found
