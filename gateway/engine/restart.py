@@ -18,6 +18,6 @@ def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...
     for field in FIELDS:
         before, after = getattr(old.gateway, field), getattr(new.gateway, field)
         if before != after:
-            detail = f"`gateway.{field}` is {before!r} in the running server and cannot become {after!r}. Restart, or put it back."
+            detail = f"`gateway.{field}` is {before!r} in the running server. Restart it for {after!r}, or put it back."
             found.append(diagnose("needs-restart", detail, span(("gateway", field)), f"gateway.{field}"))
     return found

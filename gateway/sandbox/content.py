@@ -15,7 +15,7 @@ import msgspec
 _WORDS: Final = (
     "alpha beta gamma delta river stone cloud amber north south quiet bright seven eleven copper maple harbor signal "
     "paper garden window bridge candle meadow orbit pocket ribbon silver thunder velvet winter yellow zephyr café naïve"
-).split()  # noqa: SIM905 - a list of thirty words in quotes says nothing more
+).split()
 _CALL: Final = re.compile(r"\bcall ([A-Za-z0-9_-]{1,64})\b")
 
 
