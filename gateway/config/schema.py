@@ -102,9 +102,8 @@ def _written(value: Any, loc: tuple[str | int, ...], kind: str) -> tuple[Path, b
     union = False
     for index, step in enumerate(loc):
         last = index == len(loc) - 1
-        if (isinstance(value, dict) and step in value) or (
-            isinstance(value, list) and isinstance(step, int) and step < len(value)
-        ):
+        keys = range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
+        if step in keys:
             value = value[step]
         elif not (last and kind == "missing"):
             union = True

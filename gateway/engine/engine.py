@@ -50,7 +50,7 @@ class Pattern(msgspec.Struct, frozen=True):
         return name[len(self.prefix) : end]
 
 
-_PART: Final = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
+_PART: Final = re.compile(r"[A-Za-z0-9._:/@+=-]{1,200}")
 _SUGGEST_MOST: Final = 2000  # names that a suggestion is searched among: a 404 must stay cheap
 
 

@@ -169,11 +169,11 @@ def _pause(failure: Failure, retries: int, target: Target, random: Random) -> fl
     if retries >= allowed:
         return None
     hint = failure.retry_after
-    if failure.kind is Kind.RATE_LIMIT and (hint is None or hint > RETRY_HINT_MOST):
-        return None
-    backoff = min(target.retries.high, target.retries.low * 2.0**retries)
+    if failure.kind is Kind.RATE_LIMIT:
+        return hint if hint is not None and hint <= RETRY_HINT_MOST else None
     if hint is not None:
         return hint if hint <= target.retries.high else None
+    backoff = min(target.retries.high, target.retries.low * 2.0**retries)
     return backoff * (0.5 + random.random() / 2)
 
 

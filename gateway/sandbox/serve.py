@@ -139,6 +139,11 @@ class _Connection(asyncio.Protocol):
         self._waiting.append(entry)
         self._next()
 
+    @property
+    def held_back(self) -> bool:
+        """Whether the other side takes less than there is to send."""
+        return not self._writable.is_set()
+
     def drop(self) -> None:
         """Resets the connection."""
         if self._transport is not None:

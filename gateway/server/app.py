@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from asyncio import CancelledError
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Final
 
 from sanic import Request, Sanic
 from sanic.config import Config
-from sanic.exceptions import SanicException
+from sanic.exceptions import PayloadTooLarge, SanicException
+from sanic.http import Http
 from sanic.response import BaseHTTPResponse, HTTPResponse
 
 from gateway.engine.engine import Engine
@@ -28,6 +31,9 @@ ROWS: Final = (
     ),
 )
 MODELS: Final = ("/v1/models", "/openai/v1/models", "/api/v1/models")
+
+LINGER: Final = 5.0
+LINGER_MOST: Final = 256 << 20
 
 _LONGEST: Final = 7 * 86400  # time-outs of answers are routing's affair, not the HTTP server's
 _STATUS_CODES: Final[dict[int, tuple[str, str]]] = {
@@ -76,7 +82,7 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
 def _errors(serving: Serving) -> object:
     """Everything that is not an answer, Sanic's own refusals included, in the protocol of the path."""
 
-    def handle(request: Request, error: Exception) -> BaseHTTPResponse:
+    async def handle(request: Request, error: Exception) -> BaseHTTPResponse | None:
         id_ = getattr(request.ctx, "request_id", None) or request_id(request)
         if isinstance(error, Refused):
             refusal = error.refusal
@@ -94,12 +100,32 @@ def _errors(serving: Serving) -> object:
             headers.update({str(name).lower(): str(value) for name, value in (error.headers or {}).items()})
         if refusal.status == 401:
             headers["www-authenticate"] = "Bearer"
-        protocol = PROTOCOLS["openai-chat"]
-        return HTTPResponse(
-            protocol.encode_error(refusal, id_), status=refusal.status, headers=headers, content_type="application/json"
-        )
+        body = PROTOCOLS["openai-chat"].encode_error(refusal, id_)
+        response = HTTPResponse(body, status=refusal.status, headers=headers, content_type="application/json")
+        if isinstance(error, PayloadTooLarge):
+            await _answer_and_linger(request, response)
+            return None
+        return response
 
     return handle
+
+
+async def _answer_and_linger(request: Request, response: HTTPResponse) -> None:
+    """Answers, then takes in what the client still sends: closing at once would reset the connection, and the client
+    would never see why."""
+    stream = request.stream
+    if not isinstance(stream, Http):
+        return
+    stream.keep_alive = False
+    begun = await request.respond(response)
+    await begun.send(end_stream=True)
+    taken = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER):
+            while taken < LINGER_MOST:
+                taken += len(stream.recv_buffer)
+                del stream.recv_buffer[:]
+                await stream.protocol.receive_more()  # type: ignore[no-untyped-call]  # Sanic's
 
 
 def _of_sanic(request: Request, error: SanicException) -> Refusal:

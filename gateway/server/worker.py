@@ -17,6 +17,7 @@ import sys
 import time
 
 import msgspec
+from sanic.server.async_server import AsyncioServer
 
 from gateway.config.handoff import restore
 from gateway.engine.build import build
@@ -47,7 +48,7 @@ class Worker:
         self._prepared: tuple[str, Engine] | None = None
         self._asks: dict[int, asyncio.Future[bytes]] = {}
         self._ask_id = 0
-        self._stopping = asyncio.Event()
+        self._server: AsyncioServer | None = None
         self._log: Log | None = None
         self.live = Live()
         self.state = StatePool()
@@ -114,7 +115,7 @@ class Worker:
         self._prepared = (message.revision, engine)
         self._control.send(say.Prepared(message.revision))
 
-    def _commit(self, message: say.Commit) -> None:
+    async def _commit(self, message: say.Commit) -> None:
         if self._prepared is None or self._prepared[0] != message.revision:
             raise RuntimeError(f"told to commit {message.revision}, which was not prepared")
         engine = self._prepared[1]
@@ -123,6 +124,8 @@ class Worker:
         self.state.reloaded()
         self.serving.swapped(engine)
         self._emit(Reloaded(engine.revision, len(engine.routes)))
+        if self._server is None:
+            self._server = await self._open_server()
         self._control.send(say.Committed(engine.revision))
 
     async def _take(self, message: say.AnyMessage) -> bool:
@@ -131,7 +134,7 @@ class Worker:
             case say.Prepare():
                 await self._prepare(message)
             case say.Commit():
-                self._commit(message)
+                await self._commit(message)
             case say.Abort():
                 self._prepared = None
             case say.Status():
@@ -150,21 +153,10 @@ class Worker:
 
     async def run(self) -> None:
         """Until the supervisor says stop or is gone."""
-        server = None
         while (message := await self._control.receive()) is not None:
             if not await self._take(message):
                 break
-            if server is None and isinstance(message, say.Commit):
-                app = make_app(self.serving)
-                server = await app.create_server(
-                    sock=self._listen, access_log=False, backlog=BACKLOG, return_asyncio_server=True
-                )
-                if server is None:
-                    raise RuntimeError("Sanic gave no server")
-                for start in (server.startup, server.before_start, server.after_start):
-                    await start()  # type: ignore[no-untyped-call]  # Sanic's lifecycle is not annotated
-                gc.collect()
-                gc.freeze()  # what start-up made stays; collections need not look at it again
+        server = self._server
         if server is not None:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._drain(server), self.live.engine.drain)
@@ -172,11 +164,25 @@ class Worker:
                 connection.abort()
         self.transport.close()
 
-    async def _drain(self, server: object) -> None:
+    async def _open_server(self) -> AsyncioServer:
+        """Begins to accept connections; the first configuration is in force."""
+        app = make_app(self.serving)
+        server = await app.create_server(
+            sock=self._listen, access_log=False, backlog=BACKLOG, return_asyncio_server=True
+        )
+        if server is None:
+            raise RuntimeError("Sanic gave no server")
+        for start in (server.startup, server.before_start, server.after_start):
+            await start()  # type: ignore[no-untyped-call]  # Sanic's lifecycle is not annotated
+        gc.collect()
+        gc.freeze()  # what start-up made stays; collections need not look at it again
+        return server
+
+    async def _drain(self, server: AsyncioServer) -> None:
         """Stops accepting, closes idle connections, waits for the others."""
-        server.close()  # type: ignore[attr-defined]
+        server.close()  # type: ignore[no-untyped-call]  # Sanic's
         self.serving.draining = True
-        while connections := list(server.connections):  # type: ignore[attr-defined]
+        while connections := list(server.connections):
             for connection in connections:
                 connection.close_if_idle()
             await asyncio.sleep(0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import msgspec
@@ -109,10 +110,8 @@ def test_bad_requests_name_the_field(body: bytes, param: str | None, words: str)
 @given(st.binary())
 def test_no_bytes_raise_anything_else(body: bytes) -> None:
     for decode in (CHAT.decode_head, CHAT.decode_answer):
-        try:
+        with contextlib.suppress(Refused, Failed):
             decode(body)
-        except (Refused, Failed):
-            pass
     CHAT.decode_error(500, {}, body, 0.0)
     sniffer = Sniffer(True)
     sniffer.feed(body)

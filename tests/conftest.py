@@ -1,0 +1,129 @@
+"""A whole gateway on free ports, as a person would start it, in front of sandbox upstreams that listen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.sandbox.serve import Upstream, start
+
+KEY = "sk-test-0123456789abcdef"
+ADMIN = "sk-admin-0123456789abcdef"
+
+
+class Running:
+    """A gateway process. `write` replaces its file as an editor would; `health` is what it says of itself."""
+
+    def __init__(self, directory: Path, text: str, env: dict[str, str] | None = None) -> None:
+        self.file = directory / "router.yaml"
+        self.write(text)
+        self.log = directory / "gateway.log"
+        self._sink = self.log.open("w")
+        environ = {**os.environ, "CALLER_KEY": KEY, "ADMIN_KEY": ADMIN, **(env or {})}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "gateway", "serve", "--config", str(self.file)],
+            stderr=self._sink,
+            env=environ,
+            cwd=directory,
+        )
+        self.url = self._wait_for_url()
+
+    def _wait_for_url(self) -> str:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            match = re.search(r"url=(http://\S+)", self.log.read_text())
+            if match is not None:
+                return match[1]
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the gateway exited with {self.process.returncode}:\n{self.log.read_text()}")
+            time.sleep(0.02)
+        raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()}")
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
+    def write(self, text: str) -> None:
+        """Replaces the file in one step."""
+        new = self.file.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.file)
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path, timeout=10) as response:
+            return json.loads(response.read())
+
+    def health(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.get("/health")
+        return found
+
+    def wait(self, condition: Any, seconds: float = 15.0) -> dict[str, Any]:
+        """Waits until /health satisfies a condition."""
+        deadline = time.monotonic() + seconds
+        while True:
+            health = self.health()
+            if condition(health):
+                return health
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it did not come: {health}\n{self.log.read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        self._sink.close()
+        return code
+
+
+@pytest.fixture
+async def upstream() -> AsyncIterator[Upstream]:
+    """A sandbox that listens, in the loop of the test."""
+    server = await start()
+    yield server
+    await server.close()
+    await asyncio.sleep(0)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Any]:
+    """Starts gateways; all are stopped at the end, and none may have raised."""
+    started: list[Running] = []
+
+    def begin(text: str, env: dict[str, str] | None = None) -> Running:
+        directory = tmp_path / str(len(started))
+        directory.mkdir()
+        running = Running(directory, text, env)
+        started.append(running)
+        return running
+
+    yield begin
+    for running in started:
+        running.stop()
+        log = running.log.read_text()
+        assert "Traceback" not in log, log
+
+
+def refused_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
