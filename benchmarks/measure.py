@@ -111,7 +111,7 @@ def _load(command: Sequence[str], stage: Stage, candidate: Candidate) -> tuple[d
         raise RuntimeError(f"{command[0]} gave no result against {candidate.name}:\n{done.stdout}\n{done.stderr}")
     result: dict[str, Any] = json.loads(line.removeprefix("result "))
     if result["failed"]:
-        raise RuntimeError(f"{candidate.name}: {result['failed']} requests failed {result.get('complaint', '')}")
+        raise RuntimeError(f"{candidate.name}: {result['failed']} requests failed ({result['complaint']})")
     return result, used, wall
 
 
@@ -124,6 +124,7 @@ def json_load(stage: Stage, candidate: Candidate, connections: int, seconds: flo
         "rate": result["requests"] / result["microseconds"] * 1e6,
         "p50_ms": result["p50"] / 1000,
         "p99_ms": result["p99"] / 1000,
+        "slow": result["slow"],
         "cpu_us": used / result["requests"] * 1e6,
         "busy": used / wall,
     }

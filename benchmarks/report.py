@@ -53,6 +53,7 @@ MEASURES = {
     "rate": "per second",
     "p50_ms": "p50 ms",
     "p99_ms": "p99 ms",
+    "slow": "answers over 2 s",
     "first_p50_ms": "first event p50 ms",
     "first_p99_ms": "first event p99 ms",
     "cpu_us": "CPU µs each",
@@ -77,12 +78,17 @@ def rows(results: Results) -> list[Row]:
     found = []
     for scenario, by_candidate in results.items():
         middle = {
-            name: {key: statistics.median(sample[key] for sample in samples) for key in samples[0]}
+            name: {
+                key: (max if key == "slow" else statistics.median)(sample[key] for sample in samples)
+                for key in samples[0]
+            }
             for name, samples in by_candidate.items()
             if samples
         }
         keys = list(dict.fromkeys(key for sample in middle.values() for key in sample))
         for key in keys:
+            if key == "slow" and not any(sample.get(key) for sample in middle.values()):
+                continue  # the usual case needs no line
             values = {
                 name: sample[key] for name, sample in middle.items() if key in sample and (name, key) not in _UNKNOWN
             }

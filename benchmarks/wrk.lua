@@ -10,8 +10,11 @@ end
 
 function done(summary, latency, requests)
   local errors = summary.errors
+  local failed = errors.connect + errors.read + errors.write + errors.status
+  local complaint = string.format("connect %d, read %d, write %d, status %d",
+    errors.connect, errors.read, errors.write, errors.status)
   io.write(string.format(
-    '\nresult {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"failed":%d}\n',
+    '\nresult {"requests":%d,"microseconds":%d,"p50":%d,"p99":%d,"slow":%d,"failed":%d,"complaint":"%s"}\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
-    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+    errors.timeout, failed, complaint))
 end
