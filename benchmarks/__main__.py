@@ -144,6 +144,8 @@ def main() -> int:
             [name for name in ("direct", "nginx", "gateway", "litellm") if any(name in by for by in results.values())],
         )
     )
+    for what in stage.disturbed:
+        print(f"DISTURBED: something else used the candidate's core: {what}")
     kept = promises(results)
     print("\n" + "\n".join(promise.line() for promise in kept))
     options.json.parent.mkdir(parents=True, exist_ok=True)

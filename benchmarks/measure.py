@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import configs
-from benchmarks.processes import ROOT, Running, free_port, get, running, wait_until_up
+from benchmarks.processes import ROOT, Running, core_time, free_port, get, running, wait_until_up
 
 Sample = dict[str, float]
+DISTURBED = 0.05  # share of the candidate's core that others may use before a measure is called disturbed
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Stage:
         self.place = place
         self.gateway = gateway
         self.load = load
+        self.disturbed: list[str] = []  # measures during which others used the candidate's core
 
     def start_upstream(self, stack: ExitStack) -> int:
         """Starts the upstream; returns its port."""
@@ -97,15 +99,19 @@ def wait_for_line(server: Running, text: str, patience: float = 20.0) -> None:
     raise RuntimeError(f"{server.process.args!r} did not say {text!r}:\n{server.log.read_text()[-3000:]}")
 
 
-def _load(command: Sequence[str], stage: Stage, candidate: Candidate) -> tuple[dict[str, Any], float, float]:
+def _load(what: str, command: Sequence[str], stage: Stage, candidate: Candidate) -> tuple[dict[str, Any], float, float]:
     """Runs a load program on its core: its result, the candidate's CPU seconds meanwhile, and the wall seconds."""
     before = candidate.server.cpu() if candidate.server is not None else 0.0
+    core = core_time(stage.gateway)
     began = time.perf_counter()
     done = subprocess.run(
         ["taskset", "-c", str(stage.load), *command], cwd=ROOT, capture_output=True, text=True, check=False
     )
     wall = time.perf_counter() - began
     used = candidate.server.cpu() - before if candidate.server is not None else 0.0
+    others = (core_time(stage.gateway) - core - used) / wall
+    if others > DISTURBED:
+        stage.disturbed.append(f"{candidate.name}, {what}: {others:.0%}")
     line = next((line for line in done.stdout.splitlines() if line.startswith("result ")), None)
     if line is None:
         raise RuntimeError(f"{command[0]} gave no result against {candidate.name}:\n{done.stdout}\n{done.stderr}")
@@ -119,7 +125,7 @@ def json_load(stage: Stage, candidate: Candidate, connections: int, seconds: flo
     """wrk: requests per second, p50 and p99 in ms, CPU µs per request, share of its core that the candidate used."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency"]
     command += ["-s", str(ROOT / "benchmarks/wrk.lua"), candidate.url, "--", configs.KEY, "json"]
-    result, used, wall = _load(command, stage, candidate)
+    result, used, wall = _load(f"{connections} connections", command, stage, candidate)
     return {
         "rate": result["requests"] / result["microseconds"] * 1e6,
         "p50_ms": result["p50"] / 1000,
@@ -134,7 +140,7 @@ def stream_load(stage: Stage, candidate: Candidate, model: str, streams: int, se
     """Events per second over `streams` open streams, time to the first event in ms, CPU µs per event."""
     command = [sys.executable, "-m", "benchmarks.streams", candidate.url, "--key", configs.KEY, "--model", model]
     command += ["--clients", str(streams), "--seconds", f"{seconds:g}"]
-    result, used, _ = _load(command, stage, candidate)
+    result, used, _ = _load(f"{model} streams", command, stage, candidate)
     return {
         "rate": result["events"] / result["seconds"],
         "first_p50_ms": result["first_p50"] * 1000,

@@ -84,6 +84,15 @@ def _rollup(pid: int, name: str) -> int:
     return next((int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(f"{name}:")), 0)
 
 
+def core_time(core: int) -> float:
+    """Seconds that a core has worked for any process so far, interrupts left out."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{core}":
+            return sum(int(tick) for tick in ticks[:3]) * TICK  # user, nice, system
+    return 0.0
+
+
 def cores() -> list[int]:
     """The cores this process may use."""
     return sorted(os.sched_getaffinity(0))

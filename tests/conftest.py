@@ -27,12 +27,18 @@ ADMIN = "sk-admin-0123456789abcdef"
 class Running:
     """A gateway process. `write` replaces its file as an editor would; `health` is what it says of itself."""
 
-    def __init__(self, directory: Path, text: str, env: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, text: str, files: dict[str, str] | None = None) -> None:
+        self.directory = directory
+        self.text = text
+        for name, content in (files or {}).items():
+            (directory / name).parent.mkdir(exist_ok=True)
+            (directory / name).write_text(content)
         self.file = directory / "router.yaml"
-        self.write(text)
+        if text:  # else the file is there already
+            self.write(text)
         self.log = directory / "gateway.log"
         self._sink = self.log.open("w")
-        environ = {**os.environ, "CALLER_KEY": KEY, "ADMIN_KEY": ADMIN, **(env or {})}
+        environ = {**os.environ, "CALLER_KEY": KEY, "ADMIN_KEY": ADMIN}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "gateway", "serve", "--config", str(self.file)],
             stderr=self._sink,
@@ -107,10 +113,10 @@ def launch(tmp_path: Path) -> Iterator[Any]:
     """Starts gateways; all are stopped at the end, and none may have raised."""
     started: list[Running] = []
 
-    def begin(text: str, env: dict[str, str] | None = None) -> Running:
+    def begin(text: str, files: dict[str, str] | None = None) -> Running:
         directory = tmp_path / str(len(started))
         directory.mkdir()
-        running = Running(directory, text, env)
+        running = Running(directory, text, files)
         started.append(running)
         return running
 

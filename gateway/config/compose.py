@@ -70,7 +70,9 @@ class Composed:
     def _include(self, tree: Tree, file: File, pattern: str, span: Span | None) -> None:
         base = file.parent
         try:
-            matches = sorted(base.glob(pattern)) if not File(pattern).is_absolute() else [File(pattern)]
+            if File(pattern).is_absolute():
+                base, pattern = File(File(pattern).anchor), str(File(pattern).relative_to(File(pattern).anchor))
+            matches = sorted(base.glob(pattern))
         except (ValueError, NotImplementedError, OSError) as error:
             self.found.append(diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {error}.", span))
             return

@@ -161,7 +161,7 @@ async def test_a_client_that_leaves_ends_the_upstream(launch: Any, upstream: Ups
 
 
 async def test_a_slow_reader_slows_its_upstream_and_gets_everything(launch: Any, upstream: Upstream) -> None:
-    text = config(upstream).replace("idle: 300ms, total: 2s", "idle: 10s, total: 30s")
+    text = config(upstream).replace("first_token: 300ms, idle: 300ms, total: 2s", "idle: 20s, total: 60s")
     gateway = launch(text)
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

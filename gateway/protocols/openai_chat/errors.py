@@ -33,6 +33,10 @@ _CODES: Final[dict[str, Kind]] = {
     "overloaded_error": Kind.OVERLOADED,
     "engine_overloaded": Kind.OVERLOADED,
     "rate_limit_exceeded": Kind.RATE_LIMIT,
+}
+
+# Words that say no more than a status does; they count where there is no status, as inside a 200.
+_GENERAL: Final[dict[str, Kind]] = {
     "rate_limit_error": Kind.RATE_LIMIT,
     "server_error": Kind.SERVER_ERROR,
     "api_error": Kind.SERVER_ERROR,
@@ -109,7 +113,7 @@ def _kind(status: int | None, code: str | None, type_: str | None, message: str)
                 return Kind.OVERLOADED
             return kind
     if status is None:
-        return Kind.BAD_RESPONSE
+        return _GENERAL.get(code or "") or _GENERAL.get(type_ or "") or Kind.BAD_RESPONSE
     if status in (400, 413, 422):
         lowered = message.lower()
         if any(words in lowered for words in _TOO_LONG):
