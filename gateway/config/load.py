@@ -70,7 +70,7 @@ def load(paths: Sequence[Path], *, known: Known, environ: Mapping[str, str]) -> 
         try:
             config = Config.model_validate(composed.value, context=resolver)
         except ValidationError as error:
-            diagnostics.extend(shape_errors(error, composed))
+            diagnostics.extend(shape_errors(error, composed, resolver))
     if config is not None:
         for where, ref in references(config):
             found = resolver.text(ref.env, ref.file, ref.default)

@@ -14,8 +14,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 from pydantic_core import PydanticCustomError
 
 from gateway.config.model_rules import Budget, Cache, Guardrail, Limits, Policy, Sticky, Team, Test
-from gateway.config.refs import Ref
-from gateway.config.section import OptionalKey, Secret, Section
+from gateway.config.section import OptionalKey, OptionalSecret, Secret, Section
 from gateway.config.units import Duration, DurationRange, Size, Tokens
 
 Strategy = Literal[
@@ -293,7 +292,7 @@ class Key(Section):
     _kept: ClassVar[frozenset[str]] = frozenset(("from", "from_"))
 
     hash: str | None = Field(None, description="`sha256:` and 64 hex digits of the secret's SHA-256.")
-    from_: Annotated[Ref | None, WithJsonSchema({"$ref": "#/$defs/Secret"})] = Field(
+    from_: OptionalSecret = Field(
         None, alias="from", description="Where the secret is.", examples=[{"env": "ANNA_KEY"}]
     )
     team: str | None = Field(None, description="The team it belongs to.")

@@ -49,7 +49,12 @@ class Tree:
     def value_span(self, path: Path) -> Span | None:
         """Where the value of a path is written; for a mapping or a list, its first line."""
         found = self._places.get(path)
-        return None if found is None else _span(self.path, found[1])
+        if found is None:
+            return None
+        key, value = found
+        if key is not None and isinstance(value, ScalarNode) and not value.value and value.style is None:
+            return _span(self.path, key)  # nothing is written after the key
+        return _span(self.path, value)
 
     def nearest(self, path: Path, *, key: bool) -> Span | None:
         """The span of the longest part of a path that is written in this file."""

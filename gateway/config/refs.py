@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, model_serializer
-from pydantic_core import PydanticCustomError
 
 from gateway.diagnostics.suggest import closest
 
@@ -115,7 +114,7 @@ class Resolver:
     def text(self, env: str | None, file: str | None, default: str | None) -> str | Unresolved:
         """The text behind a reference. A file loses one newline at its end."""
         if env is not None:
-            value = self._environ.get(env)
+            value = self._environ.get(env) if isinstance(env, str) else None
             if value is not None:
                 return value
             if default is not None:
@@ -126,7 +125,7 @@ class Resolver:
                 f"The environment variable {env} is not set. Set it, or write a `default:` beside it.",
                 f"did you mean {near}?" if near is not None else None,
             )
-        path = self._base / (file or "")
+        path = self._base / str(file or "")
         self.files.setdefault(path)
         try:
             data = path.read_bytes()
@@ -142,19 +141,15 @@ class Resolver:
             return Unresolved("unreadable-secret", f"{path} is not UTF-8 text.")
         return text.removesuffix("\n").removesuffix("\r")
 
-    def plain(self, written: Mapping[str, Any]) -> str:
-        """A reference in a place that is not secret. Raises PydanticCustomError where it leads nowhere."""
-        default = written.get("default")
-        text = self.text(
-            written.get("env"),
-            written.get("file"),
-            default if default is None or isinstance(default, str) else _as_text(default),
-        )
-        if isinstance(text, Unresolved):
-            raise PydanticCustomError(
-                "reference", "{detail}", {"code": text.code, "detail": text.detail, "fix": text.suggestion or ""}
-            )
-        return text
+    def written(self, reference: Mapping[str, Any]) -> str | Unresolved:
+        """The text behind a reference as it is written in the file."""
+        default = reference.get("default")
+        return self.text(reference.get("env"), reference.get("file"), None if default is None else _as_text(default))
+
+    def plain(self, reference: Mapping[str, Any]) -> str | None:
+        """The text behind a written reference, None where it leads nowhere."""
+        text = self.written(reference)
+        return None if isinstance(text, Unresolved) else text
 
 
 def _as_text(value: Any) -> str:

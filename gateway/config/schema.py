@@ -17,7 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from gateway.config.compose import Composed
 from gateway.config.model import Config
 from gateway.config.read import Path
-from gateway.config.refs import REFERENCE
+from gateway.config.refs import REFERENCE, Resolver, Unresolved, is_reference
 from gateway.config.section import SECRET_SCHEMA
 from gateway.diagnostics.codes import CODES
 from gateway.diagnostics.diagnostic import Diagnostic, diagnose
@@ -43,6 +43,7 @@ _RANGES: Final = ("greater_than", "greater_than_equal", "less_than", "less_than_
 def published() -> dict[str, Any]:
     """schemas/router.schema.json: what the model says, with short forms and references."""
     schema = Config.model_json_schema(by_alias=True, mode="validation", schema_generator=GenerateJsonSchema)
+    schema = _named_secrets(schema)
     definitions = schema["$defs"]
     definitions.pop("Ref", None)
     definitions["Reference"] = REFERENCE
@@ -66,6 +67,22 @@ def published() -> dict[str, Any]:
     return {"$schema": DIALECT, "$id": "router.schema.json", **schema, "title": "router.yaml"}
 
 
+def _named_secrets(value: Any) -> Any:
+    """The schema with every secret's place as a reference to one definition; what is said of the place stays."""
+    if isinstance(value, list):
+        return [_named_secrets(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("oneOf") == SECRET_SCHEMA["oneOf"]:
+        about = {
+            key: value[key]
+            for key in ("default", "description", "examples")
+            if value.get(key) != SECRET_SCHEMA.get(key)
+        }
+        return {"$ref": "#/$defs/Secret", **about}
+    return {key: _named_secrets(inner) for key, inner in value.items()}
+
+
 def _or(short: dict[str, Any], long: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [short, long]}
 
@@ -76,7 +93,7 @@ def _with_reference(field: dict[str, Any]) -> dict[str, Any]:
     scalar = all(
         kind.get("type") in ("string", "integer", "number", "boolean", "null") or "const" in kind for kind in kinds
     )
-    if not scalar or field.get("title") == "Secret" or any(kind.get("title") == "Secret" for kind in kinds):
+    if not scalar or field.get("title") == "Secret" or any("$ref" in kind for kind in kinds):
         return field
     about: dict[str, Any] = {key: field[key] for key in ("description", "default", "examples", "title") if key in field}
     rest: dict[str, Any] = {key: value for key, value in field.items() if key not in about}
@@ -84,13 +101,21 @@ def _with_reference(field: dict[str, Any]) -> dict[str, Any]:
     return {"anyOf": [*options, {"$ref": "#/$defs/Reference"}], **about}
 
 
-def shape_errors(error: ValidationError, composed: Composed) -> Iterator[Diagnostic]:
+def shape_errors(error: ValidationError, composed: Composed, resolver: Resolver) -> Iterator[Diagnostic]:
     """What the model found, each once, at the tightest place."""
     seen: set[Path] = set()
     for found in error.errors(include_url=False, include_input=False):
         path, union = _written(composed.value, found["loc"], found["type"])
         if path in seen:
             continue
+        written = _value(composed.value, path)
+        if is_reference(written):
+            unresolved = resolver.written(written)
+            if isinstance(unresolved, Unresolved):
+                seen.add(path)
+                dotted = ".".join(map(str, path))
+                yield diagnose(unresolved.code, unresolved.detail, composed.span(path), dotted, unresolved.suggestion)
+                continue
         if union:
             seen.add(path)
         yield _shape(found["type"], found["msg"], found.get("ctx", {}), path, composed)
@@ -140,8 +165,6 @@ def _shape(kind: str, message: str, context: dict[str, Any], path: Path, compose
         return diagnose(
             "unknown-word", detail, composed.span(path), dotted, f"did you mean {near!r}?" if near else None
         )
-    if kind == "reference":
-        return diagnose(str(context["code"]), str(context["detail"]), composed.span(path), dotted, fix)
     if kind == "secret-literal":
         detail = "The value is not shown. Put it into an environment variable or a file, and name that here."
         return diagnose(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, get_args
+import types
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -24,6 +26,7 @@ def _secret(value: Any) -> Any:
 
 SECRET_SCHEMA: dict[str, Any] = {**REFERENCE, "title": "Secret"}
 Secret = Annotated[Ref, BeforeValidator(_secret), WithJsonSchema(SECRET_SCHEMA)]
+OptionalSecret = Annotated[Ref | None, BeforeValidator(_secret), WithJsonSchema(SECRET_SCHEMA)]
 OptionalKey = Annotated[
     Ref | None, BeforeValidator(_secret), WithJsonSchema({"anyOf": [{"const": "none"}, SECRET_SCHEMA]})
 ]
@@ -47,7 +50,7 @@ class Section(BaseModel):
         resolved = None
         for name, value in data.items():
             if isinstance(value, dict | list) and name not in cls._kept and name in cls.model_fields:
-                new = _resolved(value, cls._wants_text(name), resolver)
+                new = _resolved(value, cls._wants_text(name), cls._holds_text(name), resolver)
                 if new is not value:
                     resolved = dict(data) if resolved is None else resolved
                     resolved[name] = new
@@ -55,23 +58,47 @@ class Section(BaseModel):
 
     @classmethod
     def _wants_text(cls, name: str) -> bool:
-        """Whether a field holds text (or a quantity, which is written as text)."""
+        """Whether a field holds text, or a quantity, which is written as text."""
+        field = cls.model_fields[name]
+        return _reads_text(field.metadata) or not _plain_types(field.annotation) & {int, float, bool}
+
+    @classmethod
+    def _holds_text(cls, name: str) -> bool:
+        """Whether a field is a mapping or a list of texts."""
         annotation = cls.model_fields[name].annotation
-        kinds = {annotation, *get_args(annotation)}
-        return not kinds & {int, float, bool} or bool(cls.model_fields[name].metadata)
+        kinds = (annotation, *get_args(annotation))
+        return any(get_origin(kind) in (dict, list) and get_args(kind)[-1] is str for kind in kinds)
 
 
-def _resolved(value: Any, text: bool, resolver: Resolver) -> Any:
-    """The value with references in it replaced; the same object where there are none."""
+def _reads_text(metadata: Iterable[Any]) -> bool:
+    return any(isinstance(each, BeforeValidator) for each in metadata)
+
+
+def _plain_types(annotation: Any) -> set[Any]:
+    """The types in an annotation that are read as they are."""
+    if get_origin(annotation) is Annotated:
+        return set() if _reads_text(annotation.__metadata__) else _plain_types(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return {kind for inner in get_args(annotation) for kind in _plain_types(inner)}
+    return {annotation} if isinstance(annotation, type) else set()
+
+
+def _resolved(value: Any, text: bool, holds_text: bool, resolver: Resolver) -> Any:
+    """The value with references in it replaced; the same object where there are none.
+
+    A reference that leads nowhere stays: its type is then wrong, and `schema.shape_errors` says why.
+    """
     if is_reference(value):
         found = resolver.plain(value)
-        return found if text else scalar_of(found)
-    if isinstance(value, dict) and value and all(is_reference(inner) for inner in value.values()):
-        return {name: resolver.plain(inner) for name, inner in value.items()}
-    if isinstance(value, dict) and any(is_reference(inner) for inner in value.values()):
-        scalars = all(is_reference(inner) or not isinstance(inner, dict | list) for inner in value.values())
-        if scalars:
-            return {name: resolver.plain(inner) if is_reference(inner) else inner for name, inner in value.items()}
-    if isinstance(value, list) and any(is_reference(inner) for inner in value):
-        return [resolver.plain(inner) if is_reference(inner) else inner for inner in value]
-    return value
+        return value if found is None else found if text else scalar_of(found)
+    if not holds_text:
+        return value
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    found_inside = {key: resolver.plain(inner) for key, inner in items if is_reference(inner)}
+    if not found_inside:
+        return value
+    new = value.copy()
+    for key, found in found_inside.items():
+        if found is not None:
+            new[key] = found
+    return new

@@ -18,7 +18,7 @@ from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider
 from gateway.config.model import Target as Wanted
 from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Caller, Keyring
-from gateway.engine.engine import Engine, Pattern, Route
+from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
@@ -120,8 +120,10 @@ class _Builder:
             node = self.deployment(name)
         elif name in self.config.models:
             node = self.model(name, self.config.models[name])
-        else:
+        elif name in self.config.combos:
             node = self.combo(name, self.config.combos[name])
+        else:
+            node = self.filled(name)
         rules = self.config.fallbacks.get(name)
         if rules:
             node = Chain(
@@ -131,6 +133,14 @@ class _Builder:
             )
         self.nodes[name] = node
         return node
+
+    def filled(self, name: str) -> Node:
+        """A name that only a pattern model answers to; the most specific one does."""
+        for pattern in sorted((each for each in self.config.models if "*" in each), key=specificity):
+            prefix, _, suffix = pattern.partition("*")
+            if name.startswith(prefix) and name.endswith(suffix) and len(name) > len(prefix) + len(suffix):
+                return fill(self.node(pattern), name, name[len(prefix) : len(name) - len(suffix)])
+        raise KeyError(name)
 
     def combo(self, name: str, combo: Combo) -> Node:
         branches = tuple(

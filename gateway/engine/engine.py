@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.engine.access import Caller, Keyring
 from gateway.failure import Refusal, Refused
-from gateway.routing.node import Chain, Node, Split, Target
+from gateway.routing.node import Chain, Node, Target
 from gateway.routing.runtime import Runtime
 from gateway.transport.contract import Origin
 
@@ -111,7 +111,7 @@ class Engine(msgspec.Struct, frozen=True):
             if not pattern.fills:
                 return pattern.route
             if _PART.fullmatch(part):
-                return _filled(pattern.route, name, part)
+                return msgspec.structs.replace(pattern.route, name=name, node=fill(pattern.route.node, name, part))
         return None
 
     def _suggestion(self, name: str, caller: Caller) -> str:
@@ -124,15 +124,11 @@ def _shown(name: str) -> str:
     return repr(name if len(name) <= 100 else name[:100] + "…")
 
 
-def _filled(route: Route, name: str, part: str) -> Route:
-    """A pattern model's route with the star's part in its upstream ids; credentials and health stay the pattern's."""
-
-    def fill(node: Node) -> Node:
-        if isinstance(node, Target):
-            return msgspec.structs.replace(node, name=name, upstream=node.upstream.replace("*", part))
-        if isinstance(node, Chain):
-            return msgspec.structs.replace(node, primary=fill(node.primary))
-        branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node)) for branch in node.branches)
-        return Split(node.name, node.strategy, branches, node.hold)
-
-    return msgspec.structs.replace(route, name=name, node=fill(route.node))
+def fill(node: Node, name: str, part: str) -> Node:
+    """A pattern model's node with the star's part in its upstream ids; credentials and health stay the pattern's."""
+    if isinstance(node, Target):
+        return msgspec.structs.replace(node, name=name, upstream=node.upstream.replace("*", part))
+    if isinstance(node, Chain):
+        return msgspec.structs.replace(node, primary=fill(node.primary, name, part))
+    branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node, name, part)) for branch in node.branches)
+    return msgspec.structs.replace(node, branches=branches)

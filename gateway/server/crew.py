@@ -89,9 +89,12 @@ class Crew:
     def tell(self, status: dict[str, Any]) -> None:
         """Gives every worker what /health is to say."""
         self._status = status
-        message = say.Status(msgspec.json.encode({**status, "workers": len(self._workers)}))
+        message = self._told(len(self._workers))
         for worker in self._workers.values():
             worker.control.send(message)
+
+    def _told(self, workers: int) -> say.Status:
+        return say.Status(msgspec.json.encode({**self._status, "workers": workers}))
 
     async def stop(self, patience: float) -> None:
         """Asks all workers to finish; kills those that have not after `patience` seconds."""
@@ -124,6 +127,7 @@ class Crew:
         self._spawn(self._listen(worker))
         error = await self._prepare(worker, self._offer)
         if error is None:
+            worker.control.send(self._told(len(self._workers) + 1))  # before it accepts: /health is never empty
             error = await self._commit(worker, self._offer.revision)
         if error is not None:
             process.kill()
