@@ -110,6 +110,9 @@ class Composed:
 
     def _take(self, tree: Tree, may_override: bool) -> None:
         self._roots.append(tree)
+        directory = File(tree.path).parent
+        if directory != File(self._roots[0].path).parent:
+            tree.value = _relative_to(directory.absolute(), tree.value)
         for section, content in tree.value.items():
             if section in NAMED and isinstance(content, dict):
                 self._take_names(tree, section, content, may_override)
@@ -144,15 +147,19 @@ class Composed:
             self._owners[section, name] = (tree, name)
 
     def _twice(self, tree: Tree, path: Path, first: Tree, first_path: Path) -> None:
-        related = ()
         place = first.key_span(first_path)
         detail = f"{path[-1]!r} is declared in {first.path} already. Keep one, or write `override: true` in a later `--config`."
-        if place is not None:
-            self.found.append(
-                diagnose(
-                    "declared-twice", detail, tree.key_span(path), ".".join(map(str, path)),
-                    related=(Related("first here", place),),
-                )
-            )  # fmt: skip
-        else:
-            self.found.append(diagnose("declared-twice", detail, tree.key_span(path), related=related))
+        related = (Related("first here", place),) if place is not None else ()
+        dotted = ".".join(map(str, path))
+        self.found.append(diagnose("declared-twice", detail, tree.key_span(path), dotted, related=related))
+
+
+def _relative_to(directory: File, value: Any) -> Any:
+    """A plain value whose `{file: PATH}` references are relative to the directory of the file that names them."""
+    if isinstance(value, list):
+        return [_relative_to(directory, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"file"} and isinstance(value["file"], str):
+        return {"file": str(directory / value["file"])}
+    return {key: inner if key == "request" else _relative_to(directory, inner) for key, inner in value.items()}

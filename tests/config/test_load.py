@@ -105,6 +105,18 @@ def test_findings_point_into_included_files(tmp_path: Path) -> None:
     assert {tmp_path / "more", tmp_path / "more" / "a.yaml", tmp_path / "0.yaml"} <= set(loaded.files)
 
 
+def test_a_file_reference_is_relative_to_the_file_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "key").write_text("beside-the-include")
+    (tmp_path / "more" / "a.yaml").write_text(
+        "providers: {openai: {api_key: {file: key}}}\nmodels: {n: {provider: openai}}\n"
+    )
+    loaded = of(tmp_path, "include: [more/*.yaml]\n" + GOOD)
+    assert codes(loaded) == []
+    assert list(loaded.secrets.handed_on().values()) == ["beside-the-include"]
+    assert tmp_path / "more" / "key" in loaded.files
+
+
 def test_references_are_resolved_before_typing(tmp_path: Path) -> None:
     text = GOOD.replace(
         "{auth: open}", "{auth: {env: AUTH}, workers: {env: WORKERS, default: 3}, listen: {env: WHERE}}"

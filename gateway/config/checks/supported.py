@@ -31,6 +31,7 @@ KEYS: Final[Mapping[str, str]] = {
     "supports": "Every target is taken to do what it is asked.",
     "max_output": "The provider caps its answers.",
     "tags": "Nothing reads them yet.",
+    "team": "Give each key its own `allow:`.",
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
 }
 
