@@ -59,6 +59,10 @@ async def changes(paths: Callable[[], Sequence[Path]], seen: bytes, stop: asynci
     while not stop.is_set():
         again = asyncio.Event()
         directories = watched(paths())
+        if fingerprint(paths()) != seen:  # before there was anybody to notice
+            seen = await settled(paths())
+            yield
+            continue
         async for _ in awatch(
             *directories,
             watch_filter=None,

@@ -54,6 +54,7 @@ class Supervisor:
         self._revision = loaded.revision
         self._first = loaded
         self._files: Sequence[Path] = loaded.files
+        self._seen = fingerprint(loaded.files)  # now, so that a change during start-up is one
         self._stop = asyncio.Event()
         self._crew: Crew | None = None
         self._reloading = asyncio.Lock()
@@ -115,8 +116,7 @@ class Supervisor:
         return msgspec.json.encode(await self.reload("POST /-/reload"))
 
     async def _watch(self) -> None:
-        seen = await asyncio.to_thread(fingerprint, self._files)
-        async for _ in changes(lambda: self._files, seen, self._stop):
+        async for _ in changes(lambda: self._files, self._seen, self._stop):
             await self.reload("a source changed")
 
     async def reload(self, why: str) -> dict[str, Any]:
@@ -209,11 +209,15 @@ def url_of(sock: socket.socket) -> str:
 def bind(listen: str, count: int) -> list[socket.socket]:
     """`count` sockets on one address, each with a queue of its own: the kernel spreads connections over them.
 
-    Port 0 takes a free one. Raises OSError where the address cannot be had.
+    Port 0 takes a free one. Raises OSError where the address cannot be had, or is had by another process already,
+    which sharing the port would hide.
     """
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     family, kind, proto, _, address = socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, proto) as alone:
+        alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        alone.bind(address)
     sockets: list[socket.socket] = []
     for _ in range(count):
         sock = socket.socket(family, kind, proto)

@@ -17,6 +17,8 @@ import sys
 import time
 
 import msgspec
+from sanic.application.state import ApplicationServerInfo
+from sanic.http.constants import HTTP
 from sanic.server.async_server import AsyncioServer
 
 from gateway.config.handoff import restore
@@ -172,6 +174,8 @@ class Worker:
         )
         if server is None:
             raise RuntimeError("Sanic gave no server")
+        # What `Sanic.run` would note: with it, start-up leaves out what only HTTP/3 needs (an alt-svc header).
+        app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
         for start in (server.startup, server.before_start, server.after_start):
             await start()  # type: ignore[no-untyped-call]  # Sanic's lifecycle is not annotated
         gc.collect()
