@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-
-class Wire(StrEnum):
-    """What it speaks."""
-
-    OPENAI_CHAT = "openai-chat"
+from gateway.sandbox import WIRES
 
 
 def sandbox(
-    wire: Annotated[Wire, typer.Option(help="The wire it speaks.")] = Wire.OPENAI_CHAT,
+    wire: Annotated[str, typer.Option(help=f"The wire it speaks: {', '.join(WIRES)}.")] = WIRES[0],
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port; 0 takes a free one.")] = 18080,
 ) -> None:
     """Serve a deterministic fake provider. docs/sandbox.md says what it can be told to do."""
     from gateway.sandbox.serve import start
+
+    if wire not in WIRES:
+        sys.stderr.write(f"gateway: the sandbox does not speak {wire!r}; it speaks {', '.join(WIRES)}\n")
+        raise typer.Exit(2)
 
     async def run() -> None:
         upstream = await start(host, port)

@@ -16,7 +16,6 @@ from gateway.diagnostics.diagnostic import Diagnostics
 from gateway.diagnostics.source import Source
 from gateway.engine.build import build
 from gateway.engine.known import KNOWN
-from gateway.state.pool import StatePool
 
 
 class Format(StrEnum):
@@ -68,5 +67,5 @@ def check(paths: list[Path]) -> Loaded:
     """Loads, and builds what was loaded, as serving it would."""
     loaded = load(paths, known=KNOWN, environ=os.environ)
     if loaded.config is not None and not loaded.diagnostics.has_errors:
-        build(loaded.config, loaded.secrets, StatePool(), revision=loaded.revision)
+        build(loaded.config, loaded.secrets, revision=loaded.revision)
     return loaded

@@ -36,9 +36,12 @@ _SENT: Final = (("content-type", "application/json"), ("accept-encoding", "ident
 _FALLING: Final = frozenset(kind for kind, rule in RULES.items() if rule.falls is Falls.YES)
 
 
-def build(config: Config, secrets: Secrets, state: StatePool, *, revision: str) -> Engine:
-    """The Engine of a checked configuration. Raises KeyError or ValueError only for what checking let through."""
-    return _Builder(config, secrets, state, revision).engine()
+def build(config: Config, secrets: Secrets, state: StatePool | None = None, *, revision: str) -> Engine:
+    """The Engine of a checked configuration; without `state` one that is only looked at.
+
+    Raises KeyError or ValueError only for what checking let through.
+    """
+    return _Builder(config, secrets, state or StatePool(), revision).engine()
 
 
 class _Builder:

@@ -170,6 +170,7 @@ class Crew:
         if self._workers.get(worker.index) is worker:
             del self._workers[worker.index]
             if not self._stopping:
+                self.tell(self._status)
                 self._log.line("error", "a worker died; starting another", worker=worker.index, exit=code)
                 await self._respawn(worker.index)
 

@@ -27,7 +27,6 @@ from gateway.engine.known import KNOWN
 from gateway.engine.reload import changes, fingerprint
 from gateway.engine.restart import needs_restart
 from gateway.server.crew import Crew, Offer
-from gateway.state.pool import StatePool
 from gateway.telemetry.log import Log
 
 GRACE: Final = 5.0  # seconds beyond `gateway.drain` before a worker is killed
@@ -68,7 +67,7 @@ class Supervisor:
         loaded = load(self._paths, known=KNOWN, environ=self._environ)
         if loaded.config is None or loaded.diagnostics.has_errors:
             return loaded, None
-        build(loaded.config, loaded.secrets, StatePool(), revision=loaded.revision)
+        build(loaded.config, loaded.secrets, revision=loaded.revision)
         return loaded, loaded.config
 
     async def run(self, ready: asyncio.Future[str] | None = None) -> None:

@@ -21,7 +21,6 @@ from gateway.diagnostics.diagnostic import Severity
 from gateway.diagnostics.text import render
 from gateway.engine.build import build
 from gateway.engine.known import KNOWN
-from gateway.state.pool import StatePool
 
 CASES = Path(__file__).parent / "cases"
 ENV = {"CASE_KEY": "a-secret-of-twenty-letters", "CASE_SHORT": "short", "CASE_URL": "http://127.0.0.1:9/v1"}
@@ -66,7 +65,7 @@ def test_a_case_yields_what_it_states(path: Path, snapshot: SnapshotAssertion, m
         assert stated, "a bad case says what is wrong with it"
     else:
         assert result.config is not None
-        build(result.config, result.secrets, StatePool(), revision=result.revision)
+        build(result.config, result.secrets, revision=result.revision)
     text = render(result.diagnostics, result.sources, colour=False)
     if text:
         assert text == snapshot
