@@ -163,7 +163,7 @@ async def test_two_workers_change_together_and_a_dead_one_comes_back_on_the_revi
     assert seen == {after[:12]}, "each request has a connection of its own, so both workers were asked"
     os.kill(children_of(gateway.process.pid)[0], signal.SIGKILL)
     async with asyncio.timeout(10):
-        while "starting another" not in gateway.log.read_text() or len(children_of(gateway.process.pid)) < 2:
+        while "starting another" not in gateway.log.read_text() or len(children_of(gateway.process.pid)) < 2:  # noqa: ASYNC110 - another process' doing
             await asyncio.sleep(0.02)
     gateway.wait(lambda health: health["workers"] == 2)
     seen = {(await ask(gateway)).headers["x-gateway-revision"] for _ in range(20)}
