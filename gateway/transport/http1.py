@@ -66,7 +66,8 @@ class Connection(asyncio.Protocol):
         """Ready for the next response."""
         self.status = 0
         self.headers: list[tuple[str, str]] = []
-        self._head_size = 0
+        self._head_size = 0  # of the fields that were parsed
+        self._fed = 0  # bytes of the response, whether parsed or not
         self._head_done = False
         self._framed = False
         self._complete = False
@@ -94,15 +95,15 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._any = True
-        if not self._head_done:
-            self._head_size += len(data)
+        before = self._fed
+        self._fed += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._break("the upstream switched protocols, which was not asked for")
         except httptools.HttpParserError as error:
             self._break(f"the upstream's HTTP cannot be read: {error}")
-        if self._head_size > HEAD_MOST and not self._head_done and self._error is None:
+        if self._head_size > HEAD_MOST or (not self._head_done and before > HEAD_MOST):
             self._break(f"the head of the response is larger than {HEAD_MOST} bytes")
         self._wake()
 
@@ -135,6 +136,7 @@ class Connection(asyncio.Protocol):
         word = name.decode("latin-1").lower()
         if word in ("content-length", "transfer-encoding"):
             self._framed = True
+        self._head_size += len(name) + len(value) + 4
         self.headers.append((word, value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -143,7 +145,6 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if 100 <= status < 200:
             self.headers.clear()
-            self._head_size = 0
             return
         self.status = status
         self._head_done = True
