@@ -1,0 +1,93 @@
+"""The breaker by itself, on a virtual clock."""
+
+from __future__ import annotations
+
+import gc
+import math
+
+from gateway.state.breaker import UNTIL_RELOAD, Breaker, Settings
+from gateway.state.pool import Identity, StatePool
+
+SETTINGS = Settings(failures=3, window=10.0, low=5.0, high=15.0)
+
+
+def opened(now: float = 0.0) -> Breaker:
+    breaker = Breaker()
+    for _ in range(3):
+        assert breaker.enter(now)
+        breaker.failure(now, "timeout", SETTINGS)
+    return breaker
+
+
+def test_it_opens_at_the_threshold_within_the_window() -> None:
+    breaker = Breaker()
+    assert breaker.failure(0.0, "timeout", SETTINGS) is None
+    assert breaker.failure(1.0, "timeout", SETTINGS) is None
+    assert breaker.failure(10.5, "timeout", SETTINGS) is None, "the first is outside the window by now"
+    assert breaker.failure(10.6, "timeout", SETTINGS) == 5.0
+    assert breaker.snapshot(10.6).state == "open"
+    assert breaker.wait(12.6) == 3.0
+
+
+def test_a_success_forgets_failures() -> None:
+    breaker = Breaker()
+    for _ in range(5):
+        breaker.failure(0.0, "timeout", SETTINGS)
+        breaker.failure(0.0, "timeout", SETTINGS)
+        breaker.success()
+    assert breaker.wait(0.0) == 0.0
+
+
+def test_one_probe_and_open_times_that_double_up_to_a_cap() -> None:
+    breaker = opened()
+    now, waits = 0.0, []
+    for _ in range(4):
+        waits.append(breaker.wait(now))
+        now += breaker.wait(now)
+        assert breaker.snapshot(now).state == "half-open"
+        assert breaker.enter(now)
+        assert not breaker.enter(now), "one probe at a time"
+        assert breaker.wait(now) > 0
+        breaker.failure(now, "timeout", SETTINGS)
+    assert waits == [5.0, 10.0, 15.0, 15.0]
+    now += 15.0
+    assert breaker.enter(now)
+    breaker.leave()
+    assert breaker.enter(now), "a probe without a verdict gives its place back"
+    breaker.success()
+    assert breaker.snapshot(now).state == "closed"
+    assert breaker.kind is None
+
+
+def test_a_hint_opens_at_once_and_never_shortens() -> None:
+    breaker = Breaker()
+    assert breaker.open_for(0.0, 60.0, "rate_limit") == 60.0
+    assert breaker.open_for(1.0, 5.0, "rate_limit") == 59.0
+    assert breaker.kind == "rate_limit"
+
+
+def test_until_a_reload() -> None:
+    breaker = Breaker()
+    breaker.open_for(0.0, UNTIL_RELOAD, "auth")
+    assert breaker.wait(1e12) == math.inf
+    assert breaker.snapshot(0.0).opens_in is None
+    breaker.reloaded()
+    assert breaker.wait(1.0) == 0.0
+    assert breaker.enter(1.0)
+    assert not breaker.enter(1.0), "a probe, not an open door"
+    other = opened()
+    other.reloaded()
+    assert other.wait(0.0) == 5.0, "only what waits for a reload"
+    other.reset()
+    assert other.wait(0.0) == 0.0
+
+
+def test_state_lives_as_long_as_somebody_holds_it() -> None:
+    pool = StatePool()
+    identity = Identity("p", "c", "m")
+    held = pool.breaker(identity)
+    assert pool.breaker(identity) is held, "a new Engine finds the same"
+    assert [found for found, _ in pool.breakers()] == [identity]
+    del held
+    gc.collect()
+    assert pool.breakers() == []
