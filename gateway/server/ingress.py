@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from random import getrandbits
 from typing import Any, Final, TypeAlias
@@ -64,6 +64,19 @@ def authenticate(request: Request, engine: Engine, wall: float) -> Caller:
             Refusal(status=401, type="authentication_error", code="invalid_api_key", message=found, should_retry=False)
         )
     return found
+
+
+class Answered(HTTPResponse):
+    """An answer whose headers need no cleaning: the gateway made them, or its HTTP parser let them pass."""
+
+    @property
+    def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
+        """Names and values as bytes."""
+        self.headers.setdefault("content-type", self.content_type)
+        return (
+            (name.encode("ascii"), str(value).encode("utf-8", "surrogateescape"))
+            for name, value in self.headers.items()
+        )
 
 
 class Exchange:
@@ -179,7 +192,7 @@ async def _serve(request: Request, exchange: Exchange) -> HTTPResponse | None:
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
-            return HTTPResponse(answer.body, headers=exchange.headers(answer), content_type=answer.content_type)
+            return Answered(answer.body, headers=exchange.headers(answer), content_type=answer.content_type)
         await _stream(exchange, answer, writer)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)

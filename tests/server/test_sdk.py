@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -186,6 +188,17 @@ async def test_every_error_has_the_envelope(gateway: Any) -> None:
             assert response.headers["x-request-id"] == error["request_id"]
             if status != 413:
                 assert error["request_id"] == "mine-1"
+
+
+async def test_what_is_no_http_has_the_envelope_too(gateway: Any) -> None:
+    for data in (b"NONSENSE\r\n\r\n", b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: x\r\n\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
+        writer.write(data)
+        answer = await asyncio.wait_for(reader.read(), 5)
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert json.loads(body)["error"]["code"] == "bad_request"
+        writer.close()
 
 
 async def test_headers_say_what_happened(gateway: Any) -> None:
