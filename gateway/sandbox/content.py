@@ -1,130 +1,191 @@
-"""What the sandbox says: text, reasoning, tool calls, structured values; a pure function of the request.
+"""What the sandbox says: text, reasoning, tool calls, structured values; a pure function of an `Ask` and a `Script`.
 
-A token is a word with the space before it. Prompt tokens are the words of all message texts.
+A token is up to eight characters of a word together with the white space before them; `tokens_of` cuts a text into
+tokens, and joined they are the text again. An answer is an echo of what was said last, because an echo shows what
+arrived: "You said: …" (only "…" for a model called `echo`), "The tool said: …" after tool results. What is longer
+than the echo is filled up with words that depend on the request and nothing else.
+
+Must not live here: the words of any wire.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from hashlib import sha256
-from random import Random
 from typing import Any, Final
 
 import msgspec
 
-_WORDS: Final = (
-    "alpha beta gamma delta river stone cloud amber north south quiet bright seven eleven copper maple harbor signal "
-    "paper garden window bridge candle meadow orbit pocket ribbon silver thunder velvet winter yellow zephyr café naïve"
-).split()
-_CALL: Final = re.compile(r"\bcall ([A-Za-z0-9_-]{1,64})\b")
+from gateway.sandbox.instance import instance
+from gateway.sandbox.script import Script
+
+_FILLERS: Final = tuple(
+    f" {word}"
+    for word in (
+        "alpha beta gamma delta river stone cloud amber north south quiet bright seven eleven copper maple harbor "
+        "signal paper garden window bridge candle meadow orbit pocket ribbon silver thunder velvet café naïve"
+    ).split()
+)
+_TOKEN: Final = re.compile(r"\s*\S{1,8}|\s+")
+_CALL: Final = re.compile(r"\bcall ([A-Za-z0-9_-]{1,64})(\()?")
+_NO: Final = "I'm sorry, but I can't help with that."
+_CALLS_MOST: Final = 32
+_INT64: Final = (1 << 64) - 1
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A tool that is offered; `parameters` is its JSON Schema, None where it has none."""
+
+    name: str
+    parameters: Any = None
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A request, in no wire's words.
+
+    `said` is the text of the last message, `results` are the tool results at the end of the conversation. `forced` is
+    the tool that must be called. `most` bounds the tokens of the answer, its reasoning among them.
+    """
+
+    said: str
+    prompt_tokens: int
+    results: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    forced: str | None = None
+    may_call: bool = True
+    parallel: bool = True
+    schema: Any = None
+    wants_json: bool = False
+    most: int | None = None
+    stops: tuple[str, ...] = ()
+    seed: int = 0
+    verbatim: bool = False
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A tool call; `arguments` is JSON text."""
+    """A tool call; `pieces` joined are its arguments, JSON text."""
 
     id: str
     name: str
-    arguments: str
-
-
-class Said(msgspec.Struct, frozen=True):
-    """An answer, in no wire's words. `pieces` joined are the text."""
-
-    reasoning: tuple[str, ...]
     pieces: tuple[str, ...]
-    calls: tuple[Call, ...]
-    finish: str  # stop | length | tool_calls
-    prompt_tokens: int
 
 
-def text_of(content: Any) -> str:
-    """The text of a message's content, parts joined."""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return " ".join(
-            part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str)
-        )
-    return ""
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer, in no wire's words. `pieces` joined are the text, or the refusal."""
+
+    reasoning: tuple[str, ...] = ()
+    pieces: tuple[str, ...] = ()
+    refused: bool = False
+    calls: tuple[Call, ...] = ()
+    finish: str = "stop"  # stop | length | tool_calls, or what the script asked for
+
+    @property
+    def tokens(self) -> int:
+        """The tokens of it all; a call's name is one."""
+        return len(self.reasoning) + len(self.pieces) + sum(1 + len(call.pieces) for call in self.calls)
 
 
-def say(
-    messages: list[dict[str, Any]],
-    *,
-    tools: list[dict[str, Any]],
-    forced: str | None,
-    schema: Any,
-    wants_json: bool,
-    most: int | None,
-    stops: list[str],
-    tokens: int | None,
-    reasoning: int,
-    seed: int,
-) -> Said:
-    """The answer. `forced` is the tool that must be called; `schema` what a structured answer must satisfy."""
-    prompt = sum(len(text_of(message.get("content")).split()) for message in messages)
-    last = messages[-1] if messages else {}
-    asked = text_of(last.get("content"))
-    random = Random(f"{seed}:{asked}:{len(messages)}")  # noqa: S311 - it must be repeatable, not secret
-    thought = tuple(f"{random.choice(_WORDS)} " for _ in range(reasoning))
-    calls = _calls(asked, tools, forced) if last.get("role") != "tool" else ()
+def tokens_of(text: str) -> tuple[str, ...]:
+    """A text cut into its tokens."""
+    return tuple(_TOKEN.findall(text))
+
+
+def say(ask: Ask, script: Script, choice: int = 0) -> Said:
+    """The answer; `choice` counts from 0 where several were asked for, and each is another."""
+    fillers = _fillers(f"{script.seed}/{ask.seed}/{choice}/{ask.said}")
+    room = ask.most
+    thought = tuple(next(fillers) for _ in range(script.reasoning))[:room]
+    if room is not None:
+        room -= len(thought)
+        if thought and not room:
+            return Said(reasoning=thought, finish=script.finish or "length")
+    calls = _calls(ask, script, choice)
     if calls:
-        return Said(thought, (), calls, "tool_calls", prompt)
-    if schema is not None:
-        text = msgspec.json.encode(instance(schema)).decode()
-    elif wants_json:
-        text = msgspec.json.encode({"answer": asked[:200]}).decode()
-    elif last.get("role") == "tool":
-        text = f"The tool said: {asked}"
-    else:
-        text = f"You said: {asked}"
-    pieces = re.findall(r"\s*\S+", text)
-    if tokens is not None and schema is None and not wants_json:
-        pieces = pieces[:tokens] + [f" {random.choice(_WORDS)}" for _ in range(tokens - len(pieces))]
+        kept = _within(calls, room)
+        finish = "tool_calls" if kept == calls else "length"
+        return Said(reasoning=thought, calls=kept, finish=script.finish or finish)
+    text = _NO if script.refusal else _text(ask, choice)
+    pieces = tokens_of(text)
+    if script.tokens is not None and not script.refusal and ask.schema is None and not ask.wants_json:
+        pieces = pieces[: script.tokens]
+        pieces += tuple(next(fillers) for _ in range(script.tokens - len(pieces)))
     finish = "stop"
-    for stop in stops:
-        at = "".join(pieces).find(stop)
-        if stop and at >= 0:
-            pieces = re.findall(r"\s*\S+", "".join(pieces)[:at])
-    if most is not None and len(pieces) > most:
-        pieces, finish = pieces[:most], "length"
-    return Said(thought, tuple(pieces), (), finish, prompt)
+    if room is not None and len(pieces) > room:
+        pieces, finish = pieces[:room], "length"
+    ends = [at for at in ("".join(pieces).find(stop) for stop in ask.stops if stop) if at >= 0]
+    if ends:
+        pieces, finish = tokens_of("".join(pieces)[: min(ends)]), "stop"
+    return Said(reasoning=thought, pieces=pieces, refused=script.refusal, finish=script.finish or finish)
 
 
-def _calls(asked: str, tools: list[dict[str, Any]], forced: str | None) -> tuple[Call, ...]:
-    offered = {tool["name"]: tool for tool in tools if isinstance(tool.get("name"), str)}
-    names = [forced] if forced is not None else [name for name in _CALL.findall(asked) if name in offered]
+def _text(ask: Ask, choice: int) -> str:
+    if ask.schema is not None:
+        return msgspec.json.encode(instance(ask.schema)).decode()
+    if ask.wants_json:
+        return msgspec.json.encode({"answer": ask.said[:200]}).decode()
+    if ask.results:
+        return f"The tool said: {'; '.join(dict.fromkeys(ask.results))}"
+    if ask.verbatim:
+        return ask.said
+    return f"You said: {ask.said}" if choice == 0 else f"You said ({choice + 1}): {ask.said}"
+
+
+def _calls(ask: Ask, script: Script, choice: int) -> tuple[Call, ...]:
+    """Forced by the request, else by the script, else by what was said; none after tool results."""
+    if ask.results or not ask.may_call:
+        return ()
+    offered = {tool.name: tool for tool in ask.tools}
+    wanted: list[tuple[str, str | None]]
+    if ask.forced is not None:
+        asked_for = [(name, arguments) for name, arguments in _asked(ask.said) if name == ask.forced]
+        wanted = asked_for or [(ask.forced, None)]
+    elif script.tools:
+        wanted = [(name, None) for name in script.tools]
+    else:
+        wanted = [(name, arguments) for name, arguments in _asked(ask.said) if name in offered]
     calls = []
-    for index, name in enumerate(names):
-        parameters = offered.get(name, {}).get("parameters")
-        arguments = msgspec.json.encode(instance(parameters or {"type": "object"})).decode()
-        calls.append(Call(f"call_{sha256(f'{asked}{index}{name}'.encode()).hexdigest()[:16]}", name, arguments))
+    for number, (name, arguments) in enumerate(wanted[: _CALLS_MOST if ask.parallel else 1]):
+        if arguments is None:
+            tool = offered.get(name)
+            arguments = msgspec.json.encode(instance(tool.parameters if tool is not None else None)).decode()
+        digest = sha256(f"{ask.prompt_tokens}/{choice}/{number}/{name}/{ask.said}".encode("utf-8", "replace"))
+        calls.append(Call(f"call_{digest.hexdigest()[:24]}", name, tokens_of(arguments)))
     return tuple(calls)
 
 
-def instance(schema: Any, depth: int = 0) -> Any:
-    """A small value that satisfies a JSON Schema's types, required properties, enums, constants and bounds."""
-    if not isinstance(schema, dict) or depth > 20:
-        return {}
-    for key in ("const", "default"):
-        if key in schema:
-            return schema[key]
-    if schema.get("enum"):
-        return schema["enum"][0]
-    for key in ("anyOf", "oneOf", "allOf"):
-        if schema.get(key):
-            return instance(schema[key][0], depth + 1)
-    kind = schema.get("type", "object")
-    if isinstance(kind, list):
-        kind = kind[0] if kind else "null"
-    if kind == "object":
-        properties = schema.get("properties") or {}
-        required = schema.get("required") or ()
-        return {name: instance(properties.get(name), depth + 1) for name in required if isinstance(name, str)}
-    if kind == "array":
-        return [instance(schema.get("items"), depth + 1) for _ in range(min(int(schema.get("minItems") or 0), 10))]
-    if kind == "string":
-        return "text".ljust(min(int(schema.get("minLength") or 0), 1000), ".")
-    if kind in ("integer", "number"):
-        return schema.get("minimum", 1)
-    return kind == "boolean" or None
+def _asked(text: str) -> list[tuple[str, str | None]]:
+    """Every `call NAME` and `call NAME({...})` of a text: the name, and the arguments where they were given."""
+    found: list[tuple[str, str | None]] = []
+    for match in _CALL.finditer(text):
+        arguments = None
+        if match[2] is not None:
+            try:
+                value, _ = json.JSONDecoder().raw_decode(text, match.end())
+                arguments = msgspec.json.encode(value).decode() if isinstance(value, dict) else None
+            except (ValueError, RecursionError):
+                arguments = None
+        found.append((match[1], arguments))
+    return found
+
+
+def _within(calls: tuple[Call, ...], room: int | None) -> tuple[Call, ...]:
+    """The calls that fit into so many tokens; the last one may be cut in the middle of its arguments."""
+    if room is None:
+        return calls
+    kept: list[Call] = []
+    for call in calls:
+        if room < 1:
+            break
+        kept.append(msgspec.structs.replace(call, pieces=call.pieces[: room - 1]))
+        room -= 1 + len(call.pieces)
+    return tuple(kept)
+
+
+def _fillers(seed: str) -> Iterator[str]:
+    """Words without end. The generator is Knuth's MMIX one, so that no version of Python changes an answer."""
+    state = int.from_bytes(sha256(seed.encode("utf-8", "replace")).digest()[:8], "big")
+    while True:
+        state = (state * 6364136223846793005 + 1442695040888963407) & _INT64
+        yield _FILLERS[(state >> 33) % len(_FILLERS)]

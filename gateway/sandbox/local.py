@@ -1,87 +1,124 @@
-"""The sandbox in process: a `Send` that answers from memory. Time passes through the `sleep` that it is given."""
+"""The sandbox in process: a `Send` that answers from memory.
+
+Time passes only through the `sleep` that it is given, so a test's clock may be virtual. Timeouts are kept as the
+transport keeps them, reckoned from what was slept. It fails with the same `Failed` that the transport raises when a
+real upstream behaves so.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from gateway.failure import Failed, Failure, Kind
-from gateway.sandbox import openai_chat
-from gateway.sandbox.plan import End, Pause, Plan, Step
-from gateway.transport.contract import Request, Response
+from gateway.sandbox.answer import Sandbox
+from gateway.sandbox.plan import End, Pause, Plan
+from gateway.transport.contract import Request, Response, Timeouts
+
+_FOR_EVER: Final = 1e9  # thirty years
+
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class LocalUpstream:
-    """One instance is one upstream: it counts the failures of `fail=N`."""
+    """A `transport.contract.Send`. One instance is one upstream: it counts the failures of `fail=N`."""
 
-    def __init__(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, sleep: Sleep) -> None:
         self._sleep = sleep
-        self._failures: dict[str, int] = {}
+        self._sandbox = Sandbox()
 
     async def __call__(self, request: Request) -> Response:
-        """Answers by path. Raises `Failed` as a real upstream would make the transport do."""
-        header = dict(request.headers).get("x-sandbox")
-        if request.target.endswith("/chat/completions"):
-            plan = openai_chat.chat(request.body, header, self._failures)
-        else:
-            plan = openai_chat.refusal(404, f"There is nothing at {request.target}.")
-        timeouts = request.timeouts
+        """Answers by path. Raises `Failed`: `timeout` or `connection`."""
+        header = next((value for name, value in request.headers if name.lower() == "x-sandbox"), None)
+        plan = self._sandbox.answer(request.method, request.target, header, request.body)
+        waits = _Waits(self._sleep, request.timeouts)
         for step in plan.before:
-            if step is End.STALL or (isinstance(step, Pause) and step.seconds > (timeouts.first_byte or 1e9)):
-                await self._sleep(min(timeouts.first_byte or 1e9, timeouts.total or 1e9))
-                raise Failed(Failure(kind=Kind.TIMEOUT, message="no response from the sandbox in time"))
             if step is End.RESET:
-                raise Failed(Failure(kind=Kind.CONNECTION, message="the sandbox closed the connection"))
-            if isinstance(step, Pause):
-                await self._sleep(step.seconds)
-        return _Answer(plan, request.timeouts.idle, self._sleep)
+                raise _closed("before it answered")
+            if not isinstance(step, bytes):
+                first_byte = request.timeouts.first_byte
+                left = None if first_byte is None else first_byte - waits.elapsed
+                await waits.wait(step.seconds if isinstance(step, Pause) else _FOR_EVER, left, "no response")
+        return _Answer(plan, waits)
+
+
+class _Waits:
+    """The time that an exchange has taken, and the bound on it."""
+
+    def __init__(self, sleep: Sleep, timeouts: Timeouts) -> None:
+        self.elapsed = 0.0
+        self.idle = timeouts.idle
+        self._total = timeouts.total
+        self._sleep = sleep
+
+    async def wait(self, seconds: float, within: float | None, what: str) -> None:
+        """Sleeps; raises `Failed(timeout)` once `within` or the total is over."""
+        left = None if self._total is None else self._total - self.elapsed
+        bound = min((each for each in (within, left) if each is not None), default=_FOR_EVER)
+        slept = max(min(seconds, bound), 0.0)
+        self.elapsed += slept
+        await self._sleep(slept)
+        if seconds > bound or seconds >= _FOR_EVER:
+            raise Failed(Failure(kind=Kind.TIMEOUT, message=f"{what} from the sandbox within {slept:g}s"))
 
 
 class _Answer:
     """See `contract.Response`."""
 
-    def __init__(self, plan: Plan, idle: float | None, sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, plan: Plan, waits: _Waits) -> None:
+        length = plan.length if plan.body is None else len(plan.body)
+        framing = (("transfer-encoding", "chunked") if length is None else ("content-length", str(length)),)
         self.status = plan.status
-        self.headers = plan.headers
-        self._steps: list[Step] = list(reversed(plan.steps))
-        self._idle = idle
-        self._sleep = sleep
+        self.headers = (*plan.headers, *framing)
+        self._steps = iter(plan.steps if plan.body is None else (plan.body,))
+        self._waits = waits
 
     def header(self, name: str) -> str | None:
         """The first value of a header."""
         return next((value for known, value in self.headers if known == name), None)
 
     async def read(self, within: float | None = None) -> bytes:
-        """The next piece; pauses are waited for."""
+        """The next piece, as soon as it is due; b"" at the end."""
         await asyncio.sleep(0)  # as a socket would, it lets others run
-        wait = self._idle if within is None else within
-        while self._steps:
-            step = self._steps.pop()
+        left = self._waits.idle if within is None else within
+        for step in self._steps:
             if isinstance(step, bytes):
                 if step:
                     return step
-            elif isinstance(step, Pause):
-                if wait is not None and step.seconds > wait:
-                    await self._sleep(wait)
-                    raise Failed(Failure(kind=Kind.TIMEOUT, message=f"no further bytes within {wait:g}s"))
-                await self._sleep(step.seconds)
             elif step is End.RESET:
-                raise Failed(Failure(kind=Kind.CONNECTION, message="the sandbox closed the connection"))
+                self.close()
+                raise _closed("in the middle of the body")
             else:
-                await self._sleep(wait if wait is not None else 1e9)
-                raise Failed(Failure(kind=Kind.TIMEOUT, message=f"no further bytes within {wait}s"))
+                seconds = step.seconds if isinstance(step, Pause) else _FOR_EVER
+                began = self._waits.elapsed
+                try:
+                    await self._waits.wait(seconds, left, "no further bytes")
+                except Failed:
+                    self.close()
+                    raise
+                left = None if left is None else left - (self._waits.elapsed - began)
         return b""
 
     async def read_all(self, limit: int) -> bytes:
-        """Everything that is left."""
-        parts = []
+        """Everything that is left, up to `limit` bytes."""
+        parts, size = [], 0
         while data := await self.read():
             parts.append(data)
-        whole = b"".join(parts)
-        if len(whole) > limit:
-            raise Failed(Failure(kind=Kind.BAD_RESPONSE, message=f"the body is larger than {limit} bytes"))
-        return whole
+            size += len(data)
+            if size > limit:
+                self.close()
+                raise Failed(
+                    Failure(
+                        kind=Kind.BAD_RESPONSE, message=f"the body is larger than {limit} bytes", status=self.status
+                    )
+                )
+        return b"".join(parts)
 
     def close(self) -> None:
         """Nothing more will be read."""
-        self._steps.clear()
+        self._steps = iter(())
+
+
+def _closed(where: str) -> Failed:
+    return Failed(Failure(kind=Kind.CONNECTION, message=f"the sandbox closed the connection {where}"))

@@ -1,228 +1,260 @@
-"""The sandbox on OpenAI's chat wire: a request body and a script → a plan of bytes.
+"""The sandbox on OpenAI's chat wire: a request and a script → a plan of bytes.
 
-Source: https://platform.openai.com/docs/api-reference/chat. Ids and times come from a hash of the request.
+Sources: https://platform.openai.com/docs/api-reference/chat/object and /chat/streaming. The id is a hash of the
+request's bytes and of its `x-sandbox` header; `created` is 1700000000 plus up to 1048575 seconds of the same hash.
+With `include_usage` every chunk has `"usage":null` and one more, without choices, has the usage; without it, none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any, Final
 
 import msgspec
 
-from gateway.sandbox.content import Said, say
+from gateway.sandbox.content import Ask, Said, say
+from gateway.sandbox.openai_errors import JSON, Bad, in_the_middle, refused, scripted
+from gateway.sandbox.openai_request import model_of, read_ask, read_json
 from gateway.sandbox.plan import End, Pause, Plan, Step
-from gateway.sandbox.script import Script, parse
+from gateway.sandbox.script import TOKENS_MOST, Script, UnknownWord, parse, recovered
 
-_JSON: Final = (("content-type", "application/json"),)
+EPOCH: Final = 1_700_000_000
 _SSE: Final = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
-_EPOCH: Final = 1_700_000_000
-
-_TYPES: Final = {
-    400: "invalid_request_error",
-    401: "authentication_error",
-    403: "permission_error",
-    404: "not_found_error",
-    429: "rate_limit_error",
-    503: "service_unavailable_error",
-}
+_GARBAGE: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+_ODD: Final = (1, 2, 3, 7, 5, 11, 4, 19)
 
 
-def error_body(status: int, message: str, code: str | None, param: str | None = None) -> bytes:
-    """OpenAI's error envelope."""
-    type_ = "insufficient_quota" if code == "insufficient_quota" else _TYPES.get(status, "server_error")
-    return msgspec.json.encode({"error": {"message": message, "type": type_, "param": param, "code": code}})
-
-
-def refusal(status: int, message: str, code: str | None = None, param: str | None = None) -> Plan:
-    """A plan that is an error."""
-    return Plan(status, _JSON, (error_body(status, message, code, param),))
-
-
-def models() -> Plan:
-    """GET /v1/models."""
-    names = ("sandbox", "echo")
-    data = [{"id": name, "object": "model", "created": _EPOCH, "owned_by": "sandbox"} for name in names]
-    return Plan(200, _JSON, (msgspec.json.encode({"object": "list", "data": data}),))
-
-
-def chat(body: bytes, header: str | None, failures: dict[str, int]) -> Plan:
-    """POST /v1/chat/completions. `failures` counts, by model, the requests that have failed for `fail=N`."""
+def chat(body: bytes, header: str | None, failed: dict[str, int]) -> Plan:
+    """POST …/chat/completions. `failed` counts, by model, the requests that `fail=N` let fail; it is written to."""
     try:
-        request = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return refusal(400, "We could not parse the JSON body of your request.")
-    if not isinstance(request, dict):
-        return refusal(400, "The body must be a JSON object.")
-    model, messages = request.get("model"), request.get("messages")
-    if not isinstance(model, str):
-        return refusal(400, "You must provide a model parameter.", "missing_required_parameter", "model")
-    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-        return refusal(400, "'messages' must be an array of objects.", "invalid_type", "messages")
-    if not messages:
-        return refusal(400, "[] is too short - 'messages'", "invalid_value", "messages")
-    try:
-        script = parse(model, header)
-    except ValueError as error:
-        return refusal(400, str(error), "invalid_value", "model")
-    if script.fail is not None:
-        failures[model] = failures.get(model, 0) + 1
-        if failures[model] > script.fail:
-            script = msgspec.structs.replace(script, status=None)
-        elif script.status is None:
-            script = msgspec.structs.replace(script, status=500)
-    return _plan(request, model, messages, script, body)
+        request = read_json(body)
+        model = model_of(request)
+        try:
+            script = parse(model, header)
+        except UnknownWord as unknown:
+            raise Bad(str(unknown), "invalid_value", unknown.param) from None
+        ask = read_ask(request, model)
+        count = request.get("n")
+        count = 1 if count is None else count
+        if count * max(script.tokens or 0, script.reasoning) > TOKENS_MOST:
+            raise Bad(f"The sandbox says at most {TOKENS_MOST} tokens in one answer.", "invalid_value", "n")
+    except Bad as bad:
+        return refused(bad)
+    digest = sha256(b"%b\0%b" % (body, (header or "").encode("utf-8", "replace"))).hexdigest()
+    if script.fail is None:
+        return _planned(request, model, ask, count, script, digest)
+    failed[model] = min(failed.get(model, 0) + 1, TOKENS_MOST + 1)
+    if failed[model] > script.fail:
+        script = recovered(script)
+    elif recovered(script) == script:
+        script = msgspec.structs.replace(script, status=500)
+    return msgspec.structs.replace(_planned(request, model, ask, count, script, digest), repeatable=False)
 
 
-def _plan(request: dict[str, Any], model: str, messages: list[dict[str, Any]], script: Script, body: bytes) -> Plan:
-    before: tuple[Step, ...] = (Pause(script.latency),) if script.latency else ()
-    if script.refuse:
-        return Plan(0, (), (), (*before, End.RESET))
+def _planned(request: dict[str, Any], model: str, ask: Ask, count: int, script: Script, digest: str) -> Plan:
+    """The faults that need no answer, in the order in which they would be met; then the answer."""
+    named = (("x-request-id", f"req_{digest[:32]}"),)
+    before: tuple[Step, ...] = (Pause(script.latency),) if script.latency > 0 else ()
+    if script.reset:
+        return Plan(status=0, before=(*before, End.RESET))
     if script.stall:
-        return Plan(0, (), (), (*before, End.STALL))
+        return Plan(status=0, before=(*before, End.STALL))
     if script.status is not None:
-        extra = (("retry-after", script.retry_after),) if script.retry_after is not None else ()
-        text = error_body(script.status, f"The sandbox was asked for {script.status}.", script.code)
-        return Plan(script.status, (*_JSON, *extra), (text,), before)
-    if script.garbage:
-        return Plan(200, _JSON, (b"<html><body>502 Bad Gateway</body></html>",), before)
-    if script.empty:
-        return Plan(200, _JSON, (b"",), before)
+        plan = scripted(script.status, script)
+        return msgspec.structs.replace(plan, headers=(*plan.headers, *named), before=before)
+    streamed = request.get("stream") is True
     if script.error_in_200:
-        return Plan(200, _JSON, (error_body(500, "The sandbox failed inside a 200.", "server_error"),), before)
-    said = _say(request, messages, script)
-    digest = sha256(body).hexdigest()
-    base = {"id": f"chatcmpl-{digest[:24]}", "created": _EPOCH + int(digest[:5], 16), "model": model}
-    usage = None if script.no_usage else _usage(said)
-    if request.get("stream") is True:
-        return Plan(200, _SSE, tuple(_stream(request, base, said, usage, script)), before)
-    whole = _whole(request, base, said, usage)
-    if script.cut:
-        half = len(whole) // 2
-        return Plan(200, (*_JSON, ("content-length", str(len(whole)))), (whole[:half], End.RESET), before)
-    return Plan(200, _JSON, (whole,), before)
+        return Plan(status=200, headers=(*JSON, *named), body=in_the_middle(), before=before)
+    if script.garbage or script.empty:
+        text = b"" if script.empty else b"data: %b\n\n" % _GARBAGE if streamed else _GARBAGE
+        return Plan(status=200, headers=(*(_SSE if streamed else JSON), *named), body=text, before=before)
+    answers = [say(ask, script, choice) for choice in range(count)]
+    wire = _Wire(request, model, ask, answers, script, digest)
+    if streamed:
+        return Plan(status=200, headers=(*_SSE, *named), steps=_torn(wire.stream(), script), before=before)
+    if script.rate is not None:
+        before = (*before, Pause(max(said.tokens for said in answers) / script.rate))
+    text = wire.whole()
+    if not script.cut and not script.split:
+        return Plan(status=200, headers=(*JSON, *named), body=text, before=before)
+    steps: tuple[Step, ...] = (text[: len(text) // 2], End.RESET) if script.cut else (text,)
+    return Plan(status=200, headers=(*JSON, *named), steps=_torn(iter(steps), script), length=len(text), before=before)
 
 
-def _say(request: dict[str, Any], messages: list[dict[str, Any]], script: Script) -> Said:
-    tools = [tool["function"] for tool in request.get("tools") or () if isinstance(tool.get("function"), dict)]
-    choice = request.get("tool_choice")
-    forced = script.tool
-    if isinstance(choice, dict):
-        forced = (choice.get("function") or {}).get("name")
-    elif choice == "required" and tools and forced is None:
-        forced = tools[0].get("name")
-    format_ = request.get("response_format") or {}
-    most = request.get("max_completion_tokens")
-    most = request.get("max_tokens") if most is None else most
-    stop = request.get("stop")
-    return say(
-        messages,
-        tools=tools if choice != "none" else [],
-        forced=forced if choice != "none" else None,
-        schema=(format_.get("json_schema") or {}).get("schema"),
-        wants_json=format_.get("type") == "json_object",
-        most=most if isinstance(most, int) else None,
-        stops=[stop] if isinstance(stop, str) else [each for each in stop or () if isinstance(each, str)],
-        tokens=script.tokens,
-        reasoning=script.reasoning,
-        seed=script.seed,
-    )
+class _Wire:
+    """One request's answers, and how they are written."""
+
+    def __init__(
+        self, request: dict[str, Any], model: str, ask: Ask, answers: list[Said], script: Script, digest: str
+    ) -> None:
+        self._script = script
+        self._answers = answers
+        self._base = {
+            "id": f"chatcmpl-{digest[:29]}",
+            "object": "chat.completion",
+            "created": EPOCH + int(digest[:5], 16),
+            "model": model,
+            "service_tier": "default",
+            "system_fingerprint": "fp_sandbox",
+        }
+        self._logprobs = request.get("logprobs") is True
+        self._top = request.get("top_logprobs") or 0
+        self._usage = None if script.no_usage else _usage(ask, answers, script)
+        options = request.get("stream_options") or {}
+        self._shows_usage = options.get("include_usage") is True and self._usage is not None
+
+    def whole(self) -> bytes:
+        """The answer as one body."""
+        choices = []
+        for index, said in enumerate(self._answers):
+            text = "".join(said.pieces)
+            message: dict[str, Any] = {
+                "role": "assistant",
+                "content": None if said.calls or said.refused else text,
+                "refusal": text if said.refused else None,
+                "annotations": [],
+            }
+            if said.reasoning:
+                message["reasoning_content"] = "".join(said.reasoning)
+            if said.calls:
+                message["tool_calls"] = [
+                    {
+                        "id": call.id,
+                        "type": "function",
+                        "function": {"name": call.name, "arguments": "".join(call.pieces)},
+                    }
+                    for call in said.calls
+                ]
+            logprobs = self._probabilities(said.pieces, said.refused) if not said.calls else None
+            choices.append({"index": index, "message": message, "logprobs": logprobs, "finish_reason": said.finish})
+        answer = {**self._base, "choices": choices}
+        if self._usage is not None:
+            answer["usage"] = self._usage
+        return msgspec.json.encode(answer)
+
+    def stream(self) -> Iterator[Step]:
+        """The frames, the choices in turn, with the pauses and the ends that the script asks for."""
+        script, number = self._script, 0
+        pause = Pause(1.0 / script.rate) if script.rate is not None else None
+        for index, said in enumerate(self._answers):
+            content = None if said.calls or said.refused else ""
+            yield self._chunk(index, {"role": "assistant", "content": content, "refusal": None})
+        lanes = [(index, self._pieces(index, said)) for index, said in enumerate(self._answers)]
+        rounds = max(said.tokens for said in self._answers)
+        for turn in range(rounds + 1):
+            if pause is not None and turn < rounds:
+                yield pause
+            for index, pieces in list(lanes):
+                end = self._end_at(number)
+                if end:
+                    yield from end
+                    return
+                piece = next(pieces, None)
+                if piece is None:
+                    lanes.remove((index, pieces))
+                    yield self._chunk(index, {}, self._answers[index].finish)
+                    continue
+                if script.garbage_at == number:
+                    yield self._frame(_GARBAGE)
+                number += 1
+                yield piece
+        if script.cut:
+            yield End.RESET
+            return
+        if self._shows_usage:
+            yield self._frame(msgspec.json.encode(self._object([], self._usage)))
+        if not script.no_done:
+            yield self._frame(b"[DONE]")
+
+    def _end_at(self, number: int) -> list[Step]:
+        """What ends the stream before its piece of this number; nothing where it goes on."""
+        script = self._script
+        if script.cut_at == number or (script.cut and number == 1):
+            return [End.RESET]
+        if script.stall_at == number:
+            return [End.STALL]
+        if script.error_at == number:
+            return [self._frame(in_the_middle())]
+        return []
+
+    def _pieces(self, index: int, said: Said) -> Iterator[bytes]:
+        for piece in said.reasoning:
+            yield self._chunk(index, {"reasoning_content": piece})
+        field = "refusal" if said.refused else "content"
+        for piece in said.pieces:
+            yield self._chunk(index, {field: piece}, logprobs=self._probabilities((piece,), said.refused))
+        for at, call in enumerate(said.calls):
+            head = {"index": at, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
+            yield self._chunk(index, {"tool_calls": [head]})
+            for piece in call.pieces:
+                yield self._chunk(index, {"tool_calls": [{"index": at, "function": {"arguments": piece}}]})
+
+    def _chunk(self, index: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
+        return self._frame(msgspec.json.encode(self._object([choice], None)))
+
+    def _object(self, choices: list[Any], usage: dict[str, Any] | None) -> dict[str, Any]:
+        chunk = {**self._base, "object": "chat.completion.chunk", "choices": choices}
+        if self._shows_usage:
+            chunk["usage"] = usage
+        return chunk
+
+    def _frame(self, data: bytes) -> bytes:
+        end = b"\r\n" if self._script.crlf else b"\n"
+        comment = b": the sandbox is thinking" + end + end if self._script.comments else b""
+        return b"%bdata: %b%b%b" % (comment, data, end, end)
+
+    def _probabilities(self, pieces: tuple[str, ...], refused_: bool) -> dict[str, Any] | None:
+        if not self._logprobs:
+            return None
+        rows = []
+        for piece in pieces:
+            first = -(len(piece) % 8 + 1) / 16
+            others = [(piece, first), *((f"{piece}{other}", first - other) for other in range(1, self._top))]
+            row = _row(piece, first)
+            row["top_logprobs"] = [_row(text, value) for text, value in others[: self._top]]
+            rows.append(row)
+        return {"content": None, "refusal": rows} if refused_ else {"content": rows, "refusal": None}
 
 
-def _usage(said: Said) -> dict[str, Any]:
-    output = len(said.pieces) + len(said.reasoning) + sum(len(call.arguments) // 4 + 1 for call in said.calls)
+def _row(text: str, value: float) -> dict[str, Any]:
+    return {"token": text, "logprob": value, "bytes": list(text.encode("utf-8", "replace"))}
+
+
+def _usage(ask: Ask, answers: list[Said], script: Script) -> dict[str, Any]:
+    output = sum(said.tokens for said in answers)
     return {
-        "prompt_tokens": said.prompt_tokens,
+        "prompt_tokens": ask.prompt_tokens,
         "completion_tokens": output,
-        "total_tokens": said.prompt_tokens + output,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": len(said.reasoning), "audio_tokens": 0},
+        "total_tokens": ask.prompt_tokens + output,
+        "prompt_tokens_details": {"cached_tokens": min(script.cached, ask.prompt_tokens), "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": sum(len(said.reasoning) for said in answers),
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
     }
 
 
-def _count(request: dict[str, Any]) -> int:
-    n = request.get("n")
-    return n if isinstance(n, int) and 1 <= n <= 16 else 1
-
-
-def _whole(request: dict[str, Any], base: dict[str, Any], said: Said, usage: dict[str, Any] | None) -> bytes:
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(said.pieces) or None, "refusal": None}
-    if said.reasoning:
-        message["reasoning_content"] = "".join(said.reasoning)
-    if said.calls:
-        message["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in said.calls
-        ]
-    choices = [
-        {"index": index, "message": message, "logprobs": None, "finish_reason": said.finish}
-        for index in range(_count(request))
-    ]
-    answer = {**base, "object": "chat.completion", "choices": choices, "system_fingerprint": "fp_sandbox"}
-    if usage is not None:
-        answer["usage"] = usage
-    return msgspec.json.encode(answer)
-
-
-def _stream(
-    request: dict[str, Any], base: dict[str, Any], said: Said, usage: dict[str, Any] | None, script: Script
-) -> list[Step]:
-    """The frames, with the pauses and the ends that the script asks for."""
-    wants_usage = (request.get("stream_options") or {}).get("include_usage") is True and usage is not None
-
-    def frame(choices: list[dict[str, Any]], **more: Any) -> bytes:
-        chunk = {**base, "object": "chat.completion.chunk", "choices": choices, **more}
-        if wants_usage and "usage" not in more:
-            chunk["usage"] = None
-        return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
-
-    def delta(index: int, finish: str | None = None, **fields: Any) -> bytes:
-        return frame([{"index": index, "delta": fields, "logprobs": None, "finish_reason": finish}])
-
-    steps: list[Step] = []
-    pause = 1.0 / script.rate if script.rate is not None else 0.0
-    for index in range(_count(request)):
-        pieces = [delta(index, reasoning_content=piece) for piece in said.reasoning]
-        pieces += [delta(index, content=piece) for piece in said.pieces]
-        for at, call in enumerate(said.calls):
-            head = {"index": at, "id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
-            pieces.append(delta(index, tool_calls=[head]))
-            for start in range(0, len(call.arguments), 8):
-                part = {"index": at, "function": {"arguments": call.arguments[start : start + 8]}}
-                pieces.append(delta(index, tool_calls=[part]))
-        steps.append(delta(index, role="assistant", content="", refusal=None))
-        for number, piece in enumerate(pieces):
-            end = _end_at(number, script)
-            if end is not None:
-                return [*_split(steps, script), *end]
-            if pause:
-                steps.append(Pause(pause))
-            steps.append(piece)
-        end = _end_at(len(pieces), script)
-        if end is not None:
-            return [*_split(steps, script), *end]
-        steps.append(delta(index, said.finish))
-    if wants_usage:
-        steps.append(frame([], usage=usage))
-    if not script.no_done:
-        steps.append(b"data: [DONE]\n\n")
-    return _split(steps, script)
-
-
-def _end_at(number: int, script: Script) -> list[Step] | None:
-    """What ends the stream before its piece of this number."""
-    if script.cut_at == number or (script.cut and number == 1):
-        return [End.RESET]
-    if script.stall_at == number:
-        return [End.STALL]
-    if script.error_at == number:
-        return [b"data: " + error_body(500, "The sandbox failed in the middle.", "server_error") + b"\n\n"]
-    return None
-
-
-def _split(steps: list[Step], script: Script) -> list[Step]:
-    """The same bytes, torn at every seventh."""
+def _torn(steps: Iterator[Step], script: Script) -> Iterator[Step]:
+    """The same bytes; where the script says so, in odd lengths that mind neither frames nor characters."""
     if not script.split:
-        return steps
-    data = b"".join(step for step in steps if isinstance(step, bytes))
-    return [data[at : at + 7] for at in range(0, len(data), 7)]
+        yield from steps
+        return
+    held, turn = b"", 0
+    for step in steps:
+        if not isinstance(step, bytes):
+            if held:
+                yield held
+                held = b""
+            yield step
+            continue
+        held += step
+        while len(held) >= _ODD[turn % len(_ODD)]:
+            length = _ODD[turn % len(_ODD)]
+            yield held[:length]
+            held, turn = held[length:], turn + 1
+    if held:
+        yield held

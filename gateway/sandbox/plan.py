@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -24,10 +25,17 @@ class End(StrEnum):
 Step: TypeAlias = bytes | Pause | End
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """`before` precedes the head; `steps` are the body. A body that is one `bytes` has a content-length."""
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """`before` precedes the head. The body is `body`, or, where that is None, the steps, which are read once.
+
+    `length` is the content-length of steps, None where the steps decide it. `repeatable` says that the same request
+    always has the same plan; a plan that depends on what came before (`fail=N`) is not.
+    """
 
     status: int
-    headers: tuple[tuple[str, str], ...]
-    steps: tuple[Step, ...]
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes | None = None
+    steps: Iterable[Step] = ()
+    length: int | None = None
     before: tuple[Step, ...] = ()
+    repeatable: bool = True

@@ -1,0 +1,15 @@
+"""The names of the wires that the sandbox speaks. Importing this costs nothing, so the command line may."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Wire(StrEnum):
+    """A wire, as `gateway sandbox --wire` names it."""
+
+    OPENAI_CHAT = "openai-chat"
+
+
+FIRST: Final = Wire.OPENAI_CHAT
