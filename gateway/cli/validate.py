@@ -59,7 +59,7 @@ def validate(
                 sys.stdout.write(f"{' + '.join(map(str, paths))}: good, revision {loaded.revision[:12]}\n")
     if everything.has_errors:
         raise typer.Exit(1)
-    if strict and len(everything):
+    if strict and everything.has_warnings:
         raise typer.Exit(3)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-E_, W_ = "error", "warning"
+E_, W_, I_ = "error", "warning", "info"
 
 CODES: Final[dict[str, tuple[str, str]]] = {
     # reading
@@ -46,7 +46,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "name-collision": ("A name means two things", E_),
     "bad-name": ("A name cannot be used", E_),
     "cycle": ("Names lead back to themselves", E_),
-    "shadowed-alias": ("An alias can never be reached", W_),
+    "shadowed-alias": ("A pattern does not answer for every name that it matches", I_),
     "allow-matches-nothing": ("An allow-list entry matches nothing", W_),
     # routes
     "no-targets": ("A route has no targets", E_),

@@ -15,10 +15,11 @@ from gateway.diagnostics.source import Span
 
 
 class Severity(StrEnum):
-    """An error refuses the file; a warning does so only where the caller asks for strictness."""
+    """An error refuses the file; a warning only where the caller asks for strictness; an info is good to know."""
 
     ERROR = "error"
     WARNING = "warning"
+    INFO = "info"
 
 
 class Related(msgspec.Struct, frozen=True):
@@ -90,6 +91,11 @@ class Diagnostics:
     def errors(self) -> list[Diagnostic]:
         """Those that refuse the file."""
         return [diagnostic for diagnostic in self if diagnostic.severity is Severity.ERROR]
+
+    @property
+    def has_warnings(self) -> bool:
+        """Whether a strict caller refuses the file."""
+        return any(diagnostic.severity is Severity.WARNING for diagnostic in self._found.values())
 
     @property
     def has_errors(self) -> bool:

@@ -5,7 +5,7 @@ Source: docs.github.com, "Workflow commands for GitHub Actions".
 
 from __future__ import annotations
 
-from gateway.diagnostics.diagnostic import Diagnostics
+from gateway.diagnostics.diagnostic import Diagnostics, Severity
 
 
 def _data(text: str) -> str:
@@ -32,5 +32,6 @@ def render(found: Diagnostics) -> str:
                 *fields,
             ]
         message = diagnostic.detail + (f"\n{diagnostic.suggestion}" if diagnostic.suggestion is not None else "")
-        lines.append(f"::{diagnostic.severity} {','.join(fields)}::{_data(message)}\n")
+        command = "notice" if diagnostic.severity is Severity.INFO else diagnostic.severity
+        lines.append(f"::{command} {','.join(fields)}::{_data(message)}\n")
     return "".join(lines)

@@ -13,7 +13,7 @@ VERSION: Final = 1
 
 
 def render(found: Diagnostics) -> str:
-    """`{"version", "diagnostics": [...], "summary": {"errors", "warnings"}}`; a place is null where there is none."""
+    """`{"version", "diagnostics": […], "summary": {"errors", "warnings", "infos"}}`; no place is null."""
     diagnostics = list(found)
     document = {
         "version": VERSION,
@@ -21,6 +21,7 @@ def render(found: Diagnostics) -> str:
         "summary": {
             "errors": sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics),
             "warnings": sum(diagnostic.severity is Severity.WARNING for diagnostic in diagnostics),
+            "infos": sum(diagnostic.severity is Severity.INFO for diagnostic in diagnostics),
         },
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"

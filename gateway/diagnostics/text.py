@@ -11,7 +11,13 @@ from gateway.diagnostics.source import Source, Span
 
 _WIDE: Final = 100  # characters of a source line that are shown
 
-_COLOURS: Final = {"error": "\x1b[1;31m", "warning": "\x1b[1;33m", "place": "\x1b[36m", "help": "\x1b[32m"}
+_COLOURS: Final = {
+    "error": "\x1b[1;31m",
+    "warning": "\x1b[1;33m",
+    "info": "\x1b[1;34m",
+    "place": "\x1b[36m",
+    "help": "\x1b[32m",
+}
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 
 

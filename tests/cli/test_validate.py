@@ -60,7 +60,7 @@ def test_text(files: dict[str, Path]) -> None:
 def test_json(files: dict[str, Path]) -> None:
     document = json.loads(run("validate", files["bad"], "--format", "json").stdout)
     assert document["version"] == 1
-    assert document["summary"] == {"errors": 1, "warnings": 1}
+    assert document["summary"] == {"errors": 1, "warnings": 1, "infos": 0}
     (found,) = [each for each in document["diagnostics"] if each["severity"] == "error"]
     assert found["code"] == "unknown-provider"
     assert found["path"] == "models.m.provider"

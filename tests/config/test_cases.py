@@ -1,6 +1,6 @@
 """Every file in cases/ yields exactly the findings that it states, on the lines that state them.
 
-`# ERROR: code[, code]` and `# WARN: code` stand on the guilty line. Beside them, in __snapshots__, is what a person
+`# ERROR: code[, code]`, `# WARN: code` and `# INFO: code` stand on the guilty line. Beside them, in __snapshots__, is what a person
 sees; read it by eye when it changes.
 """
 
@@ -24,12 +24,12 @@ from gateway.engine.known import KNOWN
 
 CASES = Path(__file__).parent / "cases"
 ENV = {"CASE_KEY": "a-secret-of-twenty-letters", "CASE_SHORT": "short", "CASE_URL": "http://127.0.0.1:9/v1"}
-MARK = re.compile(r"#.*?\b(ERROR|WARN): ([a-z0-9, -]+)")
+MARK = re.compile(r"#.*?\b(ERROR|WARN|INFO): ([a-z0-9, -]+)")
 
 # Codes whose files cannot carry a mark, or that need more than one file; each has a test of its own.
 ELSEWHERE = {
     "unreadable-file", "not-utf8", "empty-file", "tab-indentation", "too-large", "too-deep", "declared-twice",
-    "needs-restart", "shadowed-alias",
+    "needs-restart",
 }  # fmt: skip
 
 FILES = sorted(CASES.rglob("*.yaml"))
@@ -55,7 +55,7 @@ def expected(path: Path) -> set[tuple[int, str, str]]:
 def test_a_case_yields_what_it_states(path: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(CASES)
     result = loaded(path.relative_to(CASES))
-    kinds = {Severity.ERROR: "ERROR", Severity.WARNING: "WARN"}
+    kinds = {Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.INFO: "INFO"}
     actual = {(d.span.line if d.span else 0, kinds[d.severity], d.code) for d in result.diagnostics}
     # what an error in one part causes in another, such as a provider that no model uses any more, is not repeated
     stated = expected(path)

@@ -11,6 +11,7 @@ from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@*+-]*|\*[A-Za-z0-9._:/@+-]*")
+_SHOWN: Final = 5  # names in one message
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -177,27 +178,27 @@ def patterns(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def shadowed_aliases(subject: Subject) -> Iterator[Diagnostic]:
-    """An alias pattern that another one, equally or more specific, always answers for is never reached."""
-    stars = [name for name in (*subject.config.aliases, *subject.config.models) if name.count("*") == 1]
-    for name in subject.config.aliases:
-        if name.count("*") != 1:
+    """Names that match an alias pattern and are answered by something more exact: said, since a reader may miss it."""
+    config = subject.config
+    stars = sorted((name for name in (*config.aliases, *config.models) if name.count("*") == 1), key=_specificity)
+    names = [name for name in (*config.models, *config.combos, *config.aliases) if "*" not in name]
+    for alias, target in config.aliases.items():
+        if alias.count("*") != 1:
             continue
-        prefix, _, suffix = name.partition("*")
-        for other in stars:
-            other_prefix, _, other_suffix = other.partition("*")
-            if other == name or len(other) < len(name):
-                continue
-            if prefix.startswith(other_prefix) and suffix.endswith(other_suffix):
-                detail = f"Whatever matches {name!r} matches {other!r} too, which is asked first."
-                yield subject.report(
-                    "shadowed-alias",
-                    detail,
-                    ("aliases", name),
-                    key=True,
-                    first=("the other one", _where(subject, other)),
-                )
-                break
+        others = [other for other in stars[: stars.index(alias)] if _matches(alias, other.replace("*", ""))]
+        exact = [name for name in names if _matches(alias, name)]
+        hidden = [name for name in (*others, *exact) if subject.meaning(name) != subject.meaning(target)]
+        if hidden:
+            shown = ", ".join(hidden[:_SHOWN]) + (f" and {len(hidden) - _SHOWN} more" if len(hidden) > _SHOWN else "")
+            detail = f"{alias!r} leads to {target!r}, but for what is more exact: {shown}."
+            yield subject.report("shadowed-alias", detail, ("aliases", alias), key=True)
 
 
-def _where(subject: Subject, name: str) -> Path:
-    return ("aliases", name) if name in subject.config.aliases else ("models", name)
+def _matches(pattern: str, name: str) -> bool:
+    prefix, _, suffix = pattern.partition("*")
+    return len(name) >= len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix)
+
+
+def _specificity(pattern: str) -> tuple[int, int, str]:
+    """As the engine orders them: more literal text first, then the longer prefix, then by text."""
+    return (-len(pattern.replace("*", "")), -len(pattern.partition("*")[0]), pattern)
