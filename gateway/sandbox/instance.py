@@ -11,6 +11,7 @@ import math
 from typing import Any, Final
 
 _DEPTH: Final = 24
+_WORK_MOST: Final = 5_000
 _ITEMS_MOST: Final = 100
 _LENGTH_MOST: Final = 10_000
 _FORMATS: Final = {
@@ -29,36 +30,87 @@ _FORMATS: Final = {
 
 def instance(schema: Any) -> Any:
     """The value. `True`, `{}` and what is no schema at all give an empty object."""
-    return _of(schema, schema, 0, 0)
+    return _Making(schema).of(schema, 0, 0)
 
 
-def _of(schema: Any, root: Any, depth: int, nth: int) -> Any:
-    """`nth` tells the items of one array apart, for `uniqueItems`."""
-    schema = _flat(schema, root, depth)
-    if "const" in schema:
-        return schema["const"]
-    choices = schema.get("enum")
-    if isinstance(choices, list) and choices:
-        return choices[nth % len(choices)]
-    if depth > _DEPTH:
-        return None
-    kind = schema.get("type")
-    if isinstance(kind, list):
-        kind = next((each for each in kind if each != "null"), "null")
-    if kind is None:
-        kind = _guessed(schema)
-    match kind:
-        case "array":
-            return _array(schema, root, depth)
-        case "string":
-            return _string(schema, nth)
-        case "integer" | "number":
-            return _number(schema, kind == "integer", nth)
-        case "boolean":
-            return nth % 2 == 0
-        case "null":
+class _Making:
+    """One value in the making. `left` bounds the work, for a schema may ask for more than there is memory."""
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._left = _WORK_MOST
+
+    def of(self, schema: Any, depth: int, nth: int) -> Any:
+        """`nth` tells the items of one array apart, for `uniqueItems`."""
+        schema = self._flat(schema, depth)
+        if "const" in schema:
+            return schema["const"]
+        choices = schema.get("enum")
+        if isinstance(choices, list) and choices:
+            return choices[nth % len(choices)]
+        if depth > _DEPTH or self._left <= 0:
             return None
-    return _object(schema, root, depth)
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            kind = next((each for each in kind if each != "null"), "null")
+        match _guessed(schema) if kind is None else kind:
+            case "array":
+                return self._array(schema, depth)
+            case "string":
+                text = _string(schema, nth)
+                self._left -= len(text) // 100
+                return text
+            case "integer" | "number":
+                return _number(schema, kind == "integer", nth)
+            case "boolean":
+                return nth % 2 == 0
+            case "null":
+                return None
+        return self._object(schema, depth)
+
+    def _flat(self, schema: Any, depth: int) -> dict[str, Any]:
+        """One schema without `$ref`, `allOf`, `anyOf` and `oneOf`: theirs are merged into it."""
+        self._left -= 1
+        if not isinstance(schema, dict):
+            return {}
+        merged = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
+        if depth > _DEPTH or self._left <= 0:
+            return merged
+        parts = [_at(self._root, schema["$ref"])] if isinstance(schema.get("$ref"), str) else []
+        for word, most in (("allOf", None), ("anyOf", 1), ("oneOf", 1)):
+            branches = schema.get(word)
+            if isinstance(branches, list):
+                parts += branches[:most]
+        for part in parts:
+            for key, value in self._flat(part, depth + 1).items():
+                mine = merged.get(key)
+                if key == "properties" and isinstance(mine, dict) and isinstance(value, dict):
+                    merged[key] = {**value, **mine}
+                elif key == "required" and isinstance(mine, list) and isinstance(value, list):
+                    merged[key] = [*mine, *(name for name in value if name not in mine)]
+                else:
+                    merged.setdefault(key, value)
+        return merged
+
+    def _object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        required = schema.get("required")
+        names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
+        for name in properties:
+            if len(names) < _whole(schema.get("minProperties"), 0) and name not in names:
+                names.append(name)
+        return {name: self.of(properties.get(name), depth + 1, 0) for name in names}
+
+    def _array(self, schema: dict[str, Any], depth: int) -> list[Any]:
+        first = schema.get("prefixItems")
+        first = first if isinstance(first, list) else []
+        count = max(_whole(schema.get("minItems"), 0), len(first))
+        items: list[Any] = []
+        while len(items) < min(count, _ITEMS_MOST) and self._left > 0:
+            at = len(items)
+            items.append(self.of(first[at] if at < len(first) else schema.get("items"), depth + 1, at))
+        return items
 
 
 def _guessed(schema: dict[str, Any]) -> str:
@@ -72,30 +124,6 @@ def _guessed(schema: dict[str, Any]) -> str:
     return "object"
 
 
-def _flat(schema: Any, root: Any, depth: int) -> dict[str, Any]:
-    """One schema without `$ref`, `allOf`, `anyOf` and `oneOf`: theirs are merged into it."""
-    if not isinstance(schema, dict):
-        return {}
-    if depth > _DEPTH:
-        return schema
-    merged = {key: value for key, value in schema.items() if key not in ("$ref", "allOf", "anyOf", "oneOf")}
-    parts = [_at(root, schema["$ref"])] if isinstance(schema.get("$ref"), str) else []
-    for word, most in (("allOf", None), ("anyOf", 1), ("oneOf", 1)):
-        branches = schema.get(word)
-        if isinstance(branches, list):
-            parts += branches[:most]
-    for part in parts:
-        for key, value in _flat(part, root, depth + 1).items():
-            mine = merged.get(key)
-            if key == "properties" and isinstance(mine, dict) and isinstance(value, dict):
-                merged[key] = {**value, **mine}
-            elif key == "required" and isinstance(mine, list) and isinstance(value, list):
-                merged[key] = [*mine, *(name for name in value if name not in mine)]
-            else:
-                merged.setdefault(key, value)
-    return merged
-
-
 def _at(root: Any, reference: str) -> Any:
     """What `#/a/b` points at; nothing outside the document is ever fetched."""
     found = root
@@ -103,27 +131,6 @@ def _at(root: Any, reference: str) -> Any:
         key = step.replace("~1", "/").replace("~0", "~")
         found = found.get(key) if isinstance(found, dict) else None
     return found if reference.startswith("#") else None
-
-
-def _object(schema: dict[str, Any], root: Any, depth: int) -> dict[str, Any]:
-    properties = schema.get("properties")
-    properties = properties if isinstance(properties, dict) else {}
-    required = schema.get("required")
-    names = [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
-    for name in properties:
-        if len(names) < _whole(schema.get("minProperties"), 0) and name not in names:
-            names.append(name)
-    return {name: _of(properties.get(name), root, depth + 1, 0) for name in names}
-
-
-def _array(schema: dict[str, Any], root: Any, depth: int) -> list[Any]:
-    first = schema.get("prefixItems")
-    first = first if isinstance(first, list) else []
-    count = min(max(_whole(schema.get("minItems"), 0), 0), _ITEMS_MOST)
-    return [
-        _of(first[at] if at < len(first) else schema.get("items"), root, depth + 1, at)
-        for at in range(max(count, min(len(first), _ITEMS_MOST)))
-    ]
 
 
 def _string(schema: dict[str, Any], nth: int) -> str:

@@ -78,7 +78,7 @@ def read_ask(request: dict[str, Any], model: str) -> Ask:
         value = request.get(field)
         if value is not None:
             _expect(field, value, kinds)
-            _within(field, value, low, high)
+            _within(field, value, kinds[0].rpartition(" ")[2], low, high)
     messages = _messages(request)
     last = messages[-1]
     results = []
@@ -142,8 +142,7 @@ def missing(field: str) -> Bad:
     return Bad(f"Missing required parameter: '{field}'.", "missing_required_parameter", field)
 
 
-def _within(field: str, value: Any, low: float | None, high: float | None) -> None:
-    kind = "integer" if isinstance(value, int) else "decimal"
+def _within(field: str, value: Any, kind: str, low: float | None, high: float | None) -> None:
     if low is not None and value < low:
         raise Bad(
             f"Invalid '{field}': {kind} below minimum value. Expected a value >= {low:g}, but got {value} instead.",
