@@ -5,6 +5,7 @@ built in a thread, so that requests go on meanwhile; a swap is one assignment on
 it finishes what it began and exits.
 """
 
+# ruff: noqa: E402 - something has to be said before Sanic is imported
 from __future__ import annotations
 
 import asyncio
@@ -15,6 +16,9 @@ import signal
 import socket
 import sys
 import time
+
+# Sanic imports trustme, where there is one, for certificates of its development mode, and with it 7 MB of cryptography.
+sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes the import fail, as if it were not there
 
 import msgspec
 from sanic.application.state import ApplicationServerInfo

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -92,4 +93,4 @@ def test_a_stream_says_what_the_whole_answer_says(name: str) -> None:
                     calls[part["index"]]["function"]["arguments"] += part["function"]["arguments"]
         assert list(calls.values()) == message.get("tool_calls", [])
         rows = [row["logprobs"]["content"] for row in mine if row["logprobs"] is not None]
-        assert sum(rows, []) == ((choice["logprobs"] or {}).get("content") or [])
+        assert list(chain.from_iterable(rows)) == ((choice["logprobs"] or {}).get("content") or [])
