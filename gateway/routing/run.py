@@ -24,6 +24,7 @@ from gateway.transport.contract import Send
 
 ATTEMPTS_MOST: Final = 12
 QUOTA_REST: Final = 3600.0  # an exhausted account is not asked again sooner, whatever the hint
+TIMER_SLACK: Final = 0.005  # seconds: a timer may fire a little early, and a breaker is exact
 RETRY_HINT_MOST: Final = 2.0  # a rate limit that ends within this is waited for
 
 
@@ -157,8 +158,11 @@ async def _use(
         pause = _pause(outcome, retries, target, tools.random)
         if pause is None or (left is not None and pause >= left):
             return outcome
-        if max(lane.own.wait(tools.clock()), lane.whole.wait(tools.clock())) > pause:
+        wait = max(lane.own.wait(tools.clock()), lane.whole.wait(tools.clock()))
+        if wait > pause:
             return outcome
+        if wait:
+            pause = wait + TIMER_SLACK
         retries += 1
         await tools.sleep(pause)
 
@@ -177,20 +181,23 @@ def _pause(failure: Failure, retries: int, target: Target, random: Random) -> fl
     return backoff * (0.5 + random.random() / 2)
 
 
+def _taken(target: Target, lane: Lane) -> Failure:
+    """Another request is the probe of this target: what opened the breaker, and a short wait."""
+    kind = Kind(lane.own.kind or lane.whole.kind or Kind.OVERLOADED)
+    message = f"{target.name} is being probed after {kind}"
+    return Failure(kind=kind, message=message, retry_after=1.0, sent=False)
+
+
 async def _once(
     target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, seconds: float | None
 ) -> Answer | Failure:
     """One send, with its bookkeeping: load, breakers, trials, events."""
     started = tools.clock()
     if not lane.whole.enter(started):
-        return Failure(
-            kind=Kind.OVERLOADED, message=f"{target.name}: a probe is in flight", retry_after=1.0, sent=False
-        )
+        return _taken(target, lane)
     if not lane.own.enter(started):
         lane.whole.leave()
-        return Failure(
-            kind=Kind.OVERLOADED, message=f"{target.name}: a probe is in flight", retry_after=1.0, sent=False
-        )
+        return _taken(target, lane)
     load = moment.runtime.loads[target.lanes]
     load.count += 1
 
