@@ -1,6 +1,6 @@
 """A small value that a JSON Schema accepts: the arguments of a tool call, the body of a structured answer.
 
-It follows `const`, `enum`, types, required properties, `$ref` within the document, `allOf`, the first of `anyOf` and
+It follows `const`, `enum`, types, required properties, `$ref` within the document, `allOf`, one of `anyOf` and
 `oneOf`, bounds of numbers and lengths, and common formats. It does not follow `pattern`, `not`, `if` and whatever
 else needs a search. Any JSON at all may come in: a keyword with a value of the wrong type counts as absent.
 """
@@ -11,6 +11,7 @@ import math
 from typing import Any, Final
 
 _DEPTH: Final = 24
+_CHOOSY: Final = 3
 _WORK_MOST: Final = 5_000
 _ITEMS_MOST: Final = 100
 _LENGTH_MOST: Final = 10_000
@@ -77,10 +78,10 @@ class _Making:
         if depth > _DEPTH or self._left <= 0:
             return merged
         parts = [_at(self._root, schema["$ref"])] if isinstance(schema.get("$ref"), str) else []
-        for word, most in (("allOf", None), ("anyOf", 1), ("oneOf", 1)):
+        for word in ("allOf", "anyOf", "oneOf"):
             branches = schema.get(word)
-            if isinstance(branches, list):
-                parts += branches[:most]
+            if isinstance(branches, list) and branches:
+                parts += branches if word == "allOf" else [_chosen(branches, depth)]
         for part in parts:
             for key, value in self._flat(part, depth + 1).items():
                 mine = merged.get(key)
@@ -122,6 +123,13 @@ def _guessed(schema: dict[str, Any]) -> str:
         if any(word in schema for word in words):
             return kind
     return "object"
+
+
+def _chosen(branches: list[Any], depth: int) -> Any:
+    """The first one; further down the null one, where there is one, so that what nests itself comes to an end."""
+    if depth > _CHOOSY:
+        return next((each for each in branches if isinstance(each, dict) and each.get("type") == "null"), branches[0])
+    return branches[0]
 
 
 def _at(root: Any, reference: str) -> Any:

@@ -11,7 +11,9 @@ Must not live here: what is answered (answer.py).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
 from collections import deque
 from http import HTTPStatus
 from typing import Any, Final
@@ -39,6 +41,15 @@ class Entry(msgspec.Struct, frozen=True):
     path: str
     headers: dict[str, str]
     body: bytes
+
+
+class _Turn(msgspec.Struct, frozen=True):
+    """A request that waits for its answer. `data` are the bytes it was, where they were it and nothing else."""
+
+    entry: Entry
+    alive: bool  # whether the connection goes on
+    chunks: bool  # whether the client knows chunked bodies
+    data: bytes | None
 
 
 class Upstream:
@@ -117,7 +128,7 @@ class _Connection(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
         self._task: asyncio.Task[None] | None = None
-        self._waiting: deque[tuple[Entry, bool, bytes | None]] = deque()  # … whether to keep alive, the bytes it was
+        self._waiting: deque[_Turn] = deque()
         self._writable = asyncio.Event()
         self._writable.set()
         self._between = True  # no request has begun that has not ended
@@ -196,8 +207,9 @@ class _Connection(asyncio.Protocol):
         # whether those bytes are this request and nothing else
         alone = 0 < len(data) <= _KNOWN_BYTES and len(data) == data.find(b"\r\n\r\n") + 4 + len(entry.body)
         alone = alone and "content-length" in self._headers and "expect" not in self._headers
-        alive = self._parser.should_keep_alive() and self._parser.get_http_version() == "1.1"
-        self._waiting.append((entry, alive, data if alone and alive else None))
+        chunks = self._parser.get_http_version() == "1.1"
+        alive = chunks and self._parser.should_keep_alive()
+        self._waiting.append(_Turn(entry, alive, chunks, data if alone and alive else None))
         if len(self._waiting) >= _WAITING_MOST and self._transport is not None:
             self._transport.pause_reading()
         self._next()
@@ -211,6 +223,9 @@ class _Connection(asyncio.Protocol):
         """Resets the connection."""
         self._closing = True
         if self._transport is not None:
+            now = struct.pack("ii", 1, 0)  # linger for no time: the other side sees a reset, not an end
+            with contextlib.suppress(OSError):  # it may be closed already
+                self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, now)
             self._transport.abort()
 
     def _refuse(self, bad: Bad) -> None:
@@ -227,17 +242,17 @@ class _Connection(asyncio.Protocol):
     def _next(self) -> None:
         """Answers the next request; at once where its plan is a whole body without pauses."""
         while self._waiting and self._task is None and not self._closing:
-            entry, alive, data = self._waiting.popleft()
-            plan = self._upstream.answer(entry)
+            turn = self._waiting.popleft()
+            plan = self._upstream.answer(turn.entry)
             if plan.body is None or plan.before:
-                self._task = asyncio.get_running_loop().create_task(self._follow(plan, alive))
+                self._task = asyncio.get_running_loop().create_task(self._follow(plan, turn))
                 self._task.add_done_callback(self._followed)
                 return
-            answer = _whole(plan, alive)
-            if data is not None and plan.repeatable and len(self._upstream.known) < _KNOWN_MOST:
-                self._upstream.known[data] = (entry, answer)
+            answer = _whole(plan, turn.alive)
+            if turn.data is not None and plan.repeatable and len(self._upstream.known) < _KNOWN_MOST:
+                self._upstream.known[turn.data] = (turn.entry, answer)
             self._write(answer)
-            if not alive:
+            if not turn.alive:
                 self._end()
 
     def _followed(self, task: asyncio.Task[None]) -> None:
@@ -249,21 +264,21 @@ class _Connection(asyncio.Protocol):
             self._transport.resume_reading()
         self._next()
 
-    async def _follow(self, plan: Plan, alive: bool) -> None:
+    async def _follow(self, plan: Plan, turn: _Turn) -> None:
         for step in plan.before:
             if not await self._do(step, False):
                 return
         if plan.body is not None:
-            self._write(_whole(plan, alive))
+            self._write(_whole(plan, turn.alive))
         else:
-            chunked = plan.length is None
-            self._write(_head(plan, plan.length, alive))
+            chunked = turn.chunks and plan.length is None
+            self._write(_head(plan, plan.length, turn.alive, chunked))
             for step in plan.steps:
                 if not await self._do(step, chunked):
                     return
             if chunked:
                 self._write(b"0\r\n\r\n")
-        if not alive:
+        if not turn.alive:
             self._end()
 
     async def _do(self, step: object, chunked: bool) -> bool:
@@ -293,11 +308,14 @@ def _whole(plan: Plan, alive: bool) -> bytes:
     return _head(plan, len(body), alive) + body
 
 
-def _head(plan: Plan, length: int | None, alive: bool) -> bytes:
+def _head(plan: Plan, length: int | None, alive: bool, chunked: bool = False) -> bytes:
     reason = HTTPStatus(plan.status).phrase if plan.status in _PHRASES else "Unknown"
     lines = [f"HTTP/1.1 {plan.status} {reason}"]
     lines += [f"{name}: {value}" for name, value in plan.headers]
-    lines.append(f"content-length: {length}" if length is not None else "transfer-encoding: chunked")
+    if length is not None:
+        lines.append(f"content-length: {length}")
+    elif chunked:
+        lines.append("transfer-encoding: chunked")
     if not alive:
         lines.append("connection: close")
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
