@@ -14,15 +14,17 @@ from hashlib import sha256
 
 import msgspec
 
+from gateway.config.patterns import matches
+
 
 class Caller(msgspec.Struct, frozen=True):
-    """An authenticated key. `allow` None is everything; `patterns` are (prefix, suffix) around one `*`."""
+    """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`."""
 
     name: str
     team: str | None = None
     admin: bool = False
     allow: frozenset[str] | None = None
-    patterns: tuple[tuple[str, str], ...] = ()
+    patterns: tuple[str, ...] = ()
     expires: date | None = None
     disabled: bool = False
     digest: bytes = b""
@@ -35,10 +37,7 @@ class Caller(msgspec.Struct, frozen=True):
 
     def _names(self, model: str) -> bool:
         assert self.allow is not None  # noqa: S101 - narrowed by `may`
-        return model in self.allow or any(
-            len(model) >= len(prefix) + len(suffix) and model.startswith(prefix) and model.endswith(suffix)
-            for prefix, suffix in self.patterns
-        )
+        return model in self.allow or any(matches(pattern, model) for pattern in self.patterns)
 
 
 ANYONE = Caller(name="anonymous")

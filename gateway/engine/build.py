@@ -16,6 +16,7 @@ import msgspec
 
 from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider, RequestEdits
 from gateway.config.model import Target as Wanted
+from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.engine import Engine, Pattern, Route, fill
@@ -83,7 +84,7 @@ class _Builder:
             revision=self.revision,
             digest=self.digest(routes, ordered),
             routes=routes,
-            patterns=tuple(_pattern(*item) for item in ordered),
+            patterns=tuple(Pattern(*item) for item in ordered),
             runtime=Runtime(self.lanes, self.loads, self.pools, self.cursors),
             keyring=self.keyring(),
             origins=frozenset(origin for origin, _ in self.origins.values()),
@@ -140,9 +141,9 @@ class _Builder:
     def filled(self, name: str) -> Node:
         """A name that only a pattern model answers to; the most specific one does."""
         for pattern in sorted((each for each in self.config.models if "*" in each), key=specificity):
-            prefix, _, suffix = pattern.partition("*")
-            if name.startswith(prefix) and name.endswith(suffix) and len(name) > len(prefix) + len(suffix):
-                return fill(self.node(pattern), name, name[len(prefix) : len(name) - len(suffix)])
+            star = part(pattern, name)
+            if star:
+                return fill(self.node(pattern), name, star)
         raise KeyError(name)
 
     def combo(self, name: str, combo: Combo) -> Node:
@@ -307,19 +308,13 @@ class _Builder:
             if key.from_ is None:
                 raise ValueError(f"key {name} has no secret")
             digest = sha256(_value(self.secrets, key.from_).encode()).digest()
-        exact, patterns = None, []
-        if key.allow is not None:
-            exact = frozenset(entry for entry in key.allow if "*" not in entry)
-            for entry in key.allow:
-                if "*" in entry:
-                    prefix, _, suffix = entry.partition("*")
-                    patterns.append((prefix, suffix))
+        allow = key.allow
         return Caller(
             name=name,
             team=key.team,
             admin=key.admin,
-            allow=exact,
-            patterns=tuple(patterns),
+            allow=None if allow is None else frozenset(entry for entry in allow if "*" not in entry),
+            patterns=tuple(entry for entry in allow or () if "*" in entry),
             expires=key.expires,
             disabled=key.disabled,
             digest=digest,
@@ -336,16 +331,6 @@ class _Builder:
             "keys": self.config.model_dump(mode="json", include={"keys"}),
         }
         return sha256(msgspec.json.encode(program, enc_hook=_plain, order="deterministic")).hexdigest()
-
-
-def specificity(pattern: str) -> tuple[int, int, str]:
-    """Sort key of patterns: the more literal text the earlier, then the longer prefix, then by text."""
-    return (-len(pattern.replace("*", "")), -len(pattern.partition("*")[0]), pattern)
-
-
-def _pattern(text: str, route: Route, fills: bool) -> Pattern:
-    prefix, _, suffix = text.partition("*")
-    return Pattern(prefix, suffix, route, fills)
 
 
 def _said(field: str, places: Iterable[Any]) -> list[Any]:

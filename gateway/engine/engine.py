@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from gateway.config.patterns import part
 from gateway.engine.access import Caller, Keyring
 from gateway.failure import Refusal, Refused
 from gateway.routing.node import Chain, Node, Target
@@ -32,22 +33,11 @@ class Route(msgspec.Struct, frozen=True):
 
 
 class Pattern(msgspec.Struct, frozen=True):
-    """A name with one `*`; `prefix` and `suffix` enclose what it stands for.
+    """A name with one `*`: an alias leads to `route` as it is, a pattern model `fills` the star's part into its id."""
 
-    An alias pattern leads to `route` as it is. A pattern model `fills` the star's part into the upstream id.
-    """
-
-    prefix: str
-    suffix: str
+    text: str
     route: Route
     fills: bool
-
-    def part(self, name: str) -> str | None:
-        """What the star stands for in `name`, None where it does not match."""
-        end = len(name) - len(self.suffix)
-        if end < len(self.prefix) or not name.startswith(self.prefix) or not name.endswith(self.suffix):
-            return None
-        return name[len(self.prefix) : end]
 
 
 _PART: Final = re.compile(r"[A-Za-z0-9._:/@+=-]{1,200}")
@@ -105,13 +95,13 @@ class Engine(msgspec.Struct, frozen=True):
 
     def _by_pattern(self, name: str) -> Route | None:
         for pattern in self.patterns:
-            part = pattern.part(name)
-            if part is None:
+            star = part(pattern.text, name)
+            if star is None:
                 continue
             if not pattern.fills:
                 return pattern.route
-            if _PART.fullmatch(part):
-                return msgspec.structs.replace(pattern.route, name=name, node=fill(pattern.route.node, name, part))
+            if _PART.fullmatch(star):
+                return msgspec.structs.replace(pattern.route, name=name, node=fill(pattern.route.node, name, star))
         return None
 
     def _suggestion(self, name: str, caller: Caller) -> str:
@@ -124,11 +114,11 @@ def _shown(name: str) -> str:
     return repr(name if len(name) <= 100 else name[:100] + "…")
 
 
-def fill(node: Node, name: str, part: str) -> Node:
+def fill(node: Node, name: str, star: str) -> Node:
     """A pattern model's node with the star's part in its upstream ids; credentials and health stay the pattern's."""
     if isinstance(node, Target):
-        return msgspec.structs.replace(node, name=name, upstream=node.upstream.replace("*", part))
+        return msgspec.structs.replace(node, name=name, upstream=node.upstream.replace("*", star))
     if isinstance(node, Chain):
-        return msgspec.structs.replace(node, primary=fill(node.primary, name, part))
-    branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node, name, part)) for branch in node.branches)
+        return msgspec.structs.replace(node, primary=fill(node.primary, name, star))
+    branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node, name, star)) for branch in node.branches)
     return msgspec.structs.replace(node, branches=branches)

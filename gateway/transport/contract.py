@@ -46,7 +46,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request. `target` is the path with its query, percent-encoded, beginning with `/`.
 
     `headers` are complete but for `Host`, `Content-Length` and `Connection`, which the transport writes; names
-    and values are checked when the configuration is compiled or by `headers.check`, never here.
+    and values are checked when the configuration is compiled, never here.
     """
 
     origin: Origin

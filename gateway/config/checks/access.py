@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Final
 
 from gateway.config.checks.subject import Subject
+from gateway.config.patterns import matches
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -91,8 +92,7 @@ def allow_lists(subject: Subject) -> Iterator[Diagnostic]:
             if entry.count("*") > 1:
                 yield subject.report("bad-pattern", f"{entry!r} has more than one `*`.", path)
             elif "*" in entry:
-                prefix, _, suffix = entry.partition("*")
-                if not any(each.startswith(prefix) and each.endswith(suffix) for each in names):
+                if not any(matches(entry, each) for each in names):
                     detail = f"No model, combo or alias matches {entry!r}."
                     yield subject.report("allow-matches-nothing", detail, path)
             elif not subject.known_route(entry):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.config.checks.subject import Subject
+from gateway.config.patterns import matches, specificity
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -180,25 +181,15 @@ def patterns(subject: Subject) -> Iterator[Diagnostic]:
 def shadowed_aliases(subject: Subject) -> Iterator[Diagnostic]:
     """Names that match an alias pattern and are answered by something more exact: said, since a reader may miss it."""
     config = subject.config
-    stars = sorted((name for name in (*config.aliases, *config.models) if name.count("*") == 1), key=_specificity)
+    stars = sorted((name for name in (*config.aliases, *config.models) if name.count("*") == 1), key=specificity)
     names = [name for name in (*config.models, *config.combos, *config.aliases) if "*" not in name]
     for alias, target in config.aliases.items():
         if alias.count("*") != 1:
             continue
-        others = [other for other in stars[: stars.index(alias)] if _matches(alias, other.replace("*", ""))]
-        exact = [name for name in names if _matches(alias, name)]
+        others = [other for other in stars[: stars.index(alias)] if matches(alias, other.replace("*", ""))]
+        exact = [name for name in names if matches(alias, name)]
         hidden = [name for name in (*others, *exact) if subject.meaning(name) != subject.meaning(target)]
         if hidden:
             shown = ", ".join(hidden[:_SHOWN]) + (f" and {len(hidden) - _SHOWN} more" if len(hidden) > _SHOWN else "")
             detail = f"{alias!r} leads to {target!r}, but for what is more exact: {shown}."
             yield subject.report("shadowed-alias", detail, ("aliases", alias), key=True)
-
-
-def _matches(pattern: str, name: str) -> bool:
-    prefix, _, suffix = pattern.partition("*")
-    return len(name) >= len(prefix) + len(suffix) and name.startswith(prefix) and name.endswith(suffix)
-
-
-def _specificity(pattern: str) -> tuple[int, int, str]:
-    """As the engine orders them: more literal text first, then the longer prefix, then by text."""
-    return (-len(pattern.replace("*", "")), -len(pattern.partition("*")[0]), pattern)

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.config.compose import Composed
 from gateway.config.known import Known
 from gateway.config.model import Config, Target
+from gateway.config.patterns import part
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
 from gateway.diagnostics.suggest import closest
@@ -53,11 +54,7 @@ class Subject:
         """Whether a name can be a target: a model, combo, alias, `model@provider`, or what a pattern model takes."""
         if name in self.routes or name in self.places:
             return True
-        return any(
-            name.startswith(pattern.partition("*")[0]) and name.endswith(pattern.partition("*")[2])
-            for pattern in self.config.models
-            if "*" in pattern
-        )
+        return any(part(pattern, name) for pattern in self.config.models if "*" in pattern)
 
     def did_you_mean(self, name: str) -> str | None:
         """A suggestion for a route's name."""
