@@ -1,7 +1,8 @@
 """Token counts of one answer, in one convention for every wire.
 
-`input` holds every prompt token, cached ones included (OpenAI and Gemini report so; Anthropic's separate counts are
-added up by its decoder); `cached` and `cache_write` are parts of `input`; `reasoning` is a part of `output`.
+`input` holds every prompt token, cached ones included (OpenAI and Gemini report so; Anthropic's and Bedrock's separate
+counts are added up by their decoders); `cached`, `cache_write` and `audio_input` are parts of `input`; `reasoning` and
+`audio_output` are parts of `output`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens. `estimated` is True where the provider did not say and the gateway counted."""
+    """Tokens. `cache_write_1h` is the part of `cache_write` that is kept for an hour. `estimated` is True where the
+    provider did not say and the gateway counted."""
 
     input: int = 0
     output: int = 0
     cached: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
     reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
     estimated: bool = False

@@ -1,0 +1,468 @@
+"""Chat requests, IR → wire, for OpenAI and for everybody who speaks like it.
+
+What providers differ in is in the dialect's quirks (providers/catalog.py):
+
+- `max_completion_tokens`: the bound has OpenAI's newer name; every other server knows `max_tokens`;
+- `developer`: the role exists; elsewhere it is `system`;
+- `reasoning_content` / `reasoning_details`: thoughts of earlier turns are taken back in this field;
+- `reasoning_effort`: every model takes the word; without it only those whose names say that they reason;
+- `cache_control`: marks are taken;
+- `nine_ids`: ids of calls are nine letters and digits;
+- `one_system`: a single system message, at the beginning;
+- `no_strict`, `no_penalties`, …: `no_` and a field that would be answered with an error.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from gateway.ir.chat import (
+    Cache,
+    Declined,
+    Format,
+    HostedTool,
+    Media,
+    Message,
+    Opaque,
+    Part,
+    Reasoning,
+    Request,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
+from gateway.protocols import effort, media, tool_ids
+from gateway.protocols.contract import Dialect, Encoded
+from gateway.protocols.losses import Losses
+from gateway.protocols.openai_chat.reasoning import details_of
+from gateway.protocols.openai_chat.request_in import ORIGIN
+from gateway.protocols.seals import GEMINI
+from gateway.protocols.systems import in_user_words
+
+# https://platform.openai.com/docs/guides/reasoning and the names under which others host reasoning models
+_REASONS: Final = re.compile(r"(^|/)(o[1-9]|gpt-5|gpt-oss|codex|grok-3-mini|grok-4|deepseek-r|qwen3|magistral)")
+# https://platform.openai.com/docs/guides/latest-model: temperature and top_p are refused by reasoning models
+_COLD: Final = re.compile(r"(^|/)(o[1-9]|gpt-5(?!.*chat))")
+_TIERS: Final = ("auto", "default", "flex", "priority", "scale")
+
+
+def encode_request(request: Request, dialect: Dialect) -> Encoded:
+    """The body for an upstream, and what it lost."""
+    return _Writer(request, dialect).write()
+
+
+def reasons(model: str) -> bool:
+    """Whether a model's name says that it reasons."""
+    return _REASONS.search(model) is not None
+
+
+class _Writer:
+    def __init__(self, request: Request, dialect: Dialect) -> None:
+        self.request = request
+        self.dialect = dialect
+        self.losses = Losses("OpenAI's chat wire")
+        self.same = request.origin == ORIGIN
+
+    def write(self) -> Encoded:
+        """The body."""
+        request, quirks = self.request, self.dialect.quirks
+        body: dict[str, Any] = {"model": self.dialect.model, "messages": self.messages()}
+        if request.tools:
+            tools = [tool for each in request.tools if (tool := self.tool(each)) is not None]
+            if tools:
+                body["tools"] = tools
+        self.scalars(body)
+        if request.tool_choice is not None and (choice := self.choice(request.tool_choice)) is not None:
+            body["tool_choice"] = choice
+        if request.format is not None:
+            body["response_format"] = _format(request.format)
+        self.thinking(body)
+        if request.stream:
+            body["stream"] = True
+            if request.stream_usage or "no_stream_options" not in quirks:
+                body["stream_options"] = {"include_usage": True}
+        if self.same:
+            for name, value in request.extras.items():
+                body.setdefault(name, value)
+        else:
+            self.losses.extras(request.extras)
+        for name in [each for each in body if f"no_{each}" in quirks]:
+            self.losses.drop(name, f"{self.dialect.provider} does not take it")
+            del body[name]
+        return Encoded(body, self.losses.all())
+
+    def scalars(self, body: dict[str, Any]) -> None:
+        """The fields that are written as they are."""
+        request, losses = self.request, self.losses
+        most = "max_completion_tokens" if "max_completion_tokens" in self.dialect.quirks else "max_tokens"
+        cold = not self.same and _COLD.search(self.dialect.model) is not None
+        for name, value in (
+            (most, request.max_tokens),
+            ("temperature", request.temperature),
+            ("top_p", request.top_p),
+            ("seed", request.seed),
+            ("presence_penalty", request.presence_penalty),
+            ("frequency_penalty", request.frequency_penalty),
+            ("logprobs", request.logprobs),
+            ("top_logprobs", request.top_logprobs),
+            ("logit_bias", request.logit_bias),
+            ("n", request.n),
+            ("user", request.user),
+            ("metadata", request.metadata),
+            ("prompt_cache_key", request.cache_key),
+        ):
+            if value is UNSET or (value is None and not self.same):
+                continue
+            if cold and name in ("temperature", "top_p") and value != 1:
+                losses.drop(name, "this model does not take it")
+                continue
+            if name == "metadata" and not self.same:
+                losses.drop("metadata", "it is kept only with stored answers")
+                continue
+            if name == "prompt_cache_key" and not self.same and "max_completion_tokens" not in self.dialect.quirks:
+                losses.drop(name, f"{self.dialect.provider} is not known to take it")
+                continue
+            body[name] = value
+        if request.top_k is not UNSET and request.top_k is not None:
+            if self.same or "top_k" in self.dialect.quirks:
+                body["top_k"] = request.top_k
+            else:
+                losses.drop("top_k", "OpenAI's chat wire has no such parameter")
+        if request.stop is not UNSET and (request.stop is not None or self.same):
+            body["stop"] = list(request.stop) if request.stop is not None else None
+        if request.parallel_tools is not UNSET and (self.same or request.tools):
+            body["parallel_tool_calls"] = request.parallel_tools
+        tier = request.service_tier
+        if tier is not UNSET and (tier is not None or self.same):
+            if self.same or tier in _TIERS:
+                body["service_tier"] = tier
+            else:
+                losses.drop("service_tier", f"there is no tier {tier!r} here")
+
+    def thinking(self, body: dict[str, Any]) -> None:
+        """The effort, as a word or as OpenRouter's object."""
+        thinking = self.request.thinking
+        if thinking is None:
+            return
+        quirks = self.dialect.quirks
+        if "reasoning_object" in quirks:
+            budget = thinking.budget
+            if budget is not None and budget > 0:
+                body["reasoning"] = {"max_tokens": budget}
+            elif (word := effort.word_of(thinking)) is not None:
+                body["reasoning"] = {"effort": word}
+            else:
+                body["reasoning"] = {"enabled": True}
+            return
+        word = effort.word_of(thinking)
+        if word is None:
+            return
+        said = self.same and thinking.effort is not None
+        if said or reasons(self.dialect.model) or "reasoning_effort" in quirks:
+            body["reasoning_effort"] = word if said else effort.nearest(word, _efforts(self.dialect.model))
+        elif not effort.is_off(thinking):
+            self.losses.drop("thinking", "this model is not known to take an effort")
+
+    def messages(self) -> list[dict[str, Any]]:
+        """The messages; results of tools each stand for themselves here."""
+        out: list[dict[str, Any]] = []
+        moved: list[dict[str, Any]] = []
+        messages = self.request.messages
+        if "one_system" in self.dialect.quirks:
+            messages = in_user_words(messages, self.losses)
+        for message in messages:
+            if message.role == "tool":
+                out.extend(self.result(part, moved) for part in message.parts if isinstance(part, ToolResult))
+                continue
+            if moved:
+                out.append({"role": "user", "content": moved})
+                moved = []
+            written = self.message(message)
+            if written is not None:
+                out.append(written)
+        if moved:
+            out.append({"role": "user", "content": moved})
+        return out
+
+    def message(self, message: Message) -> dict[str, Any] | None:
+        """One message that is no tool's."""
+        role: str = message.role
+        if role == "developer" and "developer" not in self.dialect.quirks:
+            role = "system"
+        out: dict[str, Any] = {"role": role}
+        if message.name is not None:
+            out["name"] = message.name
+        if role == "assistant":
+            self.assistant(message, out)
+        else:
+            out["content"] = self.content(message.parts)
+        if message.extras:
+            if self.same:
+                out.update(message.extras)
+            else:
+                self.losses.extras(message.extras)
+        if out.get("content") is None and len(out) <= (2 if "content" in out else 1) and not self.same:
+            return None
+        return out
+
+    def assistant(self, message: Message, out: dict[str, Any]) -> None:
+        """Text, thoughts, refusal and calls of the model's own turn."""
+        texts: list[Part] = []
+        calls: list[dict[str, Any]] = []
+        thoughts: list[Reasoning] = []
+        for part in message.parts:
+            match part:
+                case ToolCall():
+                    calls.append(self.call(part))
+                case Reasoning():
+                    thoughts.append(part)
+                case Declined():
+                    out["refusal"] = part.text
+                case Opaque(raw={"audio": audio}) if self.same:
+                    out["audio"] = audio
+                case _:
+                    texts.append(part)
+        content = self.content(tuple(texts))
+        out["content"] = content if content or not (calls or "refusal" in out) else None
+        if thoughts:
+            self.thoughts(thoughts, out)
+        if calls:
+            out["tool_calls"] = calls
+
+    def thoughts(self, thoughts: list[Reasoning], out: dict[str, Any]) -> None:
+        """Thoughts of earlier turns, for those who take them back."""
+        quirks = self.dialect.quirks
+        text = "".join(thought.text for thought in thoughts)
+        taken = False
+        if "reasoning_details" in quirks:
+            details = [row for at, thought in enumerate(thoughts) for row in details_of(thought, at)]
+            if details:
+                out["reasoning_details"] = details
+            elif text:
+                out["reasoning"] = text
+            taken = True
+        elif text and "reasoning_content" in quirks:
+            out["reasoning_content"] = text
+            taken = True
+        if not taken:
+            self.losses.drop("reasoning", "thoughts of earlier turns are not taken back here")
+        elif "reasoning_details" not in quirks and any(each.signature or each.redacted for each in thoughts):
+            self.losses.drop("reasoning.signature", "there is no place for it here")
+
+    def content(self, parts: tuple[Part, ...]) -> Any:
+        """A string for one plain text, parts for everything else, None for nothing."""
+        if not parts:
+            return None
+        if len(parts) == 1 and isinstance(parts[0], Text) and parts[0].extras is None:
+            text = parts[0]
+            if text.cache is None or not self.marks(text.cache):
+                return text.text
+        written = [part for each in parts if (part := self.part(each)) is not None]
+        return written or None
+
+    def part(self, part: Part) -> dict[str, Any] | None:
+        """One part of a user's, a system's or an assistant's content."""
+        match part:
+            case Text():
+                out: dict[str, Any] = {"type": "text", "text": part.text}
+                self.own(part.extras, out)
+                cache = part.cache
+            case Media():
+                written = self.media(part)
+                if written is None:
+                    return None
+                out, cache = written, part.cache
+            case Declined():
+                return {"type": "refusal", "refusal": part.text}
+            case Reasoning():
+                return {"type": "thinking", "thinking": [{"type": "text", "text": part.text}]} if self.same else None
+            case Opaque():
+                if self.same:
+                    return dict(part.raw)
+                self.losses.drop(part.what, "only the client's own wire knows it")
+                return None
+            case _:
+                return None
+        if cache is not None and self.marks(cache):
+            out["cache_control"] = _mark(cache)
+        return out
+
+    def own(self, extras: dict[str, Any] | None, out: dict[str, Any]) -> None:
+        """Fields of the client's own wire, back on it or reported."""
+        if extras:
+            if self.same:
+                out.update(extras)
+            else:
+                self.losses.extras(extras)
+
+    def marks(self, cache: Cache | None) -> bool:
+        """Whether a cache mark may be written; one that may not is reported."""
+        if cache is None:
+            return False
+        if self.same or "cache_control" in self.dialect.quirks:
+            return True
+        self.losses.drop("cache_control", "prompts are cached here without marks")
+        return False
+
+    def media(self, part: Media) -> dict[str, Any] | None:
+        """An image, a sound, a file."""
+        url = part.url or (media.to_data_url(part.mime, part.data) if part.data is not None else None)
+        if part.kind in ("image", "video") and url is not None:
+            inner: dict[str, Any] = {"url": url}
+            if part.detail is not None:
+                inner["detail"] = part.detail
+            return {"type": f"{part.kind}_url", f"{part.kind}_url": inner}
+        if part.kind == "audio" and part.data is not None:
+            word = (part.mime or "audio/wav").partition("/")[2].removeprefix("x-")
+            return {
+                "type": "input_audio",
+                "input_audio": {"data": part.data, "format": {"mpeg": "mp3", "wave": "wav"}.get(word, word)},
+            }
+        if part.text is not None:
+            return {"type": "text", "text": part.text}
+        if part.data is not None:
+            if "no_file" in self.dialect.quirks:
+                text = media.text_of(part.mime, part.data)
+                if text is not None:
+                    return {"type": "text", "text": text}
+            name = part.name or f"document.{media.ending(part.mime) or 'bin'}"
+            file: dict[str, Any] = {"filename": name, "file_data": url}
+            out = {"type": "file", "file": file}
+            self.own(part.extras, file)
+            return out
+        if part.file is not None and self.same:
+            file = {"file_id": part.file}
+            self.own(part.extras, file)
+            return {"type": "file", "file": file}
+        if part.file is not None:
+            self.losses.drop(part.kind, "a file that another provider keeps cannot be read here")
+        elif "document_url" in self.dialect.quirks and url is not None:
+            return {"type": "document_url", "document_url": url}
+        else:
+            self.losses.drop(f"{part.kind}.url", f"{part.kind}s by URL cannot be said here")
+        return None
+
+    def id(self, id_: str) -> str:
+        """A tool call's id as the provider takes it."""
+        if "nine_ids" in self.dialect.quirks:
+            return tool_ids.nine(id_)
+        return id_ if self.same else tool_ids.fit(id_, 40)
+
+    def call(self, call: ToolCall) -> dict[str, Any]:
+        """A call of the model's."""
+        inner: dict[str, Any] = {"name": call.name}
+        if call.custom:
+            inner["input"] = call.arguments
+        else:
+            inner["arguments"] = call.arguments
+        kind = "custom" if call.custom else "function"
+        out: dict[str, Any] = {"id": self.id(call.id), "type": kind, kind: inner}
+        if call.signature is not None:
+            if call.signature.family == GEMINI and ("thought_signature" in self.dialect.quirks or self.same):
+                out["extra_content"] = {"google": {"thought_signature": call.signature.value}}
+            else:
+                self.losses.drop("tool_call.signature", "there is no place for it here")
+        self.own(call.extras, out)
+        return out
+
+    def result(self, result: ToolResult, moved: list[dict[str, Any]]) -> dict[str, Any]:
+        """A tool's result; what is no text goes into a user message after all results."""
+        texts: list[dict[str, Any]] = []
+        for part in result.content:
+            if isinstance(part, Text) or (isinstance(part, Media) and part.text is not None):
+                texts.append({"type": "text", "text": part.text})
+            elif (written := self.part(part)) is not None:
+                moved.append(written)
+                self.losses.drop("tool_result.media", "moved into a user message: results are text here")
+        plain = len(texts) == 1 and not (self.same and result.content and result.content[0].__class__ is not Text)
+        content: Any = texts[0]["text"] if plain else texts or ""
+        out: dict[str, Any] = {"role": "tool", "tool_call_id": self.id(result.call), "content": content}
+        if result.name is not None and self.same:
+            out["name"] = result.name
+        if result.error:
+            if self.same:
+                out["is_error"] = True
+            else:
+                self.losses.drop("tool_result.is_error", "there is no field for it here")
+        if result.cache is not None and self.marks(result.cache):
+            out["cache_control"] = _mark(result.cache)
+        self.own(result.extras, out)
+        return out
+
+    def tool(self, tool: Tool | HostedTool) -> dict[str, Any] | None:
+        """A tool."""
+        if isinstance(tool, HostedTool):
+            if self.same:
+                return dict(tool.raw)
+            self.losses.drop(f"tools.{tool.what}", "the tool is run by another provider")
+            return None
+        if tool.custom:
+            inner: dict[str, Any] = {"name": tool.name}
+            if tool.description is not None:
+                inner["description"] = tool.description
+            if tool.grammar is not None:
+                inner["format"] = tool.grammar
+            return {"type": "custom", "custom": inner}
+        inner = {"name": tool.name}
+        if tool.description is not None:
+            inner["description"] = tool.description
+        if tool.schema is not None:
+            inner["parameters"] = tool.schema
+        elif not self.same:
+            inner["parameters"] = {"type": "object", "properties": {}}
+        if tool.strict is not None and "no_strict" not in self.dialect.quirks:
+            inner["strict"] = tool.strict
+        out: dict[str, Any] = {"type": "function", "function": inner}
+        if tool.cache is not None and self.marks(tool.cache):
+            out["cache_control"] = _mark(tool.cache)
+        self.own(tool.extras, out if self.same else inner)
+        return out
+
+    def choice(self, choice: ToolChoice) -> Any:
+        """Which tool is to be called."""
+        if choice.raw is not None:
+            if self.same:
+                return choice.raw
+            self.losses.drop("tool_choice", "only the client's own wire knows this choice")
+            return None
+        if not self.request.tools and not self.same:
+            return None
+        if choice.mode == "tool":
+            return {"type": "function", "function": {"name": choice.name}}
+        if choice.allowed:
+            tools = [{"type": "function", "function": {"name": name}} for name in choice.allowed]
+            return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": tools}}
+        return {"required": "any"}.get(choice.mode, choice.mode) if "any" in self.dialect.quirks else choice.mode
+
+
+def _mark(cache: Cache) -> dict[str, Any]:
+    return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
+
+
+def _efforts(model: str) -> tuple[str, ...]:
+    """The words a model takes: https://platform.openai.com/docs/guides/reasoning#reasoning-effort."""
+    name = model.rpartition("/")[2]
+    if name.startswith(("o1", "o3", "o4", "gpt-oss", "grok", "magistral", "qwen", "deepseek")):
+        return ("low", "medium", "high")
+    if re.match(r"gpt-5(-|$)", name):
+        return ("minimal", "low", "medium", "high")
+    if name.startswith("gpt-5.1"):
+        return ("none", "low", "medium", "high")
+    return ("none", "minimal", "low", "medium", "high", "xhigh")
+
+
+def _format(format_: Format) -> dict[str, Any]:
+    if format_.kind != "json_schema":
+        return {"type": format_.kind, **(format_.extras or {})}
+    inner: dict[str, Any] = {"name": format_.name or "answer"}
+    if format_.description is not None:
+        inner["description"] = format_.description
+    inner["schema"] = format_.schema
+    if format_.strict is not None:
+        inner["strict"] = format_.strict
+    return {"type": "json_schema", "json_schema": {**inner, **(format_.extras or {})}}

@@ -1,0 +1,280 @@
+"""Streams, wire → events: https://platform.openai.com/docs/api-reference/chat-streaming.
+
+What servers do differently and this reads: tool calls without an index (their place counts), Mistral's calls that all
+say index 0 but have ids of their own, a finish reason on every chunk (the last one counts), usage in a chunk of its
+own, in the last one, or in Groq's `x_groq`, content as parts, errors as chunks.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from gateway.failure import Failure, Kind
+from gateway.ir.chat import Began, Broke, Cited, Closed, Counted, Ended, Event, Opened, Piece, Sealed, Whole
+from gateway.protocols.framing import SseReader
+from gateway.protocols.openai_chat.errors import failure_of
+from gateway.protocols.openai_chat.finishes import finish_of, usage_of
+from gateway.protocols.openai_chat.reasoning import thoughts_of
+from gateway.protocols.openai_chat.request_in import thinking_text
+from gateway.protocols.openai_chat.response import citation_of, image_of, signature_of
+from gateway.protocols.reading import Fields, Malformed, compact
+from gateway.protocols.tool_ids import made
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: Any = None
+    input: str | None = None
+
+
+class _Call(msgspec.Struct):
+    index: int | None = None
+    id: Any = None
+    function: _Function | None = None
+    custom: _Function | None = None
+    extra_content: Any = None
+
+
+class _Delta(msgspec.Struct):
+    content: Any = None
+    refusal: str | None = None
+    reasoning_content: Any = None
+    reasoning: Any = None
+    reasoning_details: Any = None
+    tool_calls: list[_Call] | None = None
+    function_call: _Function | None = None
+    annotations: Any = None
+    images: Any = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Delta | None = None
+    finish_reason: Any = None
+    logprobs: Any = None
+    text: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    id: Any = None
+    model: Any = None
+    created: Any = None
+    choices: list[_Choice] | None = None
+    usage: Any = None
+    error: Any = None
+    service_tier: Any = None
+    x_groq: Any = None
+
+
+_CHUNK: Final = msgspec.json.Decoder(_Chunk)
+
+
+class _Lane:
+    """One choice: its open blocks."""
+
+    __slots__ = ("block", "calls", "empty", "finish", "ids", "kind")
+
+    def __init__(self) -> None:
+        self.kind: str | None = None  # of the open block that is no call
+        self.block = 0
+        self.calls: dict[Any, int] = {}
+        self.ids: dict[Any, str] = {}
+        self.empty: set[int] = set()  # calls without arguments so far
+        self.finish: Any = None
+
+
+class Decoder:
+    """See `contract.StreamDecoder`."""
+
+    __slots__ = ("_began", "_blocks", "_id", "_lanes", "_reader", "ended")
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._reader = SseReader()
+        self._lanes: dict[int, _Lane] = {}
+        self._began = False
+        self._blocks = 0
+        self._id = ""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events of the next bytes."""
+        out: list[Event] = []
+        try:
+            for found in self._reader.feed(data):
+                self._frame(found, out)
+        except Malformed as malformed:
+            out.append(Broke(malformed.failed().failure))
+        return out
+
+    def close(self) -> list[Event]:
+        """The end of the body. A server that gave a finish reason and no [DONE] is forgiven."""
+        out: list[Event] = []
+        for found in self._reader.close():
+            self._frame(found, out)
+        if not self.ended and any(lane.finish is not None for lane in self._lanes.values()):
+            self._finish(out)
+        return out
+
+    def _frame(self, data: bytes, out: list[Event]) -> None:
+        if data == b"[DONE]":
+            self._finish(out)
+            return
+        try:
+            chunk = _CHUNK.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            message = f"an event of the stream is not a chat completion chunk: {error}"
+            out.append(Broke(Failure(kind=Kind.BAD_RESPONSE, message=message)))
+            return
+        if chunk.error is not None:
+            out.append(Broke(failure_of(chunk.error, None)))
+            return
+        if not self._began:
+            self._begin(chunk, out)
+        for choice in chunk.choices or ():
+            self._choice(choice, out)
+        usage = chunk.usage
+        if usage is None and isinstance(chunk.x_groq, dict):
+            usage = chunk.x_groq.get("usage")
+        counts = usage_of(usage)
+        if counts is not None:
+            out.append(Counted(counts))
+
+    def _begin(self, chunk: _Chunk, out: list[Event]) -> None:
+        self._began = True
+        self._id = chunk.id if isinstance(chunk.id, str) else ""
+        created = chunk.created if isinstance(chunk.created, int | float) else 0
+        model = chunk.model if isinstance(chunk.model, str) else ""
+        tier = chunk.service_tier if isinstance(chunk.service_tier, str) else None
+        out.append(Began(self._id, model, int(created), None, tier))
+
+    def _choice(self, choice: _Choice, out: list[Event]) -> None:
+        lane = self._lanes.get(choice.index)
+        if lane is None:
+            lane = self._lanes[choice.index] = _Lane()
+        delta = choice.delta
+        if delta is not None:
+            content = delta.content
+            if (
+                delta.reasoning_content is not None
+                or delta.reasoning is not None
+                or delta.reasoning_details is not None
+            ):
+                self._reason(lane, choice.index, delta, out)
+            if content:
+                if isinstance(content, str):
+                    self._say(lane, choice.index, "text", content, out, _logprobs(choice.logprobs, "content"))
+                elif isinstance(content, list):
+                    self._parts(lane, choice.index, content, out)
+            if delta.refusal:
+                self._say(lane, choice.index, "refusal", delta.refusal, out, _logprobs(choice.logprobs, "refusal"))
+            if delta.tool_calls:
+                for place, call in enumerate(delta.tool_calls):
+                    self._call(lane, choice.index, place, call, out)
+            elif delta.function_call is not None:
+                self._call(lane, choice.index, 0, _Call(index=0, function=delta.function_call), out)
+            if delta.annotations or delta.images:
+                self._attached(lane, choice.index, delta, out)
+        elif choice.text:
+            self._say(lane, choice.index, "text", choice.text, out, None)
+        if choice.finish_reason is not None:
+            lane.finish = choice.finish_reason
+
+    def _open(self, lane: _Lane, kind: Any, choice: int, out: list[Event]) -> int:
+        """The number of a new block of this kind; the one before is closed."""
+        self._shut(lane, out)
+        lane.kind, lane.block = kind, self._blocks
+        self._blocks += 1
+        out.append(Opened(lane.block, kind, choice=choice))
+        return lane.block
+
+    def _shut(self, lane: _Lane, out: list[Event]) -> None:
+        if lane.kind is not None:
+            out.append(Closed(lane.block))
+            lane.kind = None
+
+    def _say(self, lane: _Lane, choice: int, kind: str, text: str, out: list[Event], logprobs: Any) -> None:
+        block = lane.block if lane.kind == kind else self._open(lane, kind, choice, out)
+        out.append(Piece(block, text, logprobs))
+
+    def _reason(self, lane: _Lane, choice: int, delta: _Delta, out: list[Event]) -> None:
+        fields = {
+            "reasoning_content": delta.reasoning_content,
+            "reasoning": delta.reasoning,
+            "reasoning_details": delta.reasoning_details,
+        }
+        for thought in thoughts_of(Fields(fields, "delta")):
+            if thought.text:
+                self._say(lane, choice, "reasoning", thought.text, out, None)
+            if thought.signature is not None or thought.redacted is not None:
+                if lane.kind != "reasoning":
+                    self._open(lane, "reasoning", choice, out)
+                out.append(Sealed(lane.block, thought.signature, thought.redacted))
+                self._shut(lane, out)
+
+    def _parts(self, lane: _Lane, choice: int, content: list[Any], out: list[Event]) -> None:
+        for part in content:
+            if not isinstance(part, dict):
+                continue
+            if part.get("type") == "thinking":
+                text = thinking_text(part.get("thinking"))
+                if text:
+                    self._say(lane, choice, "reasoning", text, out, None)
+            elif isinstance(part.get("text"), str) and part["text"]:
+                self._say(lane, choice, "text", part["text"], out, None)
+
+    def _call(self, lane: _Lane, choice: int, place: int, call: _Call, out: list[Event]) -> None:
+        function = call.function or call.custom or _Function()
+        id_ = call.id if isinstance(call.id, str) and call.id not in ("", "null") else None
+        key: Any = call.index if call.index is not None else ("place", place)
+        if id_ is not None and lane.ids.get(key, id_) != id_:
+            key = ("id", id_)
+        elif call.index is None and id_ is None and not function.name and lane.calls and key not in lane.calls:
+            key = next(reversed(lane.calls))
+        block = lane.calls.get(key)
+        if block is None:
+            self._shut(lane, out)
+            block = lane.calls[key] = self._blocks
+            self._blocks += 1
+            name = function.name or ""
+            opened = id_ or made(self._id, block, name)
+            lane.ids[key] = opened
+            lane.empty.add(block)
+            extra = {"extra_content": call.extra_content} if call.extra_content is not None else {}
+            out.append(Opened(block, "tool_call", opened, name, choice, call.custom is not None, signature_of(extra)))
+        given = function.input if call.custom is not None else function.arguments
+        if given:
+            lane.empty.discard(block)
+            out.append(Piece(block, given if isinstance(given, str) else compact(given)))
+
+    def _attached(self, lane: _Lane, choice: int, delta: _Delta, out: list[Event]) -> None:
+        annotations = delta.annotations if isinstance(delta.annotations, list) else []
+        for each in annotations:
+            if isinstance(each, dict):
+                block = lane.block if lane.kind == "text" else self._open(lane, "text", choice, out)
+                out.append(Cited(block, citation_of(each)))
+        for each in delta.images if isinstance(delta.images, list) else []:
+            image = image_of(each)
+            if image is not None:
+                self._shut(lane, out)
+                out.append(Whole(self._blocks, image, choice))
+                self._blocks += 1
+
+    def _finish(self, out: list[Event]) -> None:
+        """Every choice ends. A stream without any choice says nothing, and its reader will know."""
+        if self.ended:
+            return
+        self.ended = True
+        for index, lane in sorted(self._lanes.items()):
+            self._shut(lane, out)
+            for block in lane.calls.values():
+                if block in lane.empty:
+                    out.append(Piece(block, "{}"))
+                out.append(Closed(block))
+            if lane.finish is not None or lane.calls or self._blocks:
+                out.append(Ended(finish_of(lane.finish, bool(lane.calls)), index))
+
+
+def _logprobs(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
