@@ -142,9 +142,8 @@ class Decoder:
                 if isinstance(block.get("text"), str) and block["text"]:
                     out.append(Piece(index, block["text"]))
                 cited = block.get("citations")
-                for each in cited if isinstance(cited, list) else []:
-                    if isinstance(each, dict):
-                        out.append(Cited(index, citation_of(each)))
+                cited = cited if isinstance(cited, list) else []
+                out.extend(Cited(index, citation_of(each)) for each in cited if isinstance(each, dict))
             case "thinking":
                 self._kinds[index] = "reasoning"
                 out.append(Opened(index, "reasoning"))

@@ -1,4 +1,4 @@
-"""Streams, events → wire: blocks one after another, `message_delta` with the stop reason and all counts, `message_stop`.
+"""Streams, events → wire: blocks one after another, `message_delta` with the stop reason and all counts, the end.
 
 `message_start` says the input's counts where the upstream has said them by then; `message_delta` says all of them in
 any case, so that a client that reads only the last snapshot is right.
@@ -83,9 +83,10 @@ class Encoder:
                 return self._open(event)
             case Closed():
                 self._block = -1
-                return self._start() + self._stop()
+                return b"" if self._kind == "redacted" else self._start() + self._stop()
             case Sealed(_, signature, redacted):
                 if redacted is not None:
+                    self._kind = "redacted"
                     return self._whole(thinking_out(Reasoning(redacted=redacted)))
                 if signature is not None and self._kind == "reasoning":
                     value = _JSON.encode(wrap(signature, CLAUDE))
@@ -111,7 +112,7 @@ class Encoder:
     def _begin(self, event: Began) -> bytes:
         if event.usage is not None:
             self._usage = event.usage
-        message = {
+        message: dict[str, Any] = {
             "id": event.id or "msg_0",
             "type": "message",
             "role": "assistant",
