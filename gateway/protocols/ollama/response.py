@@ -47,6 +47,8 @@ class _Answer(msgspec.Struct):
     error: Any = None
 
 
+# Ollama's own SDK raises on an answer with `images`, though a server may write them.
+NO_MEDIA: Final = "answers carry text here"
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 
 
@@ -155,7 +157,6 @@ def encode_response(response: Response, _request: Request) -> Encoded:
 def _message(choice: Choice, losses: Losses) -> dict[str, Any]:
     texts: list[str] = []
     thoughts: list[str] = []
-    images: list[str] = []
     calls: list[dict[str, Any]] = []
     for part in choice.parts:
         match part:
@@ -175,17 +176,13 @@ def _message(choice: Choice, losses: Losses) -> dict[str, Any]:
                 if part.signature is not None:
                     losses.drop("tool_call.signature", "there is no place for it here")
                 calls.append(call_out(part.id, part.name, part.arguments, len(calls), part.custom))
-            case Media(kind="image", data=str(data)):
-                images.append(data)
             case Opaque():
                 losses.drop(part.what, "only the provider's own wire knows it")
             case _:
-                losses.drop("media", "answers carry text and images by their bytes here")
+                losses.drop("media", NO_MEDIA)
     message: dict[str, Any] = {"role": "assistant", "content": "".join(texts)}
     if any(thoughts):
         message["thinking"] = "".join(thoughts)
-    if images:
-        message["images"] = images
     if calls:
         message["tool_calls"] = calls
     return message

@@ -19,7 +19,7 @@ from gateway.ir.chat import (
     Ended,
     Event,
     Finish,
-    Media,
+    Opaque,
     Opened,
     Piece,
     Request,
@@ -29,7 +29,7 @@ from gateway.ir.chat import (
 from gateway.ir.usage import Usage
 from gateway.protocols.losses import Losses
 from gateway.protocols.ollama.finishes import counts_out, word_of
-from gateway.protocols.ollama.response import call_out
+from gateway.protocols.ollama.response import NO_MEDIA, call_out
 from gateway.protocols.ollama.stamps import stamp_of
 
 KEEP_ALIVE: Final = (
@@ -89,10 +89,10 @@ class Encoder:
                 self._losses.drop("reasoning.signature", _NO_PLACE)
             case Cited():
                 self._losses.drop("citations", "there is no place for them here")
-            case Whole(_, Media(kind="image", data=str(data)), 0):
-                return self._line({"role": "assistant", "content": "", "images": [data]})
-            case Whole(_, part, _):
-                self._losses.drop(getattr(part, "what", "media"), "it cannot be said on this wire")
+            case Whole(_, Opaque(what), _):
+                self._losses.drop(what, "only the provider's own wire knows it")
+            case Whole():
+                self._losses.drop("media", NO_MEDIA)
             case Ended(finish, 0):
                 self._finish = finish
             case Counted(usage):
@@ -140,8 +140,4 @@ class Encoder:
         opened = call.opened
         row = call_out(opened.id, opened.name, "".join(call.arguments), self._made, opened.custom)
         self._made += 1
-        return self._line({"role": "assistant", "content": "", "tool_calls": [row]})
-
-    def _line(self, message: dict[str, Any]) -> bytes:
-        fields = _JSON.encode(message)[1:-1].removeprefix(b'"role":"assistant",')
-        return b"%b%b%b" % (self._base, fields, _TAIL)
+        return b'%b"content":"","tool_calls":[%b]%b' % (self._base, _JSON.encode(row), _TAIL)
