@@ -24,9 +24,9 @@ class Log:
         self._stream = stream if stream is not None else sys.stderr
 
     def __call__(self, event: Event) -> None:
-        """Takes one event in: requests that failed and breakers that opened always, other requests at debug."""
+        """Takes one event in: requests that failed or lost something and opened breakers always, others at debug."""
         if isinstance(event, Finished):
-            bad = event.status >= 500 or event.kind == "interrupted"
+            bad = event.status >= 500 or event.kind == "interrupted" or bool(event.lossy)
             level = "warning" if bad else "debug"
             if LEVELS.index(level) >= self._least:
                 fields: dict[str, Any] = msgspec.structs.asdict(event)
