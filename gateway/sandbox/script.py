@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 TOKENS_MOST: Final = 999_999
+NAMES: Final = ("sandbox", "echo")  # the models that a list of them shows; any other name is one too
 
 
 class Script(msgspec.Struct, frozen=True):

@@ -13,3 +13,8 @@ class Wire(StrEnum):
 
 
 FIRST: Final = Wire.OPENAI_CHAT
+
+# by wire: what precedes the wire's own paths at its provider
+BASES: Final[dict[Wire, str]] = {
+    Wire.OPENAI_CHAT: "/v1",
+}
