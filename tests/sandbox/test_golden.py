@@ -1,4 +1,4 @@
-"""Every request in golden/WIRE/ has its answer beside it: `NAME.request.json` and `NAME.json`, `.sse` or `.txt`.
+"""Every request in golden/WIRE/ has its answer beside it: `NAME.request.json` and `NAME.json`, `.sse`, `.ndjson` or `.txt`.
 
 A request file has the `body` and, where one is sent, the `header` x-sandbox, other `headers`, and the `path` where it is
 not the wire's first. An answer file has the status and the headers in its first lines, then an empty line, then the
@@ -26,7 +26,11 @@ NAMES = [str(path.relative_to(GOLDEN)).removesuffix(".request.json") for path in
 # by wire: the path of a request that names none, and the headers that the wire wants
 USUAL: dict[Wire, tuple[str, dict[str, str]]] = {
     Wire.OPENAI_CHAT: ("/v1/chat/completions", {}),
+    Wire.OLLAMA: ("/api/chat", {}),
 }
+
+# by a part of their content type: the endings of the files of streams
+STREAMS = {"text/event-stream": "sse", "application/x-ndjson": "ndjson"}
 
 
 def body_of(plan: Plan) -> bytes:
@@ -45,11 +49,11 @@ def answer_to(name: str) -> tuple[str, str]:
     plan = Sandbox(wire).answer("POST", case.get("path", path), headers, body)
     text, content = body_of(plan).decode(), dict(plan.headers)["content-type"]
     head = "".join(f"{key}: {value}\n" for key, value in plan.headers)
-    ending = "sse" if "event-stream" in content else "json"
+    ending = next((ending for kind, ending in STREAMS.items() if kind in content), "json")
     try:
-        text = json.dumps(json.loads(text), ensure_ascii=False, indent=1) + "\n"
+        text = json.dumps(json.loads(text), ensure_ascii=False, indent=1) + "\n" if ending == "json" else text
     except ValueError:
-        ending = "sse" if ending == "sse" else "txt"
+        ending = "txt"
     return ending, f"status: {plan.status}\n{head}\n{text}"
 
 
