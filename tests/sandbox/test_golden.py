@@ -27,6 +27,7 @@ NAMES = [str(path.relative_to(GOLDEN)).removesuffix(".request.json") for path in
 USUAL: dict[Wire, tuple[str, dict[str, str]]] = {
     Wire.OPENAI_CHAT: ("/v1/chat/completions", {}),
     Wire.OLLAMA: ("/api/chat", {}),
+    Wire.COHERE: ("/v2/chat", {}),
 }
 
 # by a part of their content type: the endings of the files of streams
