@@ -12,7 +12,16 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from gateway.sandbox import cohere, cohere_errors, ollama, ollama_errors, openai_chat, openai_errors
+from gateway.sandbox import (
+    anthropic,
+    anthropic_errors,
+    cohere,
+    cohere_errors,
+    ollama,
+    ollama_errors,
+    openai_chat,
+    openai_errors,
+)
 from gateway.sandbox.exchange import Received, Route, refused
 from gateway.sandbox.plan import Plan
 from gateway.sandbox.refusal import Bad
@@ -30,6 +39,7 @@ class Spoken(msgspec.Struct, frozen=True):
 
 ROUTES: Final[dict[Wire, Spoken]] = {
     Wire.OPENAI_CHAT: Spoken(openai_chat.ROUTES, openai_errors.error),
+    Wire.ANTHROPIC: Spoken(anthropic.ROUTES, anthropic_errors.error),
     Wire.OLLAMA: Spoken(ollama.ROUTES, ollama_errors.error),
     Wire.COHERE: Spoken(cohere.ROUTES, cohere_errors.error),
 }

@@ -83,18 +83,19 @@ class _Wire:
         yield from ()
 
     def frames(self) -> Iterator[bytes | Piece]:
-        """A line for every token of text and of thinking, and one for every call."""
+        """A line for every token of text and of thinking, one for every call, and the one that is the last."""
         for piece in self._said.reasoning:
             yield Piece(self._line({"role": "assistant", "content": "", "thinking": piece}))
         for piece in self._said.pieces:
             yield Piece(self._line({"role": "assistant", "content": piece}, (piece,)))
         for index, call in enumerate(self._calls):
             yield Piece(self._line({"role": "assistant", "content": "", "tool_calls": [_call(index, *call)]}))
-
-    def tail(self) -> Iterator[bytes]:
-        """The line that is the last."""
         if not self._read.script.no_done:
             yield self._encoded(self._done({"role": "assistant", "content": ""}, ()))
+
+    def tail(self) -> Iterator[bytes]:
+        """Nothing comes after the last line."""
+        yield from ()
 
     def error(self) -> bytes:
         """A line with an error."""

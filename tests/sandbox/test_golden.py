@@ -16,39 +16,31 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.answer import Sandbox
-from gateway.sandbox.plan import Plan
 from gateway.sandbox.wires import Wire
+
+from .speaking import TONGUES, bytes_of
 
 GOLDEN = Path(__file__).parent / "golden"
 REQUESTS = sorted(GOLDEN.glob("*/*.request.json"))
 NAMES = [str(path.relative_to(GOLDEN)).removesuffix(".request.json") for path in REQUESTS]
 
-# by wire: the path of a request that names none, and the headers that the wire wants
-USUAL: dict[Wire, tuple[str, dict[str, str]]] = {
-    Wire.OPENAI_CHAT: ("/v1/chat/completions", {}),
-    Wire.OLLAMA: ("/api/chat", {}),
-    Wire.COHERE: ("/v2/chat", {}),
-}
-
 # by a part of their content type: the endings of the files of streams
 STREAMS = {"text/event-stream": "sse", "application/x-ndjson": "ndjson"}
-
-
-def body_of(plan: Plan) -> bytes:
-    if plan.body is not None:
-        return plan.body
-    return b"".join(step for step in plan.steps if isinstance(step, bytes))
 
 
 def answer_to(name: str) -> tuple[str, str]:
     """The ending of the answer's file, and its text."""
     case: dict[str, Any] = json.loads((GOLDEN / f"{name}.request.json").read_text())
     wire = Wire(name.partition("/")[0])
-    path, headers = USUAL[wire]
-    headers = {**headers, **case.get("headers", {}), **({"x-sandbox": case["header"]} if "header" in case else {})}
+    tongue = TONGUES[wire]
+    headers = {
+        **tongue.headers,
+        **case.get("headers", {}),
+        **({"x-sandbox": case["header"]} if "header" in case else {}),
+    }
     body = json.dumps(case["body"], ensure_ascii=False).encode()
-    plan = Sandbox(wire).answer("POST", case.get("path", path), headers, body)
-    text, content = body_of(plan).decode(), dict(plan.headers)["content-type"]
+    plan = Sandbox(wire).answer("POST", case.get("path", tongue.path), headers, body)
+    text, content = bytes_of(plan).decode(), dict(plan.headers)["content-type"]
     head = "".join(f"{key}: {value}\n" for key, value in plan.headers)
     ending = next((ending for kind, ending in STREAMS.items() if kind in content), "json")
     try:
