@@ -15,6 +15,8 @@ import msgspec
 from gateway.sandbox import (
     anthropic,
     anthropic_errors,
+    bedrock,
+    bedrock_errors,
     cohere,
     cohere_errors,
     ollama,
@@ -42,6 +44,7 @@ ROUTES: Final[dict[Wire, Spoken]] = {
     Wire.ANTHROPIC: Spoken(anthropic.ROUTES, anthropic_errors.error),
     Wire.OLLAMA: Spoken(ollama.ROUTES, ollama_errors.error),
     Wire.COHERE: Spoken(cohere.ROUTES, cohere_errors.error),
+    Wire.BEDROCK: Spoken(bedrock.ROUTES, bedrock_errors.error),
 }
 
 

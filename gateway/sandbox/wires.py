@@ -13,6 +13,7 @@ class Wire(StrEnum):
     ANTHROPIC = "anthropic"
     OLLAMA = "ollama"
     COHERE = "cohere"
+    BEDROCK = "bedrock"
 
 
 FIRST: Final = Wire.OPENAI_CHAT
@@ -23,4 +24,5 @@ BASES: Final[dict[Wire, str]] = {
     Wire.ANTHROPIC: "/v1",
     Wire.OLLAMA: "",
     Wire.COHERE: "",
+    Wire.BEDROCK: "",
 }

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
+from botocore.eventstream import EventStreamBuffer
 
 from gateway.sandbox.plan import Plan
 from gateway.sandbox.wires import Wire
@@ -29,12 +31,13 @@ class Tongue(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     frames: Callable[[bytes], list[Any]] = lambda data: frames_of(data)
     comments: bool = True  # whether there are any on this wire
-    lines: bool = True
+    lines: bool = True  # whether there are any
+    ended: Callable[[bytes], bool] | None = None  # where that is not said by `done`
     plain: bool = False  # whether a path that leads nowhere is answered in text
 
     def ends(self, data: bytes) -> bool:
         """Whether a stream came through."""
-        return self.frames(data)[-1:] != [] and data.endswith(self.done)
+        return data.endswith(self.done) if self.ended is None else self.ended(data)
 
 
 def bytes_of(plan: Plan) -> bytes:
@@ -55,6 +58,22 @@ def lines_of(data: bytes) -> list[Any]:
     return [json.loads(line) for line in data.splitlines() if line.startswith(b"{")]
 
 
+def events_of(data: bytes) -> list[Any]:
+    """The events of an event stream, read (and their CRCs checked) by AWS's own code: {type: payload}."""
+    buffer = EventStreamBuffer()
+    buffer.add_data(data)
+    return [
+        {_type_of(message): json.loads(message.payload) if message.payload[:1] == b"{" else message.payload.decode()}
+        for message in buffer
+    ]
+
+
+def _type_of(message: Any) -> str:
+    kind: str = message.headers.get(":event-type") or message.headers[":exception-type"]
+    assert message.headers[":message-type"] == ("event" if ":event-type" in message.headers else "exception")
+    return kind
+
+
 def _openai_chat(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
     body = {"model": model, "messages": [{"role": "user", "content": text}], "stream": streamed}
     return "/v1/chat/completions", body
@@ -71,6 +90,12 @@ def _ollama(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]
 
 def _cohere(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
     return "/v2/chat", {"model": model, "messages": [{"role": "user", "content": text}], "stream": streamed}
+
+
+def _bedrock(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
+    operation = "converse-stream" if streamed else "converse"
+    body = {"messages": [{"role": "user", "content": [{"text": text}]}]}
+    return f"/model/{quote(model, safe='')}/{operation}", body
 
 
 TONGUES: dict[Wire, Tongue] = {
@@ -121,5 +146,23 @@ TONGUES: dict[Wire, Tongue] = {
         bad={"messages": []},
         usage='"usage"',
         done=b"data: [DONE]\n\n",
+    ),
+    Wire.BEDROCK: Tongue(
+        path="/model/sandbox/converse",
+        ask=_bedrock,
+        text=lambda answer: answer["output"]["message"]["content"][0]["text"],
+        streamed=lambda frames: "".join(
+            frame["contentBlockDelta"]["delta"]["text"]
+            for frame in frames
+            if isinstance(frame.get("contentBlockDelta"), dict)
+        ),
+        error=lambda body: body["message"],
+        bad={"n": 1},
+        usage='"usage"',
+        done=b"",
+        ended=lambda data: "metadata" in events_of(data)[-1],
+        frames=events_of,
+        comments=False,
+        lines=False,
     ),
 }
