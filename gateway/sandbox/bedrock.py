@@ -107,6 +107,7 @@ class _Wire:
             "metrics": self._metrics(),
             "output": {"message": {"content": content, "role": "assistant"}},
             "stopReason": self._finish,
+            **self._more("/stop_sequence", {"stop_sequence": said.stop}),
             **self._usage(),
         }
         return msgspec.json.encode(answer)
@@ -140,7 +141,8 @@ class _Wire:
     def tail(self) -> Iterator[bytes]:
         """The reason, then the usage."""
         if not self._read.script.no_done:
-            yield self._event("messageStop", {"stopReason": self._finish})
+            more = self._more("/delta/stop_sequence", {"delta": {"stop_sequence": self._said.stop}})
+            yield self._event("messageStop", {"stopReason": self._finish, **more})
             yield self._event("metadata", {"metrics": self._metrics(), **self._usage()})
 
     def error(self) -> bytes:
@@ -158,6 +160,11 @@ class _Wire:
         self._padding = (self._padding * 1103515245 + 12345) % (1 << 31)
         padded = {**value, "p": _PADDING[: 1 + (self._padding >> 8) % len(_PADDING)]}
         return event(kind, msgspec.json.encode(padded))
+
+    def _more(self, path: str, value: dict[str, Any]) -> dict[str, Any]:
+        """What of the model's own answer was asked for: the stop sequence is all that there is."""
+        wanted = path in self._read.request.get("additionalModelResponseFieldPaths", ())
+        return {"additionalModelResponseFields": value} if wanted else {}
 
     def _metrics(self) -> dict[str, int]:
         return {"latencyMs": 10 * (1 + self._said.tokens)}

@@ -22,7 +22,7 @@ from gateway.sandbox.script import name_of
 
 _USERS: Final = ("image", "document", "video", "audio", "toolResult", "searchResult", "guardContent")
 _ASSISTANTS: Final = ("toolUse", "reasoningContent", "citationsContent")
-_FILE_NAME: Final = re.compile(r"[A-Za-z0-9\-()\[\]]+(?:\s[A-Za-z0-9\-()\[\]]+)*")
+_FILE_NAME: Final = re.compile(r"[\w\-()\[\]]+(?:\s[\w\-()\[\]]+)*", re.ASCII)  # _ is taken, though not documented
 _IMAGES_MOST: Final = 20
 _FILES_MOST: Final = 5
 
@@ -154,8 +154,9 @@ def _content(message: dict[str, Any], where: str) -> None:
             _result(block["toolResult"], f"{here}.toolResult")
         if kind == "document" and not _FILE_NAME.fullmatch(block["document"]["name"]):
             raise Bad(
-                f"The value at {here}.document.name can only contain alphanumeric characters, whitespace characters, "
-                "hyphens, parentheses, and square brackets, and no more than one whitespace character in a row."
+                "The document file name can only contain alphanumeric characters, whitespace characters, hyphens, "
+                "parentheses, and square brackets. The name can't contain more than one consecutive whitespace "
+                "character."
             )
         if kind == "reasoningContent":
             _signed(block["reasoningContent"], here)

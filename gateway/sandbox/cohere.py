@@ -4,7 +4,7 @@ Source: https://docs.cohere.com/v2/reference/chat and /chat-stream. Every event 
 and as the `type` of its data. Thinking and text are content blocks, each with its start and its end; before tool calls
 there is a `tool_plan`, unless thinking took its place or there is no room for it. An error in the middle of a stream
 is a message-end with the finish reason ERROR; `no-done` leaves out [DONE] and nothing else. `tokens.input_tokens`
-counts cached ones too. `thinking.type: disabled` says that nothing may be thought.
+counts cached ones too. `thinking.type: disabled` says that nothing may be thought. What a tool said is cited.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.sandbox.cohere_errors import LATE, error, headers, uuid_of
-from gateway.sandbox.cohere_request import model_of, read_ask, read_json
+from gateway.sandbox.cohere_request import model_of, read_ask, read_json, results_of
 from gateway.sandbox.content import Call, Said, tokens_of
 from gateway.sandbox.exchange import GARBAGE, Dialect, Piece, Read, Received, exchange, refused, route, script_of
 from gateway.sandbox.plan import Plan
@@ -61,6 +61,7 @@ class _Wire:
         plans = said.calls and not said.reasoning and read.ask.most is None
         names = ", ".join(dict.fromkeys(call.name for call in said.calls))
         self._plan = tokens_of(f"I will use the {names} tool.") if plans else ()
+        self._citations = _citations(read.request, "".join(said.pieces)) if read.ask.results else []
         self._finish = _FINISHES.get(said.finish, said.finish)
         if said.stop is not None and said.finish == "stop":
             self._finish = "STOP_SEQUENCE"
@@ -78,6 +79,8 @@ class _Wire:
             message["content"] = content
         if self._plan:
             message["tool_plan"] = "".join(self._plan)
+        if self._citations:
+            message["citations"] = self._citations
         if said.calls:
             message["tool_calls"] = [_call(call, "".join(call.pieces)) for call in said.calls]
         answer = {"id": self._id, "message": message, "finish_reason": self._finish, **self._usage()}
@@ -98,12 +101,18 @@ class _Wire:
                 continue
             start: dict[str, Any] = {"type": kind, kind: ""}
             yield self._event("content-start", index, {"message": {"content": start}})
+            length, cited = 0, 0
             for piece in pieces:
                 more: dict[str, Any] = {}
                 if kind == "text" and self._read.request.get("logprobs") is True:
                     more = {"logprobs": _probability(piece)}
                 delta = {"message": {"content": {kind: piece}}}
                 yield Piece(self._event("content-delta", index, delta, last=more))
+                length += len(piece)
+                while kind == "text" and cited < len(self._citations) and self._citations[cited]["end"] <= length:
+                    yield self._event("citation-start", cited, {"message": {"citations": self._citations[cited]}})
+                    yield self._event("citation-end", cited)
+                    cited += 1
             yield self._event("content-end", index)
             index += 1
         for piece in self._plan:
@@ -163,6 +172,21 @@ def _call(call: Call, arguments: str) -> dict[str, Any]:
         "type": "function",
         "function": {"name": call.name, "arguments": arguments},
     }
+
+
+def _citations(request: dict[str, Any], text: str) -> list[dict[str, Any]]:
+    """Where the answer says what a tool said, unless the request wants to know of no such places."""
+    options = request.get("citation_options") or {}
+    if options.get("mode") in ("OFF", "DISABLED"):
+        return []
+    found = []
+    for call, result in results_of(request):
+        start = text.find(result)
+        if result and start >= 0:
+            source = {"type": "tool", "id": f"{call}:0", "tool_output": {"content": result}}
+            place = {"start": start, "end": start + len(result), "text": result}
+            found.append({**place, "sources": [source], "type": "TEXT_CONTENT"})
+    return sorted(found, key=lambda each: each["end"])
 
 
 def _probability(piece: str) -> dict[str, Any]:

@@ -119,11 +119,6 @@ def read_ask(request: dict[str, Any], model: str) -> Ask:
     _values(request)
     messages = _messages(request)
     last = messages[-1]
-    results = []
-    for message in reversed(messages):
-        if message["role"] != "tool":
-            break
-        results.append(_text_of(message.get("content")))
     tools = _tools(request.get("tools") or [])
     schema, wants_json = _format(request)
     choice = request.get("tool_choice")
@@ -134,7 +129,7 @@ def read_ask(request: dict[str, Any], model: str) -> Ask:
     return Ask(
         said=_text_of(last.get("content")),
         prompt_tokens=sum(len(tokens_of(text)) for text in texts),
-        results=tuple(reversed(results)),
+        results=tuple(result for _, result in results_of(request)),
         tools=tools,
         forced=tools[0].name if choice == "REQUIRED" else None,
         may_call=choice != "NONE",
@@ -145,6 +140,16 @@ def read_ask(request: dict[str, Any], model: str) -> Ask:
         seed=request.get("seed") or 0,
         verbatim=name_of(model) == "echo",
     )
+
+
+def results_of(request: dict[str, Any]) -> list[tuple[str, str]]:
+    """The results at the end of the conversation, each with the id of its call."""
+    results = []
+    for message in reversed(request["messages"]):
+        if message["role"] != "tool":
+            break
+        results.append((message["tool_call_id"], _text_of(message.get("content"))))
+    return results[::-1]
 
 
 def _type_of(value: Any) -> str:

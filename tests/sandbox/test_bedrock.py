@@ -255,7 +255,11 @@ def test_a_stream_says_what_the_whole_answer_says(name: str) -> None:
     assert done == len(content) - 1
     assert whole["output"]["message"] == {"role": "assistant", "content": content}
     assert [kind for kind, _ in events[-2:]] == ["messageStop", "metadata"]
-    assert events[-2][1] == {"stopReason": whole["stopReason"]}
+    stop = {"stopReason": whole["stopReason"]}
+    if name == "stop-told":
+        assert whole["additionalModelResponseFields"] == {"stop_sequence": "two"}
+        stop["additionalModelResponseFields"] = {"delta": {"stop_sequence": "two"}}
+    assert events[-2][1] == stop
     assert events[-1][1] == {key: whole[key] for key in ("metrics", "usage") if key in whole}
 
 

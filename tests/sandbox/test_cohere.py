@@ -101,6 +101,9 @@ async def test_a_loop_with_tools(sdk: cohere.AsyncClientV2) -> None:
     ]
     last = await sdk.chat(model="sandbox", messages=messages, tools=[WEATHER], request_options=ONCE)
     assert last.message.content[0].text == "The tool said: sun 0; sun 1"
+    cited = last.message.citations or []
+    assert [(each.start, each.end, each.text) for each in cited] == [(15, 20, "sun 0"), (22, 27, "sun 1")]
+    assert [each.sources[0].id for each in cited] == [f"{call.id}:0" for call in calls]
 
 
 async def test_a_structured_answer(sdk: cohere.AsyncClientV2) -> None:
@@ -193,6 +196,11 @@ def test_a_stream_says_what_the_whole_answer_says(name: str) -> None:
             assert event["index"] == at
             for field, text in delta["content"].items():
                 message["content"][-1][field] += text
+        elif kind == "citation-start":
+            assert delta["citations"]["end"] <= len(message["content"][-1]["text"])
+            message.setdefault("citations", []).append(delta["citations"])
+        elif kind == "citation-end":
+            assert event["index"] == len(message["citations"]) - 1
         elif kind == "tool-plan-delta":
             message["tool_plan"] = message.get("tool_plan", "") + delta["tool_plan"]
         elif kind == "tool-call-start":
