@@ -3,7 +3,8 @@
 Sources: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html (and what it says of each
 block), and the sentences that the API was seen to answer. Checked beyond the shapes: the conversation begins with the
 user and alternates, every toolUse has its toolResult in the very next message and no other, no text is blank, files
-are the user's and have a text beside them, and reasoning that comes back is signed as it was given out.
+are the user's and have a text beside them, reasoning that comes back is signed as it was given out, and a schema that
+answers are held to is of the kind that structured outputs take (user guide, structured-output.html).
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ from gateway.sandbox.script import name_of
 _USERS: Final = ("image", "document", "video", "audio", "toolResult", "searchResult", "guardContent")
 _ASSISTANTS: Final = ("toolUse", "reasoningContent", "citationsContent")
 _FILE_NAME: Final = re.compile(r"[\w\-()\[\]]+(?:\s[\w\-()\[\]]+)*", re.ASCII)  # _ is taken, though not documented
+_NUMBERS: Final = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_UNSUPPORTED: Final[dict[str, tuple[str, ...]]] = {
+    "integer": _NUMBERS,
+    "number": _NUMBERS,
+    "string": ("minLength", "maxLength"),
+    "array": ("maxItems",),
+}
 _IMAGES_MOST: Final = 20
 _FILES_MOST: Final = 5
 
@@ -195,6 +203,8 @@ def _tools(request: dict[str, Any]) -> tuple[Tool, ...]:
         _object(schema, f"{where}.inputSchema.json")
         if schema.get("type") != "object":
             raise Bad(f"The value at {where}.inputSchema.json.type must be one of the following: object.")
+        if spec.get("strict") is True:
+            _strict(schema, f"tools.{at}.custom.input_schema")
         if spec["name"] in [each.name for each in found]:
             raise Bad(f"The tool name {spec['name']} at {where}.name is used more than once.")
         found.append(Tool(spec["name"], schema))
@@ -225,4 +235,34 @@ def _format(request: dict[str, Any]) -> Any:
     except (msgspec.DecodeError, RecursionError):
         raise Bad(f"The value at {where} is not valid JSON.") from None
     _object(schema, where)
+    _strict(schema, "output_config.format.schema")
     return schema
+
+
+def _strict(schema: dict[str, Any], where: str) -> None:
+    """A schema that answers are held to: it says of every object that it is closed, and has no bounds."""
+    try:
+        wrong = _not_strict(schema)
+    except RecursionError:
+        wrong = "Schema is too complex."
+    if wrong is not None:
+        raise Bad(f"The model returned the following errors: {where}: {wrong}")
+
+
+def _not_strict(schema: Any) -> str | None:
+    if not isinstance(schema, dict):
+        return None
+    kind = schema.get("type")
+    if kind == "object" and schema.get("additionalProperties") is not False:
+        return "For 'object' type, 'additionalProperties' must be explicitly set to false"
+    if kind == "array" and schema.get("minItems", 0) not in (0, 1):
+        return "For 'array' type, 'minItems' values other than 0 or 1 are not supported"
+    for word in _UNSUPPORTED.get(kind, ()) if isinstance(kind, str) else ():
+        if word in schema:
+            return f"For '{kind}' type, property '{word}' is not supported"
+    inner = [schema.get("items")]
+    for word in ("properties", "$defs", "definitions"):
+        inner += schema[word].values() if isinstance(schema.get(word), dict) else ()
+    for word in ("anyOf", "allOf", "oneOf"):
+        inner += schema[word] if isinstance(schema.get(word), list) else ()
+    return next((wrong for wrong in map(_not_strict, inner) if wrong is not None), None)

@@ -127,7 +127,12 @@ async def test_a_loop_with_tools(sdk: Any) -> None:
 
 
 async def test_a_structured_answer_and_files(sdk: Any) -> None:
-    schema = {"type": "object", "properties": {"age": {"type": "integer", "minimum": 3}}, "required": ["age"]}
+    schema = {
+        "type": "object",
+        "properties": {"age": {"enum": [3]}},
+        "required": ["age"],
+        "additionalProperties": False,
+    }
     definition = {"jsonSchema": {"schema": json.dumps(schema), "name": "person"}}
     files = [
         {"text": "look"},
