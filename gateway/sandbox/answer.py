@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from gateway.sandbox import anthropic, anthropic_errors, openai_chat, openai_errors
+from gateway.sandbox import anthropic, anthropic_errors, gemini, gemini_errors, openai_chat, openai_errors
 from gateway.sandbox.exchange import Received, Route, refused
 from gateway.sandbox.plan import Plan
 from gateway.sandbox.refusal import Bad
@@ -31,6 +31,7 @@ class Spoken(msgspec.Struct, frozen=True):
 ROUTES: Final[dict[Wire, Spoken]] = {
     Wire.OPENAI_CHAT: Spoken(openai_chat.ROUTES, openai_errors.error),
     Wire.ANTHROPIC: Spoken(anthropic.ROUTES, anthropic_errors.error),
+    Wire.GEMINI: Spoken(gemini.ROUTES, gemini_errors.error),
 }
 
 
@@ -47,13 +48,13 @@ class Sandbox:
         path = raw.rstrip("/")
         while len(self._failed) >= _COUNTED_MOST:
             del self._failed[next(iter(self._failed))]
-        allowed = []
+        allowed = ""
         for route in self._spoken.routes:
             match = route.pattern.search(path)
             if match is None:
                 continue
             if route.method != method:
-                allowed.append(route.method)
+                allowed = allowed or route.method
                 continue
             received = Received(
                 body=body,
@@ -66,7 +67,7 @@ class Sandbox:
         if not allowed:
             return self.refused(Bad(f"Invalid URL ({method} {path})", status=404))
         message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
-        return self.refused(Bad(message, "method_not_supported", status=405, allow=", ".join(dict.fromkeys(allowed))))
+        return self.refused(Bad(message, "method_not_supported", status=405, allow=allowed))
 
     def refused(self, bad: Bad) -> Plan:
         """The answer to what is no request at all, in the words of the wire."""

@@ -25,7 +25,7 @@ class Tongue(msgspec.Struct, frozen=True, kw_only=True):
     error: Callable[[Any], str]  # the message of an error body
     bad: dict[str, Any]  # fields that make a body one that is refused
     usage: str  # the name of the usage, wherever it is
-    done: bytes  # what a stream ends with that came through
+    done: bytes  # what is in a stream that came through, and in no other
     headers: dict[str, str] = {}
 
 
@@ -52,6 +52,16 @@ def _anthropic(model: str, text: str, streamed: bool) -> tuple[str, dict[str, An
     return "/v1/messages", body
 
 
+def _gemini(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
+    verb = "streamGenerateContent?alt=sse" if streamed else "generateContent"
+    return f"/v1beta/models/{model}:{verb}", {"contents": [{"role": "user", "parts": [{"text": text}]}]}
+
+
+def _of_candidates(answer: Any) -> str:
+    parts = [part for row in answer.get("candidates", ()) for part in row["content"].get("parts", ())]
+    return "".join(part.get("text", "") for part in parts if part.get("thought") is not True)
+
+
 TONGUES: dict[Wire, Tongue] = {
     Wire.OPENAI_CHAT: Tongue(
         path="/v1/chat/completions",
@@ -75,5 +85,15 @@ TONGUES: dict[Wire, Tongue] = {
         usage='"usage"',
         done=b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
         headers={"anthropic-version": "2023-06-01"},
+    ),
+    Wire.GEMINI: Tongue(
+        path="/v1beta/models/sandbox:generateContent",
+        ask=_gemini,
+        text=_of_candidates,
+        streamed=lambda frames: "".join(_of_candidates(frame) for frame in frames),
+        error=lambda body: body["error"]["message"],
+        bad={"max_tokens": 1},
+        usage='"usageMetadata"',
+        done=b'"finishReason":"STOP"',
     ),
 }
