@@ -19,6 +19,8 @@ from gateway.sandbox import (
     bedrock_errors,
     cohere,
     cohere_errors,
+    gemini,
+    gemini_errors,
     ollama,
     ollama_errors,
     openai_chat,
@@ -42,6 +44,7 @@ class Spoken(msgspec.Struct, frozen=True):
 ROUTES: Final[dict[Wire, Spoken]] = {
     Wire.OPENAI_CHAT: Spoken(openai_chat.ROUTES, openai_errors.error),
     Wire.ANTHROPIC: Spoken(anthropic.ROUTES, anthropic_errors.error),
+    Wire.GEMINI: Spoken(gemini.ROUTES, gemini_errors.error),
     Wire.OLLAMA: Spoken(ollama.ROUTES, ollama_errors.error),
     Wire.COHERE: Spoken(cohere.ROUTES, cohere_errors.error),
     Wire.BEDROCK: Spoken(bedrock.ROUTES, bedrock_errors.error),
@@ -61,13 +64,13 @@ class Sandbox:
         path = raw.rstrip("/")
         while len(self._failed) >= _COUNTED_MOST:
             del self._failed[next(iter(self._failed))]
-        allowed = []
+        allowed = ""
         for route in self._spoken.routes:
             match = route.pattern.search(path)
             if match is None:
                 continue
             if route.method != method:
-                allowed.append(route.method)
+                allowed = allowed or route.method
                 continue
             received = Received(
                 body=body,
@@ -80,7 +83,7 @@ class Sandbox:
         if not allowed:
             return self.refused(Bad(f"Invalid URL ({method} {path})", status=404))
         message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
-        return self.refused(Bad(message, "method_not_supported", status=405, allow=", ".join(dict.fromkeys(allowed))))
+        return self.refused(Bad(message, "method_not_supported", status=405, allow=allowed))
 
     def refused(self, bad: Bad) -> Plan:
         """The answer to what is no request at all, in the words of the wire."""

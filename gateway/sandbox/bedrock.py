@@ -4,7 +4,8 @@ Sources: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Con
 model is in the path, percent-encoded. In a stream only a tool call has a contentBlockStart; the signature of reasoning
 is a delta of its own. Every event has a `p` of padding, as Bedrock sends it. `inputTokens` does not count what was
 read from the cache, `totalTokens` does. A refusal is text with the reason `content_filtered`. There are no comments and
-no lines on this wire, so `comments` and `crlf` do nothing; `no-done` leaves out messageStop and metadata.
+no lines on this wire, so `comments` and `crlf` do nothing; `no-done` leaves out messageStop and metadata. A request
+whose additional fields say so makes it think 16 tokens, or as many as the script says.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.sandbox.bedrock_errors import LATE, error, headers, in_a_stream
-from gateway.sandbox.bedrock_request import read_ask, read_count, read_request, signature_of
+from gateway.sandbox.bedrock_request import asked_to_think, read_ask, read_count, read_request, signature_of
 from gateway.sandbox.content import Call, Said
 from gateway.sandbox.event_stream import event, exception
 from gateway.sandbox.exchange import (
@@ -35,6 +36,7 @@ from gateway.sandbox.plan import Plan
 from gateway.sandbox.refusal import Bad
 
 _STREAM: Final = (("content-type", "application/vnd.amazon.eventstream"),)
+_THOUGHT: Final = 16
 _FINISHES: Final = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -72,6 +74,9 @@ def _read(received: Received) -> Read:
     model = received.path["model"]
     script = script_of(model, received)
     request = read_request(received.body)
+    thinks = asked_to_think(request)
+    if thinks is not None:
+        script = msgspec.structs.replace(script, reasoning=(script.reasoning or _THOUGHT) if thinks else 0)
     return Read(request=request, model=model, script=script, ask=read_ask(request, model), digest=received.digest)
 
 

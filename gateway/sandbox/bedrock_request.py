@@ -31,6 +31,9 @@ _UNSUPPORTED: Final[dict[str, tuple[str, ...]]] = {
     "string": ("minLength", "maxLength"),
     "array": ("maxItems",),
 }
+_CLAUDES: Final = ("thinking", "reasoning_config")
+_BUDGET_LEAST: Final = 1024
+_TOP_P_LEAST: Final = 0.95
 _IMAGES_MOST: Final = 20
 _FILES_MOST: Final = 5
 
@@ -45,11 +48,22 @@ def signature_of(reasoning: str) -> str:
     return b64encode(sha256(reasoning.encode("utf-8", "replace")).digest()).decode()
 
 
+def asked_to_think(request: dict[str, Any]) -> bool | None:
+    """Whether the model's own fields say so, under one of Claude's two names or under Nova's; None where none does."""
+    for name in (*_CLAUDES, "reasoningConfig"):
+        said = request.get("additionalModelRequestFields", {}).get(name)
+        if said is not None:
+            _object(said, f"additionalModelRequestFields.{name}")
+            return said.get("type") in ("enabled", "adaptive")
+    return None
+
+
 def read_ask(request: dict[str, Any], model: str) -> Ask:
     """What is asked. Raises `Bad`."""
     messages = _messages(request)
     tools = _tools(request)
     forced = _choice(request, tools)
+    _thinking(request, forced)
     schema = _format(request)
     inference = request.get("inferenceConfig", {})
     last = messages[-1]["content"]
@@ -222,6 +236,27 @@ def _choice(request: dict[str, Any], tools: tuple[Tool, ...]) -> str | None:
     if name not in [tool.name for tool in tools]:
         raise Bad(f"The tool name {name} at toolConfig.toolChoice.tool.name is not defined in toolConfig.tools.")
     return name
+
+
+def _thinking(request: dict[str, Any], forced: str | None) -> None:
+    """What Claude takes beside thinking with a budget."""
+    fields, inference = request.get("additionalModelRequestFields", {}), request.get("inferenceConfig", {})
+    said: dict[str, Any] = next((fields[name] for name in _CLAUDES if isinstance(fields.get(name), dict)), {})
+    if said.get("type") != "enabled":
+        return
+    budget, wrong = said.get("budget_tokens"), None
+    if not isinstance(budget, int) or budget < _BUDGET_LEAST:
+        wrong = f"thinking.enabled.budget_tokens: Input should be greater than or equal to {_BUDGET_LEAST}"
+    elif inference.get("maxTokens", budget + 1) <= budget:
+        wrong = "`max_tokens` must be greater than `thinking.budget_tokens`."
+    elif inference.get("temperature", 1) != 1:
+        wrong = "`temperature` may only be set to 1 when thinking is enabled."
+    elif inference.get("topP", 1) < _TOP_P_LEAST:
+        wrong = "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
+    elif forced is not None:
+        wrong = "Thinking may not be enabled when tool_choice forces tool use."
+    if wrong is not None:
+        raise Bad(f"The model returned the following errors: {wrong}")
 
 
 def _format(request: dict[str, Any]) -> Any:

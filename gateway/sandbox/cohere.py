@@ -4,7 +4,8 @@ Source: https://docs.cohere.com/v2/reference/chat and /chat-stream. Every event 
 and as the `type` of its data. Thinking and text are content blocks, each with its start and its end; before tool calls
 there is a `tool_plan`, unless thinking took its place or there is no room for it. An error in the middle of a stream
 is a message-end with the finish reason ERROR; `no-done` leaves out [DONE] and nothing else. `tokens.input_tokens`
-counts cached ones too. `thinking.type: disabled` says that nothing may be thought. What a tool said is cited.
+counts cached ones too. What a tool said is cited. `thinking` makes it think 16 tokens, or as many as the
+script says, at most its budget; where it is disabled nothing may be thought.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from gateway.sandbox.refusal import JSON, Bad
 from gateway.sandbox.script import NAMES, UnknownWord, parse
 from gateway.sandbox.sse import HEADERS, Sse
 
+_THOUGHT: Final = 16
 _FINISHES: Final = {"stop": "COMPLETE", "length": "MAX_TOKENS", "tool_calls": "TOOL_CALL"}
 
 
@@ -38,8 +40,9 @@ def _read(received: Received) -> Read:
     ask = read_ask(request, model)
     thinking = request.get("thinking")
     if thinking is not None:
-        most = script.reasoning if thinking["type"] == "enabled" else 0
-        script = msgspec.structs.replace(script, reasoning=min(most, thinking.get("token_budget") or most))
+        thought = script.reasoning or _THOUGHT
+        thought = min(thought, thinking.get("token_budget") or thought) if thinking["type"] == "enabled" else 0
+        script = msgspec.structs.replace(script, reasoning=thought)
     return Read(
         request=request,
         model=model,

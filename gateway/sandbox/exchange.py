@@ -165,7 +165,7 @@ def failure(error: Callable[[Bad, str], Plan], script: Script, digest: str) -> P
         return Plan(status=0, before=(*before, End.STALL))
     if script.status is None:
         return None
-    plan = error(Bad(None, script.code, script.param, status=script.status), digest)
+    plan = error(Bad(None, script.code, script.param, status=script.status, retry_after=script.retry_after), digest)
     extra = (("retry-after", script.retry_after),) if script.retry_after is not None else ()
     return msgspec.structs.replace(plan, headers=(*plan.headers, *extra), before=before)
 

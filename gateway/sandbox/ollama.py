@@ -3,7 +3,8 @@
 Source: docs/api.md, api/types.go and server/routes.go of https://github.com/ollama/ollama. A stream is NDJSON and is
 what comes without `stream: false`; its last line has `done: true`, the reason and the counts. A tool call is one line,
 its arguments are an object and its `done_reason` is `stop`; a call that was cut off by `num_predict` is not there.
-There are no cached tokens and no comments on this wire. `think: false` says that nothing may be thought.
+There are no cached tokens and no comments on this wire. `think` makes it think 16 tokens, or as many as the script
+says; `think: false` says that nothing may be thought.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from gateway.sandbox.script import NAMES, UnknownWord, parse
 
 VERSION: Final = "0.13.5"
 _STREAM: Final = (("content-type", "application/x-ndjson"),)
+_THOUGHT: Final = 16
 _NANOSECONDS: Final = 10_000_000  # that a token takes
 _MODIFIED: Final = "2023-11-14T22:13:20Z"
 _DETAILS: Final = {
@@ -45,8 +47,9 @@ def _read(received: Received) -> Read:
     request = read_json(received.body)
     model = model_of(request)
     script = script_of(untagged(model), received)
-    if request.get("think") is False:
-        script = msgspec.structs.replace(script, reasoning=0)
+    if request.get("think") is not None:
+        thought = script.reasoning or _THOUGHT
+        script = msgspec.structs.replace(script, reasoning=0 if request["think"] is False else thought)
     return Read(
         request=request,
         model=model,

@@ -24,6 +24,7 @@ class Bad(Exception):  # noqa: N818 - it reads as what the request is
         *,
         status: int = 400,
         allow: str = "",
+        retry_after: str | None = None,
     ) -> None:
         super().__init__(message or f"Status {status}.")
         self.message = message
@@ -31,3 +32,4 @@ class Bad(Exception):  # noqa: N818 - it reads as what the request is
         self.code = code
         self.param = param
         self.allow = allow  # the methods that a 405 names
+        self.retry_after = retry_after  # for wires that say it in the body too

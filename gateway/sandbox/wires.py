@@ -11,6 +11,7 @@ class Wire(StrEnum):
 
     OPENAI_CHAT = "openai-chat"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
     OLLAMA = "ollama"
     COHERE = "cohere"
     BEDROCK = "bedrock"
@@ -22,6 +23,7 @@ FIRST: Final = Wire.OPENAI_CHAT
 BASES: Final[dict[Wire, str]] = {
     Wire.OPENAI_CHAT: "/v1",
     Wire.ANTHROPIC: "/v1",
+    Wire.GEMINI: "/v1beta",
     Wire.OLLAMA: "",
     Wire.COHERE: "",
     Wire.BEDROCK: "",

@@ -27,17 +27,12 @@ class Tongue(msgspec.Struct, frozen=True, kw_only=True):
     error: Callable[[Any], str]  # the message of an error body
     bad: dict[str, Any]  # fields that make a body one that is refused
     usage: str  # the name of the usage, wherever it is
-    done: bytes  # what a stream ends with that came through
+    done: bytes  # what is in a stream that came through, and in no other
     headers: dict[str, str] = {}
     frames: Callable[[bytes], list[Any]] = lambda data: frames_of(data)
     comments: bool = True  # whether there are any on this wire
     lines: bool = True  # whether there are any
-    ended: Callable[[bytes], bool] | None = None  # where that is not said by `done`
     plain: bool = False  # whether a path that leads nowhere is answered in text
-
-    def ends(self, data: bytes) -> bool:
-        """Whether a stream came through."""
-        return data.endswith(self.done) if self.ended is None else self.ended(data)
 
 
 def bytes_of(plan: Plan) -> bytes:
@@ -84,6 +79,16 @@ def _anthropic(model: str, text: str, streamed: bool) -> tuple[str, dict[str, An
     return "/v1/messages", body
 
 
+def _gemini(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
+    verb = "streamGenerateContent?alt=sse" if streamed else "generateContent"
+    return f"/v1beta/models/{model}:{verb}", {"contents": [{"role": "user", "parts": [{"text": text}]}]}
+
+
+def _of_candidates(answer: Any) -> str:
+    parts = [part for row in answer.get("candidates", ()) for part in row["content"].get("parts", ())]
+    return "".join(part.get("text", "") for part in parts if part.get("thought") is not True)
+
+
 def _ollama(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
     return "/api/chat", {"model": model, "messages": [{"role": "user", "content": text}], "stream": streamed}
 
@@ -122,6 +127,16 @@ TONGUES: dict[Wire, Tongue] = {
         done=b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
         headers={"anthropic-version": "2023-06-01"},
     ),
+    Wire.GEMINI: Tongue(
+        path="/v1beta/models/sandbox:generateContent",
+        ask=_gemini,
+        text=_of_candidates,
+        streamed=lambda frames: "".join(_of_candidates(frame) for frame in frames),
+        error=lambda body: body["error"]["message"],
+        bad={"max_tokens": 1},
+        usage='"usageMetadata"',
+        done=b'"finishReason":"STOP"',
+    ),
     Wire.OLLAMA: Tongue(
         path="/api/chat",
         ask=_ollama,
@@ -130,7 +145,7 @@ TONGUES: dict[Wire, Tongue] = {
         error=lambda body: body["error"],
         bad={"messages": "x"},
         usage='"eval_count"',
-        done=b'"eval_count":5,"eval_duration":50000000}\n',
+        done=b'"done":true',
         frames=lines_of,
         comments=False,
         plain=True,
@@ -159,8 +174,7 @@ TONGUES: dict[Wire, Tongue] = {
         error=lambda body: body["message"],
         bad={"n": 1},
         usage='"usage"',
-        done=b"",
-        ended=lambda data: "metadata" in events_of(data)[-1],
+        done=b"messageStop",
         frames=events_of,
         comments=False,
         lines=False,
