@@ -14,7 +14,7 @@ class Wire(StrEnum):
     GEMINI = "gemini"
     OLLAMA = "ollama"
     COHERE = "cohere"
-    BEDROCK = "bedrock"
+    BEDROCK = "bedrock-converse"
 
 
 FIRST: Final = Wire.OPENAI_CHAT
