@@ -12,7 +12,15 @@ from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from gateway.sandbox import anthropic, anthropic_errors, gemini, gemini_errors, openai_chat, openai_errors
+from gateway.sandbox import (
+    anthropic,
+    anthropic_errors,
+    gemini,
+    gemini_errors,
+    openai_chat,
+    openai_errors,
+    openai_responses,
+)
 from gateway.sandbox.exchange import Received, Route, refused
 from gateway.sandbox.plan import Plan
 from gateway.sandbox.refusal import Bad
@@ -30,6 +38,7 @@ class Spoken(msgspec.Struct, frozen=True):
 
 ROUTES: Final[dict[Wire, Spoken]] = {
     Wire.OPENAI_CHAT: Spoken(openai_chat.ROUTES, openai_errors.error),
+    Wire.OPENAI_RESPONSES: Spoken(openai_responses.ROUTES, openai_errors.error),
     Wire.ANTHROPIC: Spoken(anthropic.ROUTES, anthropic_errors.error),
     Wire.GEMINI: Spoken(gemini.ROUTES, gemini_errors.error),
 }
