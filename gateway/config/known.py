@@ -8,11 +8,12 @@ import msgspec
 
 
 class PresetFacts(msgspec.Struct, frozen=True):
-    """What checking must know of a preset."""
+    """What checking must know of a preset. `needs` are the settings in braces in its base URL."""
 
     protocol: str
     needs_key: bool
     has_base_url: bool
+    needs: tuple[str, ...] = ()
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -20,6 +21,7 @@ class Known(msgspec.Struct, frozen=True):
 
     presets: Mapping[str, PresetFacts]
     protocols: frozenset[str]
+    auths: frozenset[str]
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]

@@ -15,9 +15,10 @@ import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
 from gateway.failure import Cooldown, Failed, Failure, Kind
-from gateway.routing.attempt import Answer, Job, attempt
+from gateway.routing.attempt import Answer, attempt
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
+from gateway.routing.sending import Job
 from gateway.routing.walk import Moment, Skipped, Walk, walk
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.transport.contract import Send

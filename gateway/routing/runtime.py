@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from gateway.providers.auth import Signer
 from gateway.state.breaker import Breaker
 from gateway.state.pool import Cursor, Load
 
@@ -15,13 +16,14 @@ class Lane(msgspec.Struct, frozen=True):
     """One credential's way to one target: complete request headers, and the two breakers that must agree.
 
     `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
-    name in router.yaml; the secret is only in `headers`.
+    name in router.yaml; the secret is only in `headers`, or known to the `signer`.
     """
 
     credential: str
     headers: tuple[tuple[str, str], ...]
     own: Breaker
     whole: Breaker
+    signer: Signer | None = None
 
     def __repr__(self) -> str:
         return f"Lane({self.credential!r})"

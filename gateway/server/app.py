@@ -17,20 +17,10 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
-from gateway.protocols import PROTOCOLS
 from gateway.server import operators
 from gateway.server.ingress import handler, request_id
 from gateway.server.serving import Serving
-
-# Client protocol, operation, the paths it is served under.
-ROWS: Final = (
-    (
-        "openai-chat",
-        "chat",
-        ("/v1/chat/completions", "/openai/v1/chat/completions", "/api/v1/chat/completions"),
-    ),
-)
-MODELS: Final = ("/v1/models", "/openai/v1/models", "/api/v1/models")
+from gateway.server.surfaces import MODELS, ROWS, of_row, protocol_of
 
 LINGER: Final = 5.0
 LINGER_MOST: Final = 256 << 20
@@ -64,10 +54,11 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
         config.REQUEST_MAX_SIZE = engine.max_body
 
     serving.on_swap = swapped
-    for protocol, operation, paths in ROWS:
-        handle = handler(serving, PROTOCOLS[protocol], operation)
-        for path in paths:
-            app.add_route(handle, path, methods=["POST"], name=f"{operation}{path.replace('/', '_')}")
+    for row in ROWS:
+        asked = of_row(row)
+        handle = handler(serving, row.operation, lambda _request, asked=asked: asked)
+        for path in row.paths:
+            app.add_route(handle, path, methods=["POST"], name=f"{row.operation}{path.replace('/', '_')}")
     for path in MODELS:
         name = path.replace("/", "_")
         app.add_route(operators.models(serving), path, methods=["GET"], name=f"models{name}")
@@ -100,7 +91,7 @@ def _errors(serving: Serving) -> object:
             headers.update({str(name).lower(): str(value) for name, value in (error.headers or {}).items()})
         if refusal.status == 401:
             headers["www-authenticate"] = "Bearer"
-        body = PROTOCOLS["openai-chat"].encode_error(refusal, id_)
+        body = protocol_of(request.path).encode_error(refusal, id_)
         response = HTTPResponse(body, status=refusal.status, headers=headers, content_type="application/json")
         if isinstance(error, PayloadTooLarge):
             await _answer_and_linger(request, response)

@@ -74,6 +74,11 @@ def presets_and_protocols(subject: Subject) -> Iterator[Diagnostic]:
             detail = f"{provider.protocol!r} is not spoken here. Known are: {', '.join(sorted(protocols))}."
             fix = f"did you mean {near!r}?" if near else None
             yield subject.report("unknown-protocol", detail, ("providers", name, "protocol"), suggestion=fix)
+        if provider.auth is not None and provider.auth not in subject.known.auths:
+            near = closest(provider.auth, subject.known.auths)
+            detail = f"{provider.auth!r} is not known. Known are: {', '.join(sorted(subject.known.auths))}."
+            fix = f"did you mean {near!r}?" if near else None
+            yield subject.report("unknown-auth", detail, ("providers", name, "auth"), suggestion=fix)
         if provider.preset is None and name not in presets and provider.protocol is None:
             near = closest(name, presets)
             detail = f"{name!r} is no preset, so it must say which wire it speaks: `protocol: openai-chat`."
@@ -91,6 +96,10 @@ def base_urls(subject: Subject) -> Iterator[Diagnostic]:
                     f"{name!r} needs a `base_url`: what precedes the protocol's own path, such as http://host:8000/v1."
                 )
                 yield subject.report("missing-base-url", detail, ("providers", name), key=True)
+            for word in facts.needs if facts is not None else ():
+                if not getattr(provider, word):
+                    detail = f"The address of {name!r} holds its {word}: add `{word}: …`, or a whole `base_url`."
+                    yield subject.report("missing-setting", detail, ("providers", name), key=True)
             continue
         why = _not_a_base_url(provider.base_url)
         if why is not None:
