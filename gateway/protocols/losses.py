@@ -10,7 +10,7 @@ from msgspec import UNSET
 from gateway.ir.chat import Dropped
 
 # Fields of a client's wire that say nothing a target could miss.
-_SILENT: Final = frozenset(("id", "object", "status", "index", "caller"))
+_SILENT: Final = frozenset(("id", "object", "status", "index", "caller", "wrapper"))
 
 
 class Losses:
