@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.protocols import anthropic, openai_chat
+from gateway.protocols import anthropic, gemini, openai_chat
 from gateway.protocols.contract import Protocol
 
-PROTOCOLS: Final[dict[str, Protocol]] = {p.name: p for p in (openai_chat.PROTOCOL, anthropic.PROTOCOL)}
+PROTOCOLS: Final[dict[str, Protocol]] = {p.name: p for p in (openai_chat.PROTOCOL, anthropic.PROTOCOL, gemini.PROTOCOL)}
