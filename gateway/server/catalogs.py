@@ -50,13 +50,7 @@ def _ollama(route: Route) -> dict[str, Any]:
         "modified_at": _BORN,
         "size": 0,
         "digest": sha256(route.name.encode()).hexdigest(),
-        "details": {
-            "format": "",
-            "family": route.owner,
-            "families": None,
-            "parameter_size": "",
-            "quantization_level": "",
-        },
+        "details": {**_DETAILS, "family": route.owner},
     }
 
 
@@ -156,8 +150,7 @@ def version(serving: Serving) -> Handler:
     """GET /api/version."""
 
     async def handle(request: Request) -> HTTPResponse:
-        return _answer(serving, {"version": _DETAILS: Final = {"format": "", "family": "", "families": None, "parameter_size": "", "quantization_level": ""}
-OLLAMA_VERSION})
+        return _answer(serving, {"version": OLLAMA_VERSION})
 
     return handle
 
