@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.protocols import anthropic, bedrock, cohere, ollama, openai_chat, openai_responses
+from gateway.protocols import anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses
 from gateway.protocols.contract import Protocol
 
 PROTOCOLS: Final[dict[str, Protocol]] = {
@@ -17,6 +17,7 @@ PROTOCOLS: Final[dict[str, Protocol]] = {
         openai_chat.PROTOCOL,
         openai_responses.PROTOCOL,
         anthropic.PROTOCOL,
+        gemini.PROTOCOL,
         bedrock.PROTOCOL,
         cohere.PROTOCOL,
         ollama.PROTOCOL,
