@@ -293,6 +293,13 @@ def test_bug_1_and_2_calls_at_once_stay_apart() -> None:
     assert found == {0: '{"x":1}', 1: '{"y":2}'}
 
 
+def test_an_answer_without_a_model_has_the_one_that_was_asked_for() -> None:
+    whole, _ = answer(COHERE, CHAT, ASKED, body_of({"content": [{"type": "text", "text": "a"}]}), None, 1)
+    assert whole.body["model"] == "alias"
+    translation = Translation(COHERE.stream_decoder(), CHAT.stream_encoder(ASKED, 1), None, ASKED.model)
+    assert b'"model":"alias"' in translation.feed(START + text("a"))
+
+
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("bad", "kind"),

@@ -114,7 +114,6 @@ def test_what_an_answer_cannot_carry() -> None:
         "thinking": "t",
         "tool_calls": [{"id": "1", "function": {"index": 0, "name": "f", "arguments": {"x": 1}}}],
     }
-    assert encoded.body["model"] == "alias", "an upstream that names no model has the one that was asked for"
     assert (encoded.body["done"], encoded.body["done_reason"]) == (True, "stop")
 
 
@@ -325,7 +324,6 @@ def test_what_a_stream_cannot_carry() -> None:
         },
         {"role": "assistant", "content": ""},
     ]
-    assert lines[0]["model"] == "alias"
     assert lines[-1]["done_reason"] == "stop"
 
 
