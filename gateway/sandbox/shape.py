@@ -176,5 +176,5 @@ def _object(value: dict[str, Any], shape: Shape, words: Words, where: Where) -> 
         elif field.required:
             raise words.missing((*where, name))
     for name in value:
-        if name not in fields and name != shape.tag:
+        if name not in fields and (not shape.tag or name != shape.tag):
             raise words.unknown(where, name)

@@ -13,6 +13,9 @@ class Wire(StrEnum):
     OPENAI_RESPONSES = "openai-responses"
     ANTHROPIC = "anthropic"
     GEMINI = "gemini"
+    OLLAMA = "ollama"
+    COHERE = "cohere"
+    BEDROCK = "bedrock"
 
 
 FIRST: Final = Wire.OPENAI_CHAT
@@ -23,4 +26,7 @@ BASES: Final[dict[Wire, str]] = {
     Wire.OPENAI_RESPONSES: "/v1",
     Wire.ANTHROPIC: "/v1",
     Wire.GEMINI: "/v1beta",
+    Wire.OLLAMA: "",
+    Wire.COHERE: "",
+    Wire.BEDROCK: "",
 }

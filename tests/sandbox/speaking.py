@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
+from botocore.eventstream import EventStreamBuffer
 
 from gateway.sandbox.plan import Plan
 from gateway.sandbox.wires import Wire
@@ -27,6 +29,10 @@ class Tongue(msgspec.Struct, frozen=True, kw_only=True):
     usage: str  # the name of the usage, wherever it is
     done: bytes  # what is in a stream that came through, and in no other
     headers: dict[str, str] = {}
+    frames: Callable[[bytes], list[Any]] = lambda data: frames_of(data)
+    comments: bool = True  # whether there are any on this wire
+    lines: bool = True  # whether there are any
+    plain: bool = False  # whether a path that leads nowhere is answered in text
 
 
 def bytes_of(plan: Plan) -> bytes:
@@ -40,6 +46,27 @@ def frames_of(data: bytes) -> list[Any]:
     lines = data.decode().replace("\r\n", "\n").split("\n")
     texts = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
     return [json.loads(text) for text in texts if text.startswith(("{", "[")) and text != "[DONE]"]
+
+
+def lines_of(data: bytes) -> list[Any]:
+    """The JSON of lines of it."""
+    return [json.loads(line) for line in data.splitlines() if line.startswith(b"{")]
+
+
+def events_of(data: bytes) -> list[Any]:
+    """The events of an event stream, read (and their CRCs checked) by AWS's own code: {type: payload}."""
+    buffer = EventStreamBuffer()
+    buffer.add_data(data)
+    return [
+        {_type_of(message): json.loads(message.payload) if message.payload[:1] == b"{" else message.payload.decode()}
+        for message in buffer
+    ]
+
+
+def _type_of(message: Any) -> str:
+    kind: str = message.headers.get(":event-type") or message.headers[":exception-type"]
+    assert message.headers[":message-type"] == ("event" if ":event-type" in message.headers else "exception")
+    return kind
 
 
 def _openai_chat(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
@@ -69,6 +96,20 @@ def _gemini(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]
 def _of_candidates(answer: Any) -> str:
     parts = [part for row in answer.get("candidates", ()) for part in row["content"].get("parts", ())]
     return "".join(part.get("text", "") for part in parts if part.get("thought") is not True)
+
+
+def _ollama(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
+    return "/api/chat", {"model": model, "messages": [{"role": "user", "content": text}], "stream": streamed}
+
+
+def _cohere(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
+    return "/v2/chat", {"model": model, "messages": [{"role": "user", "content": text}], "stream": streamed}
+
+
+def _bedrock(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
+    operation = "converse-stream" if streamed else "converse"
+    body = {"messages": [{"role": "user", "content": [{"text": text}]}]}
+    return f"/model/{quote(model, safe='')}/{operation}", body
 
 
 TONGUES: dict[Wire, Tongue] = {
@@ -116,5 +157,47 @@ TONGUES: dict[Wire, Tongue] = {
         bad={"max_tokens": 1},
         usage='"usageMetadata"',
         done=b'"finishReason":"STOP"',
+    ),
+    Wire.OLLAMA: Tongue(
+        path="/api/chat",
+        ask=_ollama,
+        text=lambda answer: answer["message"]["content"],
+        streamed=lambda frames: "".join(frame.get("message", {}).get("content", "") for frame in frames),
+        error=lambda body: body["error"],
+        bad={"messages": "x"},
+        usage='"eval_count"',
+        done=b'"done":true',
+        frames=lines_of,
+        comments=False,
+        plain=True,
+    ),
+    Wire.COHERE: Tongue(
+        path="/v2/chat",
+        ask=_cohere,
+        text=lambda answer: answer["message"]["content"][0]["text"],
+        streamed=lambda frames: "".join(
+            frame["delta"]["message"]["content"]["text"] for frame in frames if frame["type"] == "content-delta"
+        ),
+        error=lambda body: body["message"],
+        bad={"messages": []},
+        usage='"usage"',
+        done=b"data: [DONE]\n\n",
+    ),
+    Wire.BEDROCK: Tongue(
+        path="/model/sandbox/converse",
+        ask=_bedrock,
+        text=lambda answer: answer["output"]["message"]["content"][0]["text"],
+        streamed=lambda frames: "".join(
+            frame["contentBlockDelta"]["delta"]["text"]
+            for frame in frames
+            if isinstance(frame.get("contentBlockDelta"), dict)
+        ),
+        error=lambda body: body["message"],
+        bad={"n": 1},
+        usage='"usage"',
+        done=b"messageStop",
+        frames=events_of,
+        comments=False,
+        lines=False,
     ),
 }

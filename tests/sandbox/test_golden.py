@@ -1,4 +1,4 @@
-"""Every request in golden/WIRE/ has its answer beside it: `NAME.request.json` and `NAME.json`, `.sse` or `.txt`.
+"""Every request in golden/WIRE/ has its answer beside it: `NAME.request.json` and `NAME.json`, `.sse`, `.ndjson`, `.events` or `.txt`.
 
 A request file has the `body` and, where one is sent, the `header` x-sandbox, other `headers`, and the `path` where it is
 not the wire's first. An answer file has the status and the headers in its first lines, then an empty line, then the
@@ -18,11 +18,14 @@ import pytest
 from gateway.sandbox.answer import Sandbox
 from gateway.sandbox.wires import Wire
 
-from .speaking import TONGUES, bytes_of
+from .speaking import TONGUES, bytes_of, events_of
 
 GOLDEN = Path(__file__).parent / "golden"
 REQUESTS = sorted(GOLDEN.glob("*/*.request.json"))
 NAMES = [str(path.relative_to(GOLDEN)).removesuffix(".request.json") for path in REQUESTS]
+
+# by a part of their content type: the endings of the files of streams
+STREAMS = {"text/event-stream": "sse", "application/x-ndjson": "ndjson", "application/vnd.amazon.eventstream": "events"}
 
 
 def answer_to(name: str) -> tuple[str, str]:
@@ -37,13 +40,16 @@ def answer_to(name: str) -> tuple[str, str]:
     }
     body = json.dumps(case["body"], ensure_ascii=False).encode()
     plan = Sandbox(wire).answer("POST", case.get("path", tongue.path), headers, body)
-    text, content = bytes_of(plan).decode(), dict(plan.headers)["content-type"]
+    data, content = bytes_of(plan), dict(plan.headers)["content-type"]
     head = "".join(f"{key}: {value}\n" for key, value in plan.headers)
-    ending = "sse" if "event-stream" in content else "json"
+    ending = next((ending for kind, ending in STREAMS.items() if kind in content), "json")
+    if ending == "events":  # which are bytes: a line for each
+        data = "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in events_of(data)).encode()
+    text = data.decode()
     try:
-        text = json.dumps(json.loads(text), ensure_ascii=False, indent=1) + "\n"
+        text = json.dumps(json.loads(text), ensure_ascii=False, indent=1) + "\n" if ending == "json" else text
     except ValueError:
-        ending = "sse" if ending == "sse" else "txt"
+        ending = "txt"
     return ending, f"status: {plan.status}\n{head}\n{text}"
 
 

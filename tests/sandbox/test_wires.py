@@ -10,7 +10,7 @@ from gateway.sandbox.answer import ROUTES, Sandbox
 from gateway.sandbox.plan import End, Pause, Plan
 from gateway.sandbox.wires import BASES, Wire
 
-from .speaking import TONGUES, bytes_of, frames_of
+from .speaking import TONGUES, bytes_of
 
 ECHO = "You said: one two three"
 
@@ -27,7 +27,7 @@ def plan(wire: Wire, words: str = "", streamed: bool = False, of: Sandbox | None
 
 def said(wire: Wire, answered: Plan, streamed: bool) -> str:
     data = bytes_of(answered)
-    return TONGUES[wire].streamed(frames_of(data)) if streamed else TONGUES[wire].text(json.loads(data))
+    return TONGUES[wire].streamed(TONGUES[wire].frames(data)) if streamed else TONGUES[wire].text(json.loads(data))
 
 
 def test_every_wire_is_here() -> None:
@@ -41,8 +41,8 @@ def test_it_says_what_it_was_told(wire: Wire, streamed: bool) -> None:
     assert plan(wire, "", streamed).status == 200
     assert said(wire, plan(wire, ":tokens=30", streamed), streamed).startswith(ECHO)
     assert bytes_of(plan(wire, ":tokens=30", streamed)) == bytes_of(plan(wire, ":tokens=30", streamed))
-    assert TONGUES[wire].usage in bytes_of(plan(wire)).decode()
-    assert TONGUES[wire].usage not in bytes_of(plan(wire, ":no-usage", streamed)).decode()
+    assert TONGUES[wire].usage.encode() in bytes_of(plan(wire))
+    assert TONGUES[wire].usage.encode() not in bytes_of(plan(wire, ":no-usage", streamed))
 
 
 @wires
@@ -91,7 +91,7 @@ def test_what_is_no_request_is_refused_in_the_envelope_of_the_wire(wire: Wire) -
     for method, path, status in (("POST", "/nowhere", 404), ("DELETE", target, 405)):
         answered = sandbox.answer(method, path, {}, b"")
         assert answered.status == status
-        assert tongue.error(json.loads(bytes_of(answered)))
+        assert tongue.plain or tongue.error(json.loads(bytes_of(answered)))
     assert dict(sandbox.answer("DELETE", target, {}, b"").headers)["allow"] == "POST"
 
 
@@ -116,9 +116,11 @@ def test_where_a_stream_ends(wire: Wire, at: int) -> None:
         steps = list(plan(wire, f":{word}={at}", True).steps)
         assert steps[-1] is last
         data = b"".join(step for step in steps if isinstance(step, bytes))
-        assert TONGUES[wire].streamed(frames_of(data)) == "".join(["You", " said:", " one", " two", " three"][:at])
+        assert TONGUES[wire].streamed(TONGUES[wire].frames(data)) == "".join(
+            ["You", " said:", " one", " two", " three"][:at]
+        )
     data = bytes_of(plan(wire, f":error-at={at}", True))
-    assert "rror" in data.decode().rstrip("\n").rpartition("\n\n")[2]
+    assert "rror" in json.dumps(TONGUES[wire].frames(data)[-1])
     assert TONGUES[wire].done not in data
 
 
@@ -129,8 +131,10 @@ def test_a_stream_that_is_odd(wire: Wire) -> None:
     assert TONGUES[wire].done not in bytes_of(plan(wire, ":no-done", True))
     assert b"<html>" in bytes_of(plan(wire, ":garbage-at=2", True))
     assert said(wire, plan(wire, ":split:comments", True), True) == ECHO
-    assert bytes_of(plan(wire, ":comments", True)).count(b": the sandbox is thinking\n\n") >= 6
-    assert bytes_of(plan(wire, ":crlf", True)).count(b"\r\n") > bytes_of(plan(wire, ":crlf", True)).count(b"\n\n")
+    if TONGUES[wire].comments:
+        assert bytes_of(plan(wire, ":comments", True)).count(b": the sandbox is thinking\n\n") >= 6
+    if TONGUES[wire].lines:
+        assert bytes_of(plan(wire, ":crlf", True)).count(b"\r\n") > bytes_of(plan(wire, ":crlf", True)).count(b"\n\n")
     steps = [step for step in plan(wire, ":split", True).steps if isinstance(step, bytes)]
     assert {len(step) for step in steps[:-1]} == {1, 2, 3, 4, 5, 7, 11, 19}
 
