@@ -73,7 +73,10 @@ class Sandbox:
                 path={name: unquote(part) for name, part in match.groupdict().items()},
                 query=dict(parse_qsl(query, keep_blank_values=True)),
             )
-            return route.answer(received)
+            try:
+                return route.answer(received)
+            except RecursionError:
+                return self.refused(Bad("The request is nested too deeply."))
         if not allowed:
             return self.refused(Bad(f"Invalid URL ({method} {path})", status=404))
         message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
