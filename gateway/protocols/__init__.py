@@ -8,9 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.protocols import anthropic, bedrock, openai_chat
+from gateway.protocols import anthropic, bedrock, cohere, ollama, openai_chat
 from gateway.protocols.contract import Protocol
 
 PROTOCOLS: Final[dict[str, Protocol]] = {
-    p.name: p for p in (openai_chat.PROTOCOL, anthropic.PROTOCOL, bedrock.PROTOCOL)
+    protocol.name: protocol
+    for protocol in (
+        openai_chat.PROTOCOL,
+        anthropic.PROTOCOL,
+        bedrock.PROTOCOL,
+        cohere.PROTOCOL,
+        ollama.PROTOCOL,
+    )
 }

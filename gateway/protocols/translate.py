@@ -34,7 +34,9 @@ from gateway.ir.chat import (
     Whole,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols.contract import Encoded, Head, Protocol, StreamDecoder, StreamEncoder
+from gateway.protocols.contract import Dialect, Encoded, Head, Protocol, StreamDecoder, StreamEncoder
+from gateway.protocols.losses import merged
+from gateway.protocols.plain import in_words
 from gateway.protocols.reading import Malformed
 
 _HELD_MOST: Final = 1 << 20
@@ -46,6 +48,15 @@ def request_of(protocol: Protocol, head: Head) -> Request:
         return protocol.decode_request(head)
     except Malformed as malformed:
         raise malformed.refused() from None
+
+
+def encoded(upstream: Protocol, request: Request, dialect: Dialect) -> Encoded:
+    """The body for an upstream, and everything that was lost on the way to it."""
+    if upstream.name == request.origin:
+        return upstream.encode_request(request, dialect)
+    worded, dropped = in_words(request)
+    out = upstream.encode_request(worded, dialect)
+    return msgspec.structs.replace(out, dropped=merged(dropped, out.dropped)) if dropped else out
 
 
 def answer(

@@ -88,7 +88,7 @@ class Translating:
         self.protocol = PROTOCOLS[target.protocol]
         self._client = job.protocol
         self._request = job.request()
-        encoded = self.protocol.encode_request(self._request, target.dialect)
+        encoded = translate.encoded(self.protocol, self._request, target.dialect)
         self._tool = encoded.answer_tool
         self.dropped = encoded.dropped
         self.headers: tuple[tuple[str, str], ...] = ()

@@ -232,6 +232,12 @@ def block_of(value: Any, at: str) -> Part:
                 cache=cache_of(fields),
                 extras=fields.extras(),
             )
+        case "search_result":
+            found = blocks_of(fields.some("content"), f"{at}.content")
+            texts = [each.text for each in found if isinstance(each, Text)]
+            return Opaque(kind, value, "\n".join((f"{fields.some('title')} ({fields.some('source')})", *texts)))
+        case "tool_reference":
+            return Opaque(kind, value, f"The tool {fields.some('tool_name')} is available now.")
         case _:
             return Opaque(kind, value)
 
@@ -268,4 +274,6 @@ def _source(value: Any, fields: Fields, kind: str) -> Part:
         case "file":
             return Media(file=inner.needed("file_id"), extras=fields.extras(), **common)
         case _:
-            return Opaque(f"{kind}.{source}", value)
+            inside = blocks_of(inner.some("content"), f"{inner.at}.content")
+            texts = [each.text for each in inside if isinstance(each, Text)]
+            return Opaque(f"{kind}.{source}", value, "\n".join(texts) or None)
