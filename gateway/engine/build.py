@@ -268,7 +268,9 @@ class _Builder:
             base_url = provider.base_url or (preset.base_url if preset is not None else None)
             if base_url is None:
                 raise ValueError(f"provider {name} has no base_url")
-            known = origin_of(placed(base_url, provider), provider.tls, provider.egress_proxy)
+            known = origin_of(
+                placed(base_url, provider, _protocol(provider, preset).name), provider.tls, provider.egress_proxy
+            )
             self.origins[name] = known
         return known
 

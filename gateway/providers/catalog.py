@@ -1,7 +1,7 @@
 """The presets: a provider is a row. Everything a row says can be overridden in router.yaml.
 
 `base_url` is what precedes the wire's own path (`/chat/completions`); None where every installation has its own. Words
-in braces are settings of the provider (`region`, `project`, `resource`). `auth` is a row of auth.py, `host` one of
+in braces are settings of the provider (`protocol`, `region`, `project`, `resource`). `auth` is a row of auth.py, `host` one of
 hosts.py. What a quirk means is said by the wire that reads it (`protocols/*/request_out.py`). Each row's `docs` is the
 page that states its URL, its authentication and its dialect.
 """
@@ -35,7 +35,7 @@ _MISTRAL: Final = (
 _ROUTER: Final = ("reasoning_object", "reasoning_details", "cache_control", "top_k", "thought_signature", "developer")
 
 _ROWS: Final = (
-    Preset("sandbox", "sandbox://local/v1", "docs/sandbox.md", needs_key=False, quirks=_OPENAI),
+    Preset("sandbox", "sandbox://{protocol}/v1", "docs/sandbox.md", needs_key=False, quirks=_OPENAI),
     Preset("openai", "https://api.openai.com/v1", "https://platform.openai.com/docs/api-reference", quirks=_OPENAI),
     Preset("openai-responses", "https://api.openai.com/v1", "https://platform.openai.com/docs/api-reference/responses", "openai-responses"),
     Preset("anthropic", "https://api.anthropic.com/v1", "https://platform.claude.com/docs/en/api/overview", "anthropic"),

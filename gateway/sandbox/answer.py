@@ -25,6 +25,7 @@ from gateway.sandbox import (
     ollama_errors,
     openai_chat,
     openai_errors,
+    openai_responses,
 )
 from gateway.sandbox.exchange import Received, Route, refused
 from gateway.sandbox.plan import Plan
@@ -43,6 +44,7 @@ class Spoken(msgspec.Struct, frozen=True):
 
 ROUTES: Final[dict[Wire, Spoken]] = {
     Wire.OPENAI_CHAT: Spoken(openai_chat.ROUTES, openai_errors.error),
+    Wire.OPENAI_RESPONSES: Spoken(openai_responses.ROUTES, openai_errors.error),
     Wire.ANTHROPIC: Spoken(anthropic.ROUTES, anthropic_errors.error),
     Wire.GEMINI: Spoken(gemini.ROUTES, gemini_errors.error),
     Wire.OLLAMA: Spoken(ollama.ROUTES, ollama_errors.error),

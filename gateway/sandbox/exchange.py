@@ -88,7 +88,7 @@ class Writer(Protocol):
         """The end of an answer that came through; without what says so where the script has `no_done`."""
 
     def error(self) -> bytes:
-        """An error in the middle of the stream."""
+        """An error in the middle of the stream. It takes the place of the frame that was made last."""
 
     def garbage(self) -> bytes:
         """A frame that cannot be read."""

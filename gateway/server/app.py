@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from asyncio import CancelledError
 from contextlib import suppress
 from types import SimpleNamespace
@@ -17,10 +18,10 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
-from gateway.server import operators
+from gateway.server import catalogs, operators
 from gateway.server.ingress import handler, request_id
 from gateway.server.serving import Serving
-from gateway.server.surfaces import MODELS, ROWS, of_row, protocol_of
+from gateway.server.surfaces import MODELS, RESPONSES, ROWS, protocol_of
 
 LINGER: Final = 5.0
 LINGER_MOST: Final = 256 << 20
@@ -55,19 +56,29 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
 
     serving.on_swap = swapped
     for row in ROWS:
-        asked = of_row(row)
-        handle = handler(serving, row.operation, lambda _request, asked=asked: asked)
+        handle = handler(serving, row.operation, row.read)
         for path in row.paths:
-            app.add_route(handle, path, methods=["POST"], name=f"{row.operation}{path.replace('/', '_')}")
+            app.add_route(handle, path, methods=["POST"], name=_name(row.operation, path))
+    for path in RESPONSES:
+        app.add_route(catalogs.no_socket(serving), path, methods=["GET"], name=_name("socket", path))
     for path in MODELS:
-        name = path.replace("/", "_")
-        app.add_route(operators.models(serving), path, methods=["GET"], name=f"models{name}")
-        app.add_route(operators.model(serving), f"{path}/<name:path>", methods=["GET"], name=f"model{name}")
+        app.add_route(catalogs.models(serving), path, methods=["GET"], name=_name("models", path))
+        app.add_route(catalogs.model(serving), f"{path}/<name:path>", methods=["GET"], name=_name("model", path))
+    app.add_route(catalogs.gemini_models(serving), "/v1beta/models", methods=["GET"], name="gemini_models")
+    app.add_route(catalogs.gemini_model(serving), "/v1beta/models/<name:path>", methods=["GET"], name="gemini_model")
+    app.add_route(catalogs.tags(serving), "/api/tags", methods=["GET"], name="tags")
+    app.add_route(catalogs.version(serving), "/api/version", methods=["GET"], name="version")
+    app.add_route(catalogs.show(serving), "/api/show", methods=["POST"], name="show")
     app.add_route(operators.health(serving), "/health", methods=["GET", "HEAD"], name="health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
     app.error_handler.add(Exception, _errors(serving))
     return app
+
+
+def _name(operation: str, path: str) -> str:
+    """A route's name, which Sanic wants to be an identifier."""
+    return re.sub(r"[^a-z0-9]", "_", f"{operation}{path}", flags=re.IGNORECASE)
 
 
 def _errors(serving: Serving) -> object:

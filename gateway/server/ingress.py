@@ -28,7 +28,7 @@ from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.server.serving import Serving
-from gateway.server.writer import StreamWriter
+from gateway.server.writer import Frames, StreamWriter
 
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
@@ -180,11 +180,16 @@ def lossy(dropped: tuple[Dropped, ...]) -> str:
 
 
 class Asked(NamedTuple):
-    """What the path of a request says: the model and whether it streams, None where the body says it."""
+    """What the path of a request says: the model and whether it streams, None where the body says it.
+
+    `frames` makes another framing of the protocol's own, `counts` asks for the tokens of the prompt only.
+    """
 
     protocol: Protocol
     model: str | None = None
     stream: bool | None = None
+    frames: Callable[[], Frames] | None = None
+    counts: bool = False
 
 
 def handler(serving: Serving, operation: str, asked: Callable[..., Asked]) -> Handler:
@@ -222,7 +227,8 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
-            writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers)
+            frames = asked.frames() if asked.frames is not None else None
+            writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
         answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
         if writer is None:
             exchange.answer = answer

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Final
+from typing import Protocol as Interface
 
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -17,6 +18,14 @@ from gateway.protocols.contract import Protocol
 
 SILENCE: Final = 15.0
 STALLED_READER: Final = 120.0  # a client that takes nothing for so long is gone
+
+
+class Frames(Interface):
+    """Another framing of a stream, which is then JSON."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def close(self) -> bytes: ...
 
 
 class StreamWriter:
@@ -29,6 +38,7 @@ class StreamWriter:
         clock: Callable[[], float],
         headers: Callable[[], dict[str, str]],
         silence: float = SILENCE,
+        frames: Frames | None = None,
     ) -> None:
         self.begun = False
         self._request = request
@@ -36,6 +46,7 @@ class StreamWriter:
         self._clock = clock
         self._headers = headers
         self._silence = silence
+        self._frames = frames
         self._response: HTTPResponse | None = None
         self._pending: asyncio.Task[None] | None = None
         self._sending_since: float | None = None
@@ -54,9 +65,12 @@ class StreamWriter:
         response = self._response
         if response is None:
             raise RuntimeError("the stream was not begun")
+        if self._frames is not None:
+            data = self._frames.feed(data)
         self._sending_since = self._last = self._clock()
         try:
-            await response.send(data)
+            if data:
+                await response.send(data)
         finally:
             self._sending_since = None
             self._last = self._clock()
@@ -66,6 +80,8 @@ class StreamWriter:
         self.cancel()
         await self._settle()
         if self._response is not None:
+            if self._frames is not None:
+                data = self._frames.feed(data) + self._frames.close()
             if data:
                 await self._response.send(data)
             await self._response.send(end_stream=True)
@@ -88,7 +104,7 @@ class StreamWriter:
         self._response = await self._request.respond(
             status=200,
             headers={**headers, "cache-control": "no-cache", "x-accel-buffering": "no"},
-            content_type=f"{self._protocol.content_type}; charset=utf-8",
+            content_type=f"{'application/json' if self._frames else self._protocol.content_type}; charset=utf-8",
         )
 
     def _watch(self) -> None:

@@ -79,6 +79,15 @@ def _anthropic(model: str, text: str, streamed: bool) -> tuple[str, dict[str, An
     return "/v1/messages", body
 
 
+def _openai_responses(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
+    return "/v1/responses", {"model": model, "input": text, "stream": streamed}
+
+
+def _of_output(answer: Any) -> str:
+    parts = [part for item in answer["output"] for part in item.get("content", ())]
+    return "".join(part.get("text", "") for part in parts)
+
+
 def _gemini(model: str, text: str, streamed: bool) -> tuple[str, dict[str, Any]]:
     verb = "streamGenerateContent?alt=sse" if streamed else "generateContent"
     return f"/v1beta/models/{model}:{verb}", {"contents": [{"role": "user", "parts": [{"text": text}]}]}
@@ -115,6 +124,18 @@ TONGUES: dict[Wire, Tongue] = {
         bad={"messages": "x"},
         usage='"usage"',
         done=b"data: [DONE]\n\n",
+    ),
+    Wire.OPENAI_RESPONSES: Tongue(
+        path="/v1/responses",
+        ask=_openai_responses,
+        text=_of_output,
+        streamed=lambda frames: "".join(
+            frame["delta"] for frame in frames if frame["type"] == "response.output_text.delta"
+        ),
+        error=lambda body: body["error"]["message"],
+        bad={"max_tokens": 100},
+        usage='"usage"',
+        done=b"event: response.completed\n",
     ),
     Wire.ANTHROPIC: Tongue(
         path="/v1/messages",

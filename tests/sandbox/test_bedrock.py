@@ -26,7 +26,7 @@ from gateway.sandbox.wires import Wire
 from .speaking import bytes_of, events_of
 
 ASK: Any = [{"role": "user", "content": [{"text": "one two three"}]}]
-GOLDEN = Path(__file__).parent / "golden" / "bedrock"
+GOLDEN = Path(__file__).parent / "golden" / "bedrock-converse"
 NAMES = sorted(path.name.removesuffix(".request.json") for path in GOLDEN.glob("*.request.json"))
 TOOLS: Any = {
     "tools": [

@@ -62,6 +62,11 @@ def reasons(model: str) -> bool:
     return _REASONS.search(model) is not None
 
 
+def cold(model: str) -> bool:
+    """Whether a model refuses temperature and top_p."""
+    return _COLD.search(model) is not None
+
+
 class _Writer:
     def __init__(self, request: Request, dialect: Dialect) -> None:
         self.request = request
@@ -103,7 +108,7 @@ class _Writer:
         """The fields that are written as they are."""
         request, losses = self.request, self.losses
         most = "max_completion_tokens" if "max_completion_tokens" in self.dialect.quirks else "max_tokens"
-        cold = not self.same and _COLD.search(self.dialect.model) is not None
+        chilled = not self.same and cold(self.dialect.model)
         for name, value in (
             (most, request.max_tokens),
             ("temperature", request.temperature),
@@ -121,7 +126,7 @@ class _Writer:
         ):
             if value is UNSET or (value is None and not self.same):
                 continue
-            if cold and name in ("temperature", "top_p") and value != 1:
+            if chilled and name in ("temperature", "top_p") and value != 1:
                 losses.drop(name, "this model does not take it")
                 continue
             if name == "metadata" and not self.same:
@@ -167,7 +172,7 @@ class _Writer:
             return
         said = self.same and thinking.effort is not None
         if said or reasons(self.dialect.model) or "reasoning_effort" in quirks:
-            body["reasoning_effort"] = word if said else effort.nearest(word, _efforts(self.dialect.model))
+            body["reasoning_effort"] = word if said else effort.nearest(word, efforts(self.dialect.model))
         elif not effort.is_off(thinking):
             self.losses.drop("thinking", "this model is not known to take an effort")
 
@@ -261,9 +266,10 @@ class _Writer:
         """A string for one plain text, parts for everything else, None for nothing."""
         if not parts:
             return None
-        if len(parts) == 1 and isinstance(parts[0], Text) and parts[0].extras is None:
+        if len(parts) == 1 and isinstance(parts[0], Text) and (parts[0].extras is None or not self.same):
             text = parts[0]
             if text.cache is None or not self.marks(text.cache):
+                self.own(text.extras, {})
                 return text.text
         written = [part for each in parts if (part := self.part(each)) is not None]
         return written or None
@@ -447,7 +453,7 @@ def _mark(cache: Cache) -> dict[str, Any]:
     return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
 
 
-def _efforts(model: str) -> tuple[str, ...]:
+def efforts(model: str) -> tuple[str, ...]:
     """The words a model takes: https://platform.openai.com/docs/guides/reasoning#reasoning-effort."""
     name = model.rpartition("/")[2]
     if name.startswith(("o1", "o3", "o4", "gpt-oss", "grok", "magistral", "qwen", "deepseek")):

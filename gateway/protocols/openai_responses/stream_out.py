@@ -1,0 +1,397 @@
+"""Streams, events → wire: https://platform.openai.com/docs/api-reference/responses-streaming.
+
+Every event has its name, its `sequence_number` and the ids and places of what it belongs to; each item is added,
+filled and done, and the last event holds the whole response. Texts that follow one another are parts of one message.
+Thoughts are shown as summaries, which every client reads. Calls of tools that have another form here than upstream
+(client_tools.py) are held until their arguments are complete.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from gateway.ir.chat import (
+    Began,
+    Cited,
+    Closed,
+    Counted,
+    Dropped,
+    Ended,
+    Event,
+    Finish,
+    Media,
+    Opaque,
+    Opened,
+    Piece,
+    Reasoning,
+    Request,
+    Seal,
+    Sealed,
+    Tool,
+    Whole,
+)
+from gateway.ir.usage import Usage
+from gateway.protocols import custom_tools
+from gateway.protocols.losses import Losses
+from gateway.protocols.openai_responses import client_tools
+from gateway.protocols.openai_responses.answer import (
+    ended,
+    hosted,
+    image_item,
+    item_id,
+    response_id,
+    response_of,
+    seal_item,
+    thought_item,
+)
+from gateway.protocols.openai_responses.content import annotation_of
+from gateway.protocols.openai_responses.request_out import WIRE
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+_SEQUENCE: Final = b',"sequence_number":'
+_TEXT_TAIL: Final = b',"logprobs":[],"sequence_number":'
+_EMPTY: Final = {"text": "output_text", "refusal": "refusal"}
+
+
+class _Message:
+    """A message item that is open, its complete parts, and how many of its parts are not."""
+
+    __slots__ = ("id", "index", "leaving", "open", "parts")
+
+    def __init__(self, id_: str, index: int) -> None:
+        self.id = id_
+        self.index = index
+        self.parts: list[dict[str, Any]] = []
+        self.open = 0
+        self.leaving = False
+
+
+class _Block:
+    """A block that is open. `head` and `tail` stand around a piece; without a head pieces are only kept."""
+
+    __slots__ = (
+        "annotations", "call", "custom", "head", "id", "index", "kind", "logprobs", "message", "name", "place",
+        "redacted", "signature", "tail", "text", "tool",
+    )  # fmt: skip
+
+    def __init__(self, kind: str, id_: str, index: int) -> None:
+        self.kind = kind
+        self.id = id_
+        self.index = index  # of the item
+        self.place = 0  # in the message
+        self.head: bytes | None = None
+        self.tail = _SEQUENCE
+        self.text: list[str] = []
+        self.logprobs: list[Any] = []
+        self.annotations: list[Any] = []
+        self.message: _Message | None = None
+        self.signature: Seal | None = None
+        self.redacted: Seal | None = None
+        self.call = self.name = ""
+        self.custom = False
+        self.tool: Tool | None = None
+
+
+class Encoder:
+    """See `contract.StreamEncoder`."""
+
+    __slots__ = (
+        "_base", "_blocks", "_declined", "_finish", "_items", "_losses", "_message", "_now", "_output", "_request",
+        "_response", "_sequence", "_tools", "_usage",
+    )  # fmt: skip
+
+    def __init__(self, request: Request, now: int) -> None:
+        self._request = request
+        self._now = now
+        self._tools = client_tools.shaped(request)
+        self._losses = Losses(WIRE)
+        self._base: dict[str, Any] = {}
+        self._response = ""
+        self._sequence = -1
+        self._items = 0
+        self._blocks: dict[int, _Block] = {}
+        self._output: dict[int, dict[str, Any]] = {}
+        self._message: _Message | None = None
+        self._finish = Finish.STOP
+        self._declined = False
+        self._usage: Usage | None = None
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """What could not be said so far."""
+        return self._losses.all()
+
+    def push(self, event: Event) -> bytes:
+        """The events of an event."""
+        if event.__class__ is Piece:
+            block = self._blocks.get(event.block)
+            if block is None:
+                return b""
+            block.text.append(event.text)
+            head = block.head
+            if head is None:
+                return self._think(block, event.text) if block.kind == "reasoning" else b""
+            if event.logprobs is None or block.kind != "text":
+                self._sequence += 1
+                return b"%b%b%b%d}\n\n" % (head, _ENCODE(event.text), block.tail, self._sequence)
+            block.logprobs += event.logprobs if isinstance(event.logprobs, list) else []
+            self._sequence += 1
+            tail = b',"logprobs":%b%b' % (_ENCODE(event.logprobs), _SEQUENCE)
+            return b"%b%b%b%d}\n\n" % (head, _ENCODE(event.text), tail, self._sequence)
+        match event:
+            case Opened():
+                return self._open(event)
+            case Closed(number):
+                block = self._blocks.pop(number, None)
+                return self._close(block) if block is not None else b""
+            case Sealed(number, signature, redacted):
+                if number in self._blocks:
+                    self._blocks[number].signature = signature
+                    self._blocks[number].redacted = redacted
+            case Cited(number, _):
+                return self._cite(event) if number in self._blocks else b""
+            case Whole():
+                return self._whole(event)
+            case Ended(finish, choice):
+                if choice == 0:
+                    self._finish = finish
+            case Counted(usage):
+                self._usage = usage
+            case Began():
+                return self._begin(event)
+        return b""
+
+    def close(self) -> bytes:
+        """The end of a good stream: whatever is open is done, and the response is complete."""
+        out = [self._close(self._blocks.pop(number)) for number in list(self._blocks)]
+        out.append(self._leave())
+        output = [self._output[index] for index in sorted(self._output)]
+        body = ended(self._base, output, self._finish, self._usage, declined=self._declined)
+        out.append(self._event(f"response.{body['status']}", response=body))
+        return b"".join(out)
+
+    def _event(self, kind: str, **fields: Any) -> bytes:
+        self._sequence += 1
+        data = {"type": kind, **fields, "sequence_number": self._sequence}
+        return b"event: %b\ndata: %b\n\n" % (kind.encode(), _ENCODE(data))
+
+    def _begin(self, event: Began) -> bytes:
+        created = event.created or self._now
+        self._response = response_id(event.id, f"{event.model}{created}")
+        self._base = response_of(
+            self._request, id_=self._response, model=event.model, created=created, tier=event.service_tier
+        )
+        if event.usage is not None:
+            self._usage = event.usage
+        started = self._event("response.created", response=self._base)
+        return started + self._event("response.in_progress", response=self._base)
+
+    def _new(self, prefix: str) -> tuple[str, int]:
+        """Id and place of the next item."""
+        index = self._items
+        self._items += 1
+        return item_id(prefix, self._response, index), index
+
+    def _added(self, index: int, item: dict[str, Any]) -> bytes:
+        return self._event("response.output_item.added", output_index=index, item=item)
+
+    def _done(self, index: int, item: dict[str, Any]) -> bytes:
+        self._output[index] = item
+        return self._event("response.output_item.done", output_index=index, item=item)
+
+    def _open(self, event: Opened) -> bytes:
+        if event.choice != 0:
+            self._losses.drop("choices", "there is one answer here")
+            return b""
+        if event.kind in ("text", "refusal"):
+            return self._open_part(event)
+        out = self._leave()
+        if event.kind == "reasoning":
+            id_, index = self._new("rs")
+            block = self._blocks[event.block] = _Block("reasoning", event.id or id_, index)
+            return out + self._added(index, {"id": block.id, "type": "reasoning", "summary": []})
+        if event.signature is not None:
+            out += self._seal(event.signature, event.id)
+        return out + self._open_call(event)
+
+    def _open_part(self, event: Opened) -> bytes:
+        out = b""
+        message = self._message
+        if message is None:
+            message = self._message = _Message(*self._new("msg"))
+            out = self._added(message.index, _message(message, "in_progress"))
+        kind = _EMPTY[event.kind]
+        block = self._blocks[event.block] = _Block(event.kind, message.id, message.index)
+        block.message, block.place = message, len(message.parts)
+        part = _part(block)
+        message.parts.append(part)
+        message.open += 1
+        name = b"response.%b.delta" % kind.encode()
+        block.head = b'event: %b\ndata: {"type":"%b","item_id":"%b","output_index":%d,"content_index":%d,"delta":' % (
+            name, name, block.id.encode(), block.index, block.place,
+        )  # fmt: skip
+        if event.kind == "text":
+            block.tail = _TEXT_TAIL
+        else:
+            self._declined = True
+        return out + self._event("response.content_part.added", **_where(block), part=part)
+
+    def _open_call(self, event: Opened) -> bytes:
+        tool = self._tools.get(event.name)
+        kind = client_tools.kind_of(tool, event.custom)
+        id_, index = self._new("fc" if kind == "function_call" else "ctc")
+        block = self._blocks[event.block] = _Block("tool_call", id_, index)
+        block.call, block.name, block.tool, block.custom = event.id, event.name, tool, event.custom
+        word = {"function_call": b"function_call_arguments", "custom_tool_call": b"custom_tool_call_input"}.get(kind)
+        if word is not None and event.custom == (kind == "custom_tool_call"):
+            name = b"response.%b.delta" % word
+            block.head = b'event: %b\ndata: {"type":"%b","item_id":"%b","output_index":%d,"delta":' % (
+                name, name, id_.encode(), index,
+            )  # fmt: skip
+        return self._added(index, self._call(block, "", "in_progress"))
+
+    def _call(self, block: _Block, arguments: str, status: str) -> dict[str, Any]:
+        return client_tools.call_item(
+            block.tool,
+            item=block.id,
+            call=block.call,
+            name=block.name,
+            arguments=arguments,
+            custom=block.custom,
+            status=status,
+        )
+
+    def _think(self, block: _Block, text: str) -> bytes:
+        """The first piece of a thought: its summary begins."""
+        where = {"item_id": block.id, "output_index": block.index, "summary_index": 0}
+        part = {"type": "summary_text", "text": ""}
+        name = b"response.reasoning_summary_text.delta"
+        block.head = b'event: %b\ndata: {"type":"%b","item_id":%b,"output_index":%d,"summary_index":0,"delta":' % (
+            name, name, _ENCODE(block.id), block.index,
+        )  # fmt: skip
+        added = self._event("response.reasoning_summary_part.added", **where, part=part)
+        self._sequence += 1
+        return added + b"%b%b%b%d}\n\n" % (block.head, _ENCODE(text), block.tail, self._sequence)
+
+    def _cite(self, event: Cited) -> bytes:
+        block = self._blocks[event.block]
+        row = annotation_of(event.citation, "".join(block.text), same=_ours(event.citation.raw))
+        if row is None or block.kind != "text":
+            self._losses.drop("citations", "citations have URLs on this wire")
+            return b""
+        block.annotations.append(row)
+        at = len(block.annotations) - 1
+        return self._event(
+            "response.output_text.annotation.added", **_where(block), annotation_index=at, annotation=row
+        )
+
+    def _whole(self, event: Whole) -> bytes:
+        part = event.part
+        item: dict[str, Any] | None = None
+        if event.choice == 0:
+            if isinstance(part, Media):
+                item = image_item(part, item_id("ig", self._response, self._items))
+            elif hosted(part):
+                item = dict(part.raw)
+        if item is None:
+            what = part.what if isinstance(part, Opaque) else part.kind
+            self._losses.drop(what, "only the provider's own wire knows it")
+            return b""
+        out = self._leave()
+        index = self._items
+        self._items += 1
+        begun = {name: value for name, value in item.items() if name != "result"}
+        return out + self._added(index, {**begun, "status": "in_progress"}) + self._done(index, item)
+
+    def _seal(self, seal: Seal, call: str | None) -> bytes:
+        """The signature of a call that follows, or of the text before."""
+        id_, index = self._new("rs")
+        added = self._added(index, {"id": id_, "type": "reasoning", "summary": []})
+        return added + self._done(index, seal_item(seal, id_, call))
+
+    def _close(self, block: _Block) -> bytes:
+        text = "".join(block.text)
+        if block.kind == "reasoning":
+            return self._close_thought(block, text)
+        if block.kind == "tool_call":
+            return self._close_call(block, text)
+        return self._close_part(block, text)
+
+    def _close_thought(self, block: _Block, text: str) -> bytes:
+        out = b""
+        if block.head is not None:
+            where = {"item_id": block.id, "output_index": block.index, "summary_index": 0}
+            part = {"type": "summary_text", "text": text}
+            out = self._event("response.reasoning_summary_text.done", **where, text=text)
+            out += self._event("response.reasoning_summary_part.done", **where, part=part)
+        thought = Reasoning(text=text, signature=block.signature, redacted=block.redacted)
+        return out + self._done(block.index, thought_item(thought, block.id, same=False))
+
+    def _close_call(self, block: _Block, text: str) -> bytes:
+        item = self._call(block, text, "completed")
+        where = {"item_id": block.id, "output_index": block.index}
+        out = b""
+        if item["type"] == "function_call":
+            out = self._event("response.function_call_arguments.done", **where, arguments=text, name=item["name"])
+        elif item["type"] == "custom_tool_call":
+            given = text if block.custom else custom_tools.from_json(text)
+            if block.head is None:
+                out = self._event("response.custom_tool_call_input.delta", **where, delta=given)
+            out += self._event("response.custom_tool_call_input.done", **where, input=given)
+        return out + self._done(block.index, item)
+
+    def _close_part(self, block: _Block, text: str) -> bytes:
+        message = block.message
+        if message is None:
+            return b""
+        where = _where(block)
+        if block.kind == "text":
+            out = self._event("response.output_text.done", **where, text=text, logprobs=block.logprobs)
+        else:
+            out = self._event("response.refusal.done", **where, refusal=text)
+        part = message.parts[block.place] = _part(block, text)
+        out += self._event("response.content_part.done", **where, part=part)
+        message.open -= 1
+        if block.signature is not None and message is self._message:
+            message.leaving = True
+            self._message = None
+        if message.leaving and message.open == 0:
+            out += self._done(message.index, _message(message, "completed"))
+        if block.signature is not None:
+            out += self._seal(block.signature, None)
+        return out
+
+    def _leave(self) -> bytes:
+        """The open message is done, or will be when its last part is."""
+        message, self._message = self._message, None
+        if message is None:
+            return b""
+        if message.open:
+            message.leaving = True
+            return b""
+        return self._done(message.index, _message(message, "completed"))
+
+
+def _ours(raw: Any) -> bool:
+    """Whether a citation is an annotation of this wire already."""
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    if kind == "url_citation":
+        return "url" in raw
+    return kind in ("file_citation", "container_file_citation", "file_path")
+
+
+def _where(block: _Block) -> dict[str, Any]:
+    return {"item_id": block.id, "output_index": block.index, "content_index": block.place}
+
+
+def _message(message: _Message, status: str) -> dict[str, Any]:
+    parts = message.parts if status == "completed" else []
+    return {"id": message.id, "type": "message", "status": status, "content": parts, "role": "assistant"}
+
+
+def _part(block: _Block, text: str = "") -> dict[str, Any]:
+    if block.kind == "refusal":
+        return {"type": "refusal", "refusal": text}
+    return {"type": "output_text", "annotations": block.annotations, "logprobs": block.logprobs, "text": text}
