@@ -7,32 +7,29 @@ bounded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Final
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
-from gateway.sandbox import (
-    anthropic,
-    anthropic_errors,
-    bedrock,
-    bedrock_errors,
-    cohere,
-    cohere_errors,
-    gemini,
-    gemini_errors,
-    ollama,
-    ollama_errors,
-    openai_chat,
-    openai_errors,
-    openai_responses,
-)
 from gateway.sandbox.exchange import Received, Route, refused
 from gateway.sandbox.plan import Plan
 from gateway.sandbox.refusal import Bad
 from gateway.sandbox.wires import FIRST, Wire
 
 _COUNTED_MOST: Final = 10_000
+
+# by wire: the file that has its `ROUTES`, and the one that has its `error`; they are read when a sandbox of it is made
+ROUTES: Final[dict[Wire, tuple[str, str]]] = {
+    Wire.OPENAI_CHAT: ("openai_chat", "openai_errors"),
+    Wire.OPENAI_RESPONSES: ("openai_responses", "openai_errors"),
+    Wire.ANTHROPIC: ("anthropic", "anthropic_errors"),
+    Wire.GEMINI: ("gemini", "gemini_errors"),
+    Wire.OLLAMA: ("ollama", "ollama_errors"),
+    Wire.COHERE: ("cohere", "cohere_errors"),
+    Wire.BEDROCK: ("bedrock", "bedrock_errors"),
+}
 
 
 class Spoken(msgspec.Struct, frozen=True):
@@ -42,22 +39,17 @@ class Spoken(msgspec.Struct, frozen=True):
     error: Callable[[Bad, str], Plan]
 
 
-ROUTES: Final[dict[Wire, Spoken]] = {
-    Wire.OPENAI_CHAT: Spoken(openai_chat.ROUTES, openai_errors.error),
-    Wire.OPENAI_RESPONSES: Spoken(openai_responses.ROUTES, openai_errors.error),
-    Wire.ANTHROPIC: Spoken(anthropic.ROUTES, anthropic_errors.error),
-    Wire.GEMINI: Spoken(gemini.ROUTES, gemini_errors.error),
-    Wire.OLLAMA: Spoken(ollama.ROUTES, ollama_errors.error),
-    Wire.COHERE: Spoken(cohere.ROUTES, cohere_errors.error),
-    Wire.BEDROCK: Spoken(bedrock.ROUTES, bedrock_errors.error),
-}
+def spoken(wire: Wire) -> Spoken:
+    """A wire that is spoken. Only this imports its files: a worker has no use for those of the others."""
+    routes, errors = (import_module(f"gateway.sandbox.{name}") for name in ROUTES[wire])
+    return Spoken(routes.ROUTES, errors.error)
 
 
 class Sandbox:
     """Answers requests. One instance is one upstream: models that fail for a while do so for each anew."""
 
     def __init__(self, wire: Wire = FIRST) -> None:
-        self._spoken = ROUTES[wire]
+        self._spoken = spoken(wire)
         self._failed: dict[str, int] = {}
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Plan:
@@ -81,7 +73,10 @@ class Sandbox:
                 path={name: unquote(part) for name, part in match.groupdict().items()},
                 query=dict(parse_qsl(query, keep_blank_values=True)),
             )
-            return route.answer(received)
+            try:
+                return route.answer(received)
+            except RecursionError:
+                return self.refused(Bad("The request is nested too deeply."))
         if not allowed:
             return self.refused(Bad(f"Invalid URL ({method} {path})", status=404))
         message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"

@@ -152,3 +152,22 @@ def test_failing_first(wire: Wire) -> None:
     assert [plan(wire, ":fail=2", of=sandbox).status for _ in range(3)] == [500, 500, 200]
     assert [plan(wire, ":fail=1:status=429", of=sandbox).status for _ in range(2)] == [429, 200]
     assert not plan(wire, ":fail=1", of=sandbox).repeatable
+
+
+@wires
+def test_what_is_nested_too_deeply_is_refused(wire: Wire) -> None:
+    """As deep as JSON is read at all: somewhere a schema, an argument, a result."""
+    deep: object = {}
+    for _ in range(900):
+        deep = {"type": "object", "additionalProperties": False, "items": deep}
+    for more in (
+        {"output_config": {"format": {"type": "json_schema", "schema": deep}}},
+        {"text": {"format": {"type": "json_schema", "name": "x", "schema": deep, "strict": True}}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": deep}}},
+        {"generationConfig": {"responseMimeType": "application/json", "responseSchema": deep}},
+        {"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": deep}},
+        {"format": deep},
+    ):
+        answered = plan(wire, **more)
+        assert answered.status in (200, 400, 422)
+        assert bytes_of(answered)
