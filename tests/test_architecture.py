@@ -20,7 +20,7 @@ FLOORS: dict[str, set[str]] = {
     "protocols": {"ir", "failure"},
     "transport": {"failure"},
     "telemetry": {"events"},
-    "providers": {"protocols", "transport"},
+    "providers": {"protocols", "transport", "failure"},
     "state": {"store", "events"},
     "sandbox": {"failure", "transport"},
     "routing": {"protocols", "providers", "state", "transport", "ir", "failure", "events"},
@@ -48,6 +48,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "diskcache": ("store/",),
     "redis": ("store/",),
     "sqlalchemy": ("store/ledger",),
+    "botocore": ("providers/signing.py",),
+    "google": ("providers/signing.py",),
+    "azure": ("providers/signing.py",),
 }
 
 VENDORS = ("openai", "anthropic", "gemini", "bedrock", "cohere", "mistral", "ollama")

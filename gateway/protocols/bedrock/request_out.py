@@ -70,7 +70,7 @@ class _Writer:
             self.losses.drop("messages.system", "this model has no system prompt: it is the user's words")
             rest = (*(Message("user", message.parts) for message in leading), *rest)
             leading = ()
-        writer = Turns(self.model, self.maker, request.origin, self.losses)
+        writer = Turns(self.model, self.maker, self.losses)
         body: dict[str, Any] = {"messages": writer.turns(rest)}
         system = writer.system(leading)
         tools = self.tools(writer)

@@ -36,14 +36,13 @@ NOTHING: Final = "(no content)"
 
 
 class Turns:
-    """Writes the content of one request to a model of `maker`. `origin` is the client's wire."""
+    """Writes the content of one request to a model of `maker`."""
 
-    __slots__ = ("_contents", "_losses", "_maker", "_model", "_origin")
+    __slots__ = ("_contents", "_losses", "_maker", "_model")
 
-    def __init__(self, model: str, maker: str, origin: str, losses: Losses) -> None:
+    def __init__(self, model: str, maker: str, losses: Losses) -> None:
         self._model = model
         self._maker = maker
-        self._origin = origin
         self._losses = losses
         self._contents = Contents(losses, maker == models.CLAUDE)
 
@@ -123,8 +122,9 @@ class Turns:
                 return self.reasoning(part)
             case Declined(text):
                 return [{"text": text}] if text.strip() else []
-            case Opaque(what, raw):
-                return self.opaque(what, raw)
+            case Opaque(what):
+                self._losses.drop(what, "only the client's own wire knows it")
+                return []
 
     def text(self, part: Text) -> list[dict[str, Any]]:
         """Text that is not blank."""
@@ -133,19 +133,6 @@ class Turns:
         self._losses.unless(part.signature, "text.signature", "text is not signed here")
         self._losses.extras(part.extras)
         return [{"text": part.text}] if part.text.strip() else []
-
-    def opaque(self, what: str, raw: Any) -> list[dict[str, Any]]:
-        """A block of another wire: Claude's search results have a place here too."""
-        if what == "search_result" and self._maker == models.CLAUDE and isinstance(raw, dict):
-            content = raw.get("content")
-            texts = [{"text": each.get("text")} for each in content if isinstance(each, dict)] if content else []
-            found = {"source": raw.get("source"), "title": raw.get("title"), "content": texts}
-            citations = raw.get("citations")
-            if isinstance(citations, dict) and isinstance(citations.get("enabled"), bool):
-                found["citations"] = {"enabled": citations["enabled"]}
-            return [{"searchResult": found}]
-        self._losses.drop(what, "only the client's own wire knows it")
-        return []
 
     def call(self, call: ToolCall) -> dict[str, Any]:
         """A call. Its arguments are an object here."""
