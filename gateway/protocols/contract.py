@@ -98,6 +98,14 @@ class StreamEncoder(Interface):
     def close(self) -> bytes: ...
 
 
+class Frames(Interface):
+    """Another framing of a stream, which then is JSON: bytes of the protocol's own framing go in."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+
 class StreamSniffer(Interface):
     """Watches one streamed answer. `feed` returns what may go to the client now, cut at frame boundaries.
 

@@ -106,7 +106,7 @@ async def _ask(
     target: Target, job: Job, moment: Moment, tools: Tools, course: Course, deadline: float | None
 ) -> Answer | Failure:
     """One target through its credentials; the answer, or the failure that ends its turn."""
-    lanes = moment.runtime.lanes[target.lanes]
+    lanes = moment.runtime.lanes_of(target)
     if len(lanes) > 1:
         cursor = moment.runtime.pools[target.lanes]
         at = cursor.at % len(lanes)

@@ -5,11 +5,16 @@ An Engine owns one Runtime. It holds the state strongly, which is what keeps it 
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from gateway.providers.auth import Signer
+from gateway.routing.node import Target
 from gateway.state.breaker import Breaker
 from gateway.state.pool import Cursor, Load
+
+FILLED_MOST: Final = 4096
 
 
 class Lane(msgspec.Struct, frozen=True):
@@ -37,3 +42,18 @@ class Runtime(msgspec.Struct, frozen=True):
     loads: dict[str, Load]
     pools: dict[str, Cursor]
     cursors: dict[str, Cursor]
+    filled: dict[str, tuple[Lane, ...]] = {}
+
+    def lanes_of(self, target: Target) -> tuple[Lane, ...]:
+        """The lanes of a target. Each model that a pattern stands for has a health of its own, which a reload forgets;
+        the `FILLED_MOST` that were asked first are remembered."""
+        lanes = self.lanes[target.lanes]
+        if "*" not in target.lanes:
+            return lanes
+        known = self.filled.get(target.name)
+        if known is None:
+            if len(self.filled) >= FILLED_MOST:
+                return lanes
+            known = tuple(msgspec.structs.replace(lane, own=Breaker()) for lane in lanes)
+            self.filled[target.name] = known
+        return known

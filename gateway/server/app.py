@@ -18,10 +18,10 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
+from gateway.protocols.surfaces import FIXED, SHOW, SOCKETS, SURFACES, protocol_of
 from gateway.server import catalogs, operators
 from gateway.server.ingress import handler, request_id
 from gateway.server.serving import Serving
-from gateway.server.surfaces import MODELS, RESPONSES, ROWS, protocol_of
 
 LINGER: Final = 5.0
 LINGER_MOST: Final = 256 << 20
@@ -55,20 +55,20 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
         config.REQUEST_MAX_SIZE = engine.max_body
 
     serving.on_swap = swapped
-    for row in ROWS:
-        handle = handler(serving, row.operation, row.read)
-        for path in row.paths:
-            app.add_route(handle, path, methods=["POST"], name=_name(row.operation, path))
-    for path in RESPONSES:
+    for surface in SURFACES:
+        handle = handler(serving, surface)
+        for path in surface.paths:
+            app.add_route(handle, path, methods=["POST"], name=_name(surface.operation, path))
+    for path, rows in catalogs.paths().items():
+        app.add_route(catalogs.models(serving, rows), path, methods=["GET"], name=_name("models", path))
+        if rows[0].one is not None:
+            one = catalogs.model(serving, rows)
+            app.add_route(one, f"{path}/<name:path>", methods=["GET"], name=_name("model", path))
+    for path in SOCKETS:
         app.add_route(catalogs.no_socket(serving), path, methods=["GET"], name=_name("socket", path))
-    for path in MODELS:
-        app.add_route(catalogs.models(serving), path, methods=["GET"], name=_name("models", path))
-        app.add_route(catalogs.model(serving), f"{path}/<name:path>", methods=["GET"], name=_name("model", path))
-    app.add_route(catalogs.gemini_models(serving), "/v1beta/models", methods=["GET"], name="gemini_models")
-    app.add_route(catalogs.gemini_model(serving), "/v1beta/models/<name:path>", methods=["GET"], name="gemini_model")
-    app.add_route(catalogs.tags(serving), "/api/tags", methods=["GET"], name="tags")
-    app.add_route(catalogs.version(serving), "/api/version", methods=["GET"], name="version")
-    app.add_route(catalogs.show(serving), "/api/show", methods=["POST"], name="show")
+    for path, value in FIXED.items():
+        app.add_route(catalogs.fixed(serving, value), path, methods=["GET"], name=_name("fixed", path))
+    app.add_route(catalogs.show(serving), SHOW, methods=["POST"], name="show")
     app.add_route(operators.health(serving), "/health", methods=["GET", "HEAD"], name="health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")

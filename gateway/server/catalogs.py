@@ -1,14 +1,9 @@
-"""The models that a caller may use, in the words of each protocol's clients.
-
-Sources: https://platform.openai.com/docs/api-reference/models, https://platform.claude.com/docs/en/api/models-list,
-https://ai.google.dev/api/models, https://docs.ollama.com/api/tags and /api/show.
-"""
+"""The models that a caller may use, listed as each protocol's clients expect (protocols/surfaces.py)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from hashlib import sha256
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 from sanic import Request
@@ -16,42 +11,12 @@ from sanic.response import HTTPResponse
 
 from gateway.engine.engine import Route
 from gateway.failure import Refusal, Refused
+from gateway.protocols.listings import Listed, shown
+from gateway.protocols.surfaces import LISTINGS, Listing
 from gateway.server.ingress import authenticate
 from gateway.server.serving import Serving
 
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse]]
-
-CREATED: Final = 1_700_000_000  # a model of a file has no birthday; clients only want a number that stays
-_BORN: Final = "2023-11-14T22:13:20Z"  # the same moment
-_DETAILS: Final = {"format": "", "family": "", "families": None, "parameter_size": "", "quantization_level": ""}
-OLLAMA_VERSION: Final = "0.12.0"  # whose API this is; clients ask before they use newer fields
-
-
-def _openai(route: Route) -> dict[str, Any]:
-    return {"id": route.name, "object": "model", "created": CREATED, "owned_by": route.owner}
-
-
-def _anthropic(route: Route) -> dict[str, Any]:
-    return {"type": "model", "id": route.name, "display_name": route.name, "created_at": _BORN}
-
-
-def _gemini(route: Route) -> dict[str, Any]:
-    return {
-        "name": f"models/{route.name}",
-        "displayName": route.name,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
-    }
-
-
-def _ollama(route: Route) -> dict[str, Any]:
-    return {
-        "name": route.name,
-        "model": route.name,
-        "modified_at": _BORN,
-        "size": 0,
-        "digest": sha256(route.name.encode()).hexdigest(),
-        "details": {**_DETAILS, "family": route.owner},
-    }
 
 
 def _answer(serving: Serving, value: object) -> HTTPResponse:
@@ -59,66 +24,48 @@ def _answer(serving: Serving, value: object) -> HTTPResponse:
     return HTTPResponse(msgspec.json.encode(value), headers=headers, content_type="application/json")
 
 
-def _visible(serving: Serving, request: Request) -> list[Route]:
-    engine = serving.live.engine
-    return engine.visible(authenticate(request, engine, serving.tools.wall()))
+def _listed(route: Route) -> Listed:
+    return Listed(route.name, route.owner)
 
 
-def models(serving: Serving) -> Handler:
-    """GET /v1/models: as OpenAI lists them, or as Anthropic does for clients that say `anthropic-version`."""
+def _chosen(rows: Sequence[Listing], request: Request) -> Listing:
+    """Of the listings of a path the one whose header was sent, else the one that needs none."""
+    return next(row for row in rows if not row.header or row.header in request.headers)
+
+
+def paths() -> dict[str, list[Listing]]:
+    """The listings by path."""
+    rows: dict[str, list[Listing]] = {}
+    for row in LISTINGS:
+        rows.setdefault(row.path, []).append(row)
+    return rows
+
+
+def models(serving: Serving, rows: Sequence[Listing]) -> Handler:
+    """The list of a path."""
 
     async def handle(request: Request) -> HTTPResponse:
-        routes = _visible(serving, request)
-        if "anthropic-version" not in request.headers:
-            return _answer(serving, {"object": "list", "data": [_openai(route) for route in routes]})
-        rows = [_anthropic(route) for route in routes]
-        first, last = (rows[0]["id"], rows[-1]["id"]) if rows else (None, None)
-        return _answer(serving, {"data": rows, "has_more": False, "first_id": first, "last_id": last})
+        engine = serving.live.engine
+        routes = engine.visible(authenticate(request, engine, serving.tools.wall()))
+        return _answer(serving, _chosen(rows, request).many([_listed(route) for route in routes]))
 
     return handle
 
 
-def model(serving: Serving) -> Handler:
-    """GET /v1/models/NAME, whose name may hold slashes."""
+def model(serving: Serving, rows: Sequence[Listing]) -> Handler:
+    """One model, by a name that may hold slashes."""
 
     async def handle(request: Request, name: str) -> HTTPResponse:
         engine = serving.live.engine
         route = engine.resolve(name, authenticate(request, engine, serving.tools.wall()))
-        return _answer(serving, (_anthropic if "anthropic-version" in request.headers else _openai)(route))
-
-    return handle
-
-
-def gemini_models(serving: Serving) -> Handler:
-    """GET /v1beta/models."""
-
-    async def handle(request: Request) -> HTTPResponse:
-        return _answer(serving, {"models": [_gemini(route) for route in _visible(serving, request)]})
-
-    return handle
-
-
-def gemini_model(serving: Serving) -> Handler:
-    """GET /v1beta/models/NAME."""
-
-    async def handle(request: Request, name: str) -> HTTPResponse:
-        engine = serving.live.engine
-        return _answer(serving, _gemini(engine.resolve(name, authenticate(request, engine, serving.tools.wall()))))
-
-    return handle
-
-
-def tags(serving: Serving) -> Handler:
-    """GET /api/tags."""
-
-    async def handle(request: Request) -> HTTPResponse:
-        return _answer(serving, {"models": [_ollama(route) for route in _visible(serving, request)]})
+        one = _chosen(rows, request).one
+        return _answer(serving, one(_listed(route)) if one is not None else None)
 
     return handle
 
 
 def show(serving: Serving) -> Handler:
-    """POST /api/show."""
+    """One model that the body names."""
 
     async def handle(request: Request) -> HTTPResponse:
         engine = serving.live.engine
@@ -138,25 +85,22 @@ def show(serving: Serving) -> Handler:
                     param="model",
                 )
             )
-        route = engine.resolve(name, caller)
-        details = _ollama(route)["details"]
-        shown = {"modelfile": "", "parameters": "", "template": "", "details": details, "model_info": {}}
-        return _answer(serving, {**shown, "capabilities": ["completion", "tools", "vision", "thinking"]})
+        return _answer(serving, shown(_listed(engine.resolve(name, caller))))
 
     return handle
 
 
-def version(serving: Serving) -> Handler:
-    """GET /api/version."""
+def fixed(serving: Serving, value: object) -> Handler:
+    """An answer that is always the same."""
 
     async def handle(request: Request) -> HTTPResponse:
-        return _answer(serving, {"version": OLLAMA_VERSION})
+        return _answer(serving, value)
 
     return handle
 
 
 def no_socket(serving: Serving) -> Handler:
-    """GET /v1/responses: a client that wants a WebSocket is told at once to use HTTP (426, RFC 9110 §15.5.22)."""
+    """A client that wants a WebSocket is told at once to use HTTP (426, RFC 9110 §15.5.22)."""
 
     async def handle(request: Request) -> HTTPResponse:
         raise Refused(
@@ -164,7 +108,7 @@ def no_socket(serving: Serving) -> Handler:
                 status=426,
                 type="invalid_request_error",
                 code="upgrade_required",
-                message="Responses are at POST on this path; WebSockets are not served here.",
+                message="Ask with POST on this path; WebSockets are not served here.",
                 should_retry=False,
             )
         )

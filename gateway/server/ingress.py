@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from random import getrandbits
-from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -23,12 +23,13 @@ from gateway.events import Finished
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
 from gateway.protocols.contract import Head, Protocol
+from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.attempt import Answer
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.server.serving import Serving
-from gateway.server.writer import Frames, StreamWriter
+from gateway.server.writer import StreamWriter
 
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
@@ -179,26 +180,13 @@ def lossy(dropped: tuple[Dropped, ...]) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in text[:LOSSY_MOST])
 
 
-class Asked(NamedTuple):
-    """What the path of a request says: the model and whether it streams, None where the body says it.
+def handler(serving: Serving, surface: Surface) -> Handler:
+    """The handler of one surface."""
 
-    `frames` makes another framing of the protocol's own, `counts` asks for the tokens of the prompt only.
-    """
-
-    protocol: Protocol
-    model: str | None = None
-    stream: bool | None = None
-    frames: Callable[[], Frames] | None = None
-    counts: bool = False
-
-
-def handler(serving: Serving, operation: str, asked: Callable[..., Asked]) -> Handler:
-    """The handler of one protocol row. `asked` reads the path; it raises `Refused` for one that means nothing."""
-
-    async def handle(request: Request, **named: str) -> HTTPResponse | None:
+    async def handle(request: Request, name: str | None = None) -> HTTPResponse | None:
+        what = surface.asked(name, {"alt": request.args.get("alt") or ""} if name is not None else {})
         pin = serving.live.pin()
-        what = asked(request, **named)
-        exchange = Exchange(serving, pin.engine, what.protocol, operation, request_id(request))
+        exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, request_id(request))
         request.ctx.request_id = exchange.id
         try:
             return await _serve(request, exchange, what)

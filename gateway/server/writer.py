@@ -9,23 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import Final
-from typing import Protocol as Interface
 
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from gateway.protocols.contract import Protocol
+from gateway.protocols.contract import Frames, Protocol
 
 SILENCE: Final = 15.0
 STALLED_READER: Final = 120.0  # a client that takes nothing for so long is gone
-
-
-class Frames(Interface):
-    """Another framing of a stream, which is then JSON."""
-
-    def feed(self, data: bytes) -> bytes: ...
-
-    def close(self) -> bytes: ...
 
 
 class StreamWriter:
