@@ -109,7 +109,7 @@ class Translating:
     def stream(self, now: float) -> StreamSniffer:
         """A translator of the stream."""
         encoder = self._client.stream_encoder(self._request, int(now))
-        return translate.Translation(self.protocol.stream_decoder(), encoder, self._tool)
+        return translate.Translation(self.protocol.stream_decoder(), encoder, self._tool, self._request.model)
 
 
 def sending(job: Job, target: Target) -> Forwarding | Translating:

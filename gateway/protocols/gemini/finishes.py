@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from gateway.ir.chat import Finish
 from gateway.ir.usage import Usage
 from gateway.protocols.reading import count
@@ -80,6 +82,41 @@ def usage_of(value: Any) -> Usage | None:
         reasoning=thoughts,
         audio_input=_of(value.get("promptTokensDetails"), "AUDIO"),
         audio_output=_of(value.get("candidatesTokensDetails"), "AUDIO"),
+    )
+
+
+class _Tokens(msgspec.Struct, rename="camel", gc=False):
+    modality: Any = None
+    token_count: int = 0
+
+
+class Counts(msgspec.Struct, rename="camel", gc=False):
+    """A `usageMetadata` where it is read often."""
+
+    prompt_token_count: int | None = 0
+    candidates_token_count: int | None = 0
+    thoughts_token_count: int | None = 0
+    cached_content_token_count: int | None = 0
+    tool_use_prompt_token_count: int | None = 0
+    prompt_tokens_details: list[_Tokens] | None = None
+    candidates_tokens_details: list[_Tokens] | None = None
+    service_tier: Any = None
+
+
+def _audio(rows: list[_Tokens] | None) -> int:
+    return sum(row.token_count for row in rows if row.modality == "AUDIO") if rows else 0
+
+
+def counted(given: Counts) -> Usage:
+    """The same of a typed one."""
+    thoughts = given.thoughts_token_count or 0
+    return Usage(
+        input=(given.prompt_token_count or 0) + (given.tool_use_prompt_token_count or 0),
+        output=(given.candidates_token_count or 0) + thoughts,
+        cached=given.cached_content_token_count or 0,
+        reasoning=thoughts,
+        audio_input=_audio(given.prompt_tokens_details),
+        audio_output=_audio(given.candidates_tokens_details),
     )
 
 

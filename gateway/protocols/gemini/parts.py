@@ -141,20 +141,18 @@ def _media(fields: Fields, kind: str, thought: bool | None) -> Media:
     assert inner is not None  # noqa: S101 - the caller has seen it
     said = inner.text("mimeType")
     name = inner.text("displayName")
-    extras = {**under(kind, inner.left), **({"thought": True} if thought else {})}
+    content = inner.needed("data" if kind == "inlineData" else "fileUri")
+    more = {**under(kind, inner.left), **fields.left, **({"thought": True} if thought else {})}
+    extras = more or None
     if kind == "inlineData":
-        data = inner.needed("data")
-        extras = {**under(kind, {n: v for n, v in inner.left.items() if n != "data"}), **extras, **fields.left}
-        mime = media.sniffed(said, data)
-        return Media(kind=media.kind_of(mime), mime=mime, data=data, name=name, extras=extras or None)
-    uri = inner.needed("fileUri")
-    extras = {**{n: v for n, v in extras.items() if n != "fileData.fileUri"}, **fields.left}
-    mime = said or media.by_name(uri)
-    youtube = "youtube.com/" in uri or "youtu.be/" in uri
+        mime = media.sniffed(said, content)
+        return Media(kind=media.kind_of(mime), mime=mime, data=content, name=name, extras=extras)
+    youtube = "youtube.com/" in content or "youtu.be/" in content
+    mime = said or media.by_name(content)
     what = "video" if youtube and mime is None else media.kind_of(mime)
-    if uri.startswith(_HELD):
-        return Media(kind=what, mime=said, file=uri, name=name, extras=extras or None)
-    return Media(kind=what, mime=said, url=uri, name=name, extras=extras or None)
+    if content.startswith(_HELD):
+        return Media(kind=what, mime=said, file=content, name=name, extras=extras)
+    return Media(kind=what, mime=said, url=content, name=name, extras=extras)
 
 
 def seal_of(thought: Reasoning) -> Seal | None:

@@ -16,6 +16,7 @@ from gateway.protocols.gemini.parts import content_of, parts_of
 from gateway.protocols.gemini.schemas import from_gemini
 from gateway.protocols.gemini.shapes import (
     ORIGIN,
+    TOGETHER,
     Talking,
     count_of,
     fields_of,
@@ -121,8 +122,9 @@ def _content(value: Any, at: str, ids: Talking) -> list[Message]:
     if not results:
         return [Message(role, tuple(parts), extras=extras)]
     others = tuple(part for part in parts if not isinstance(part, ToolResult))
-    messages = [Message("tool", tuple(results), extras=extras if not others else None)]
-    return [*messages, Message(role, others, extras=extras)] if others else messages
+    if not others:
+        return [Message("tool", tuple(results), extras=extras)]
+    return [Message("tool", tuple(results)), Message(role, others, extras={**(extras or {}), "wrapper": TOGETHER})]
 
 
 def _tools(value: Any, at: str) -> list[Tool | HostedTool]:

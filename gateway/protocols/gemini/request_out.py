@@ -32,7 +32,7 @@ from gateway.protocols import custom_tools, media, systems
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.gemini.parts import call_out, inline, response_out, seal_of, text_out
 from gateway.protocols.gemini.schemas import to_json, to_openapi
-from gateway.protocols.gemini.shapes import ORIGIN, Talking, put_all
+from gateway.protocols.gemini.shapes import ORIGIN, TOGETHER, Talking, put_all
 from gateway.protocols.gemini.thinking import generation, signs, thinking_out
 from gateway.protocols.losses import Losses
 from gateway.protocols.seals import CALL, GEMINI
@@ -162,13 +162,14 @@ class _Writer:
                 self.losses.extras(message.extras)
             if not parts and not self.same:
                 continue
-            joins = out and out[-1]["role"] == role and (not self.same or (last == "tool" and message.role == "user"))
-            if joins:
+            extras = dict(message.extras or {})
+            together = extras.pop("wrapper", None) == TOGETHER
+            if out and out[-1]["role"] == role and (not self.same or together):
                 out[-1]["parts"].extend(parts)
             else:
                 out.append({"role": role, "parts": parts})
             if self.same:
-                put_all(out[-1], message.extras)
+                put_all(out[-1], extras)
             last = message.role
         if signs(self.model):
             _stand_in(out)

@@ -105,12 +105,14 @@ def _nullable(out: dict[str, Any]) -> None:
 
 def to_json(schema: Any, losses: Losses, field: str) -> Any:
     """JSON Schema for `parametersJsonSchema` and `responseJsonSchema`."""
-    return _Json(schema, losses, field).write(from_gemini(schema), (), 0)
+    read = from_gemini(schema)
+    return _Json(read, losses, field).write(read, (), 0)
 
 
 def to_openapi(schema: Any, losses: Losses, field: str) -> dict[str, Any]:
     """JSON Schema for `parameters` and `responseSchema`."""
-    return _OpenApi(from_gemini(schema), losses, field).write(from_gemini(schema), (), 0)
+    read = from_gemini(schema)
+    return _OpenApi(read, losses, field).write(read, (), 0)
 
 
 class _Refs:
@@ -253,7 +255,9 @@ class _OpenApi(_Refs):
     def kind(self, schema: dict[str, Any], out: dict[str, Any], within: tuple[str, ...], depth: int) -> None:
         """The type, or several."""
         given = schema.get("type")
-        kinds = [each for each in (given if isinstance(given, list) else [given]) if each in _LOWER]
+        kinds = [
+            each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str) and each in _LOWER
+        ]
         ways = schema.get("anyOf")
         if not isinstance(ways, list):
             ways = schema.get("oneOf")
@@ -292,7 +296,9 @@ class _OpenApi(_Refs):
         if out.get("type") == "OBJECT" and isinstance(inner, dict) and inner:
             out["properties"] = {name: self.write(each, within, depth + 1) for name, each in inner.items()}
             required = schema.get("required")
-            if isinstance(required, list) and (there := [each for each in required if each in inner]):
+            if isinstance(required, list) and (
+                there := [each for each in required if isinstance(each, str) and each in inner]
+            ):
                 out["required"] = there
         if out.get("type") == "ARRAY" and "items" not in out:
             items, first = schema.get("items"), schema.get("prefixItems")

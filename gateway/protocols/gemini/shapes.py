@@ -16,6 +16,7 @@ from gateway.protocols.reading import Fields, Malformed, wrong
 from gateway.protocols.tool_ids import made
 
 ORIGIN: Final = "gemini"
+TOGETHER: Final = "with results"  # said of a message that stood in one content with the results before it
 _SNAKE: Final = re.compile(r"_+([a-zA-Z0-9])")
 
 

@@ -14,7 +14,7 @@ from gateway.failure import Failure, Kind
 from gateway.ir.chat import Finish
 from gateway.protocols.framing import data_of, last_frame_end, split_frames
 from gateway.protocols.gemini.errors import failure_of
-from gateway.protocols.gemini.finishes import blocked, finish_of, usage_of
+from gateway.protocols.gemini.finishes import Counts, blocked, counted, finish_of, usage_of
 from gateway.protocols.passthrough import Sniffer as Base
 
 _SILENT: Final = frozenset(("thoughtSignature", "thought_signature", "thought", "partMetadata"))
@@ -37,7 +37,7 @@ class _Chunk(msgspec.Struct, rename="camel"):
 
 
 class _Counts(msgspec.Struct, rename="camel"):
-    usage_metadata: Any = None
+    usage_metadata: Counts | None = None
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
@@ -73,10 +73,11 @@ class Sniffer(Base):
     def _count(self, frame: bytes) -> None:
         """The usage that a frame says. One that cannot be read is the client's to complain about."""
         try:
-            usage = usage_of(_COUNTS.decode(data_of(frame) or b"null").usage_metadata)
+            counts = _COUNTS.decode(data_of(frame) or b"null").usage_metadata
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
-        self.usage = usage or self.usage
+        if counts is not None:
+            self.usage = counted(counts)
 
     def _examine(self, frame: bytes) -> bool:
         data = data_of(frame)

@@ -35,7 +35,7 @@ from gateway.ir.usage import Usage
 from gateway.protocols.framing import SseReader
 from gateway.protocols.gemini.citations import citations_of
 from gateway.protocols.gemini.errors import failure_of
-from gateway.protocols.gemini.finishes import blocked, finish_of, logprobs_of
+from gateway.protocols.gemini.finishes import Counts, blocked, counted, finish_of, logprobs_of
 from gateway.protocols.gemini.framing import ArrayReader
 from gateway.protocols.gemini.parts import parts_of
 from gateway.protocols.gemini.response import epoch
@@ -70,25 +70,9 @@ class _Candidate(msgspec.Struct, rename="camel", gc=False):
     logprobs_result: Any = None
 
 
-class _Tokens(msgspec.Struct, rename="camel", gc=False):
-    modality: Any = None
-    token_count: int = 0
-
-
-class _Usage(msgspec.Struct, rename="camel", gc=False):
-    prompt_token_count: int | None = 0
-    candidates_token_count: int | None = 0
-    thoughts_token_count: int | None = 0
-    cached_content_token_count: int | None = 0
-    tool_use_prompt_token_count: int | None = 0
-    prompt_tokens_details: list[_Tokens] | None = None
-    candidates_tokens_details: list[_Tokens] | None = None
-    service_tier: Any = None
-
-
 class _Chunk(msgspec.Struct, rename="camel", gc=False):
     candidates: list[_Candidate] | None = None
-    usage_metadata: _Usage | None = None
+    usage_metadata: Counts | None = None
     model_version: Any = None
     response_id: Any = None
     prompt_feedback: Any = None
@@ -105,22 +89,6 @@ class _Loose(msgspec.Struct):
 
 
 _LOOSE: Final = msgspec.json.Decoder(_Loose)
-
-
-def _audio(rows: list[_Tokens] | None) -> int:
-    return sum(row.token_count for row in rows if row.modality == "AUDIO") if rows else 0
-
-
-def _usage(given: _Usage) -> Usage:
-    thoughts = given.thoughts_token_count or 0
-    return Usage(
-        input=(given.prompt_token_count or 0) + (given.tool_use_prompt_token_count or 0),
-        output=(given.candidates_token_count or 0) + thoughts,
-        cached=given.cached_content_token_count or 0,
-        reasoning=thoughts,
-        audio_input=_audio(given.prompt_tokens_details),
-        audio_output=_audio(given.candidates_tokens_details),
-    )
 
 
 class _Lane:
@@ -203,7 +171,7 @@ class Decoder:
         for place, candidate in enumerate(chunk.candidates or ()):
             self._candidate(candidate, data, place, out)
         if chunk.usage_metadata is not None:
-            usage = _usage(chunk.usage_metadata)
+            usage = counted(chunk.usage_metadata)
             if usage != self._usage:
                 self._usage = usage
                 out.append(Counted(usage))

@@ -77,7 +77,7 @@ def thinking_out(request: Request, model: str, same: bool, losses: Losses) -> di
     else:
         out = _level(thinking, model, losses) if age >= 3 else _budget(thinking, request, model, losses)
         shown = thinking.summary != "" and not effort.is_off(thinking)
-        if shown or (same and thinking.summary is not None):
+        if shown if not same else thinking.summary is not None:
             out["includeThoughts"] = shown
     if same:
         out.update(thinking.extras or {})

@@ -129,8 +129,8 @@ def call_of(value: Any, at: str, salt: str, nth: int) -> ToolCall:
     )
 
 
-def encode_response(response: Response, request: Request) -> Encoded:
-    """The answer's body. Where the upstream names no model, it is the one that was asked for."""
+def encode_response(response: Response, _request: Request) -> Encoded:
+    """The answer's body."""
     losses = Losses("Ollama's wire")
     same = response.origin == ORIGIN
     choice = response.choices[0]
@@ -139,7 +139,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
     extras = response.extras if same else {}
     word = (choice.extras or {}).get("done_reason") if same else None
     body: dict[str, Any] = {
-        "model": response.model or request.model,
+        "model": response.model,
         "created_at": stamp_of(response.created),
         "message": _message(choice, losses),
         "done": True,

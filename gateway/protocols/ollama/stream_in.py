@@ -37,6 +37,7 @@ class _Line(msgspec.Struct):
 
 
 _LINE: Final = msgspec.json.Decoder(_Line)
+_NOTHING: Final = _Message(content="")
 
 
 class Decoder:
@@ -92,9 +93,11 @@ class Decoder:
         if line.error is not None:
             self._break(failure_of(line.error, None), out)
             return
-        if not self._began:
-            self._begin(line, out)
         message = line.message
+        if not self._began:
+            if not (line.model or line.done or (message is not None and message != _NOTHING)):
+                return  # a line that only keeps the connection alive
+            self._begin(line, out)
         if message is not None:
             if message.thinking:
                 self._say("reasoning", message.thinking, None, out)

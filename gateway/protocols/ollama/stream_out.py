@@ -60,14 +60,13 @@ class Encoder:
         "_heads",
         "_losses",
         "_made",
-        "_model",
         "_now",
         "_text",
         "_thinking",
         "_usage",
     )
 
-    def __init__(self, request: Request, now: int) -> None:
+    def __init__(self, _request: Request, now: int) -> None:
         self._now = now
         self._losses = Losses("Ollama's wire")
         self._usage: Usage | None = None
@@ -75,7 +74,6 @@ class Encoder:
         self._calls: dict[int, _Call] = {}
         self._heads: dict[int, bytes] = {}
         self._made = 0
-        self._model = request.model  # where the upstream names none
         self._name("", now)
 
     @property
@@ -123,7 +121,7 @@ class Encoder:
 
     def _name(self, model: str, created: int) -> None:
         """The beginning of every line."""
-        said = _JSON.encode({"model": model or self._model, "created_at": stamp_of(created)})[:-1]
+        said = _JSON.encode({"model": model, "created_at": stamp_of(created)})[:-1]
         self._base = said + b',"message":{"role":"assistant",'
         self._text = self._base + b'"content":'
         self._thinking = self._base + b'"content":"","thinking":'

@@ -2,7 +2,8 @@
 
 Nothing is kept by the upstream (`store: false`) unless the client said so, and encrypted thoughts are asked for where
 the model thinks, so that every turn can be said again from the client's own history. What the dialect's quirks mean
-here: `reasoning_effort`: every model takes an effort; `no_` and a field: it would be answered with an error.
+here: `reasoning_effort`: every model takes an effort; `no_instructions`: they are a system message instead; `no_` and
+another field: it would be answered with an error.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def encode_request(request: Request, dialect: Dialect) -> Encoded:
     writer = Writer(losses, same=same, thinks=thinks, files=same or request.origin == CHAT)
     body: dict[str, Any] = {"model": dialect.model}
     messages = request.messages
-    if messages and (text := _instructions(messages[0], same=same)) is not None:
+    first = messages[0] if messages and "no_instructions" not in dialect.quirks else None
+    if first is not None and (text := _instructions(first, same=same)) is not None:
         body["instructions"] = text.text
         if text.cache is not None:
             losses.drop("cache_control", "prompts are cached here without marks")

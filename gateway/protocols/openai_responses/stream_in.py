@@ -160,6 +160,8 @@ class Decoder:
         kind = event.type
         delta = event.delta
         if delta and isinstance(delta, str) and isinstance(kind, str):
+            if not self._began:
+                self._begin(_Response(), out)
             self._delta(event, kind, delta, out)
             return
         if kind == "error" or event.error is not None:
@@ -168,6 +170,7 @@ class Decoder:
         elif event.response != _NOTHING:
             self._response(kind, event.response, out)
         elif event.item != _NOTHING:
+            self._begin(_Response(), out)
             self._item(event, kind, event.item, out)
         elif kind == "response.output_text.annotation.added" and isinstance(event.annotation, dict):
             out.append(Cited(self._text(event, "text", out).block, citation_of(event.annotation)))
@@ -241,15 +244,19 @@ class Decoder:
         if kind == "response.failed":
             self._break(failure_of(response.error), out)
             return
-        if not self._began:
-            self._began = True
-            created = response.created_at if isinstance(response.created_at, int | float) else 0
-            tier = response.service_tier if isinstance(response.service_tier, str) else None
-            id_ = response.id if isinstance(response.id, str) else ""
-            model = response.model if isinstance(response.model, str) else ""
-            out.append(Began(id_, model, int(created), None, tier))
+        self._begin(response, out)
         if kind in _LAST:
             self._finish(kind, response, out)
+
+    def _begin(self, response: _Response, out: list[Event]) -> None:
+        if self._began:
+            return
+        self._began = True
+        created = response.created_at if isinstance(response.created_at, int | float) else 0
+        tier = response.service_tier if isinstance(response.service_tier, str) else None
+        id_ = response.id if isinstance(response.id, str) else ""
+        model = response.model if isinstance(response.model, str) else ""
+        out.append(Began(id_, model, int(created), None, tier))
 
     def _finish(self, kind: str, response: _Response, out: list[Event]) -> None:
         """Items that nobody said before, what is still open, the usage and the end."""

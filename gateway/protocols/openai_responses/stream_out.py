@@ -165,7 +165,8 @@ class Encoder:
 
     def close(self) -> bytes:
         """The end of a good stream: whatever is open is done, and the response is complete."""
-        out = [self._close(self._blocks.pop(number)) for number in list(self._blocks)]
+        out = [] if self._base else [self._begin(Began("", ""))]
+        out.extend(self._close(self._blocks.pop(number)) for number in list(self._blocks))
         out.append(self._leave())
         output = [self._output[index] for index in sorted(self._output)]
         body = ended(self._base, output, self._finish, self._usage, declined=self._declined)
@@ -205,9 +206,10 @@ class Encoder:
         if event.choice != 0:
             self._losses.drop("choices", "there is one answer here")
             return b""
+        started = b"" if self._base else self._begin(Began("", ""))
         if event.kind in ("text", "refusal"):
-            return self._open_part(event)
-        out = self._leave()
+            return started + self._open_part(event)
+        out = started + self._leave()
         if event.kind == "reasoning":
             id_, index = self._new("rs")
             block = self._blocks[event.block] = _Block("reasoning", event.id or id_, index)
@@ -299,7 +301,7 @@ class Encoder:
             what = part.what if isinstance(part, Opaque) else part.kind
             self._losses.drop(what, "only the provider's own wire knows it")
             return b""
-        out = self._leave()
+        out = (b"" if self._base else self._begin(Began("", ""))) + self._leave()
         index = self._items
         self._items += 1
         begun = {name: value for name, value in item.items() if name != "result"}
