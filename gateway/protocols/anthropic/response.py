@@ -85,7 +85,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
         "id": response.id or "msg_0",
         "type": "message",
         "role": "assistant",
-        "model": response.model or request.model,
+        "model": response.model,
         "content": content,
         "stop_reason": word_of(choice.finish),
         "stop_sequence": choice.stopped_by,

@@ -43,10 +43,9 @@ _ARGUMENTS: Final = b'"delta":{"type":"input_json_delta","partial_json":'
 class Encoder:
     """See `contract.StreamEncoder`. `_head` is what precedes a piece of the block that is open."""
 
-    __slots__ = ("_block", "_ended", "_head", "_index", "_kind", "_losses", "_model", "_order", "_started", "_usage")
+    __slots__ = ("_block", "_ended", "_head", "_index", "_kind", "_losses", "_order", "_started", "_usage")
 
     def __init__(self, request: Request, now: int) -> None:
-        self._model = request.model
         self._usage = Usage()
         self._ended = Ended(Finish.STOP)
         self._losses = Losses("Anthropic's wire")
@@ -117,7 +116,7 @@ class Encoder:
             "id": event.id or "msg_0",
             "type": "message",
             "role": "assistant",
-            "model": event.model or self._model,
+            "model": event.model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,

@@ -235,7 +235,8 @@ class _Writer:
             else:
                 self.losses.drop("thinking", "this model always thinks")
             return
-        efforts, word = generations.efforts(model), effort.word_of(thinking)
+        efforts = generations.efforts(model)
+        word = effort.word_of(thinking) if thinking.effort or not generations.budgets(model) else None
         if efforts and word is not None:
             self.output["effort"] = effort.nearest(word, efforts)
             if generations.version(model) == (4, 5):
@@ -244,9 +245,14 @@ class _Writer:
             self.losses.drop("thinking", "this model does not think")
         elif choice is not None and choice.mode in ("required", "tool"):
             self.losses.drop("thinking", "it does not go with a forced tool")
-        elif generations.adaptive(model):
-            display = {} if thinking.summary == "" else {"display": "summarized"}
-            self.additional["thinking"] = {"type": "adaptive", **display}
+        elif generations.adaptive(model) and not (
+            thinking.budget and thinking.budget > 0 and generations.budgets(model)
+        ):
+            self.additional["thinking"] = {"type": "adaptive"}
+            if (
+                generations.version(model) >= (4, 7) and thinking.summary != ""
+            ):  # where thought is hidden unless asked for
+                self.additional["thinking"]["display"] = "summarized"
             self.thinks = True
         else:
             self.budget(thinking, turns)

@@ -207,7 +207,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
         "id": response.id or "chatcmpl-0",
         "object": "chat.completion",
         "created": response.created,
-        "model": response.model or request.model,
+        "model": response.model,
         "choices": [
             {
                 "index": at,

@@ -49,22 +49,10 @@ class _Block:
 class Encoder:
     """See `contract.StreamEncoder`."""
 
-    __slots__ = (
-        "_base",
-        "_blocks",
-        "_calls",
-        "_losses",
-        "_model",
-        "_now",
-        "_shows_usage",
-        "_started",
-        "_tail",
-        "_usage",
-    )
+    __slots__ = ("_base", "_blocks", "_calls", "_losses", "_now", "_shows_usage", "_started", "_tail", "_usage")
 
     def __init__(self, request: Request, now: int) -> None:
         self._now = now
-        self._model = request.model
         self._shows_usage = request.stream_usage
         self._usage: Usage | None = None
         self._blocks: dict[int, _Block] = {}
@@ -134,7 +122,7 @@ class Encoder:
             "id": event.id or f"chatcmpl-{self._now}",
             "object": "chat.completion.chunk",
             "created": event.created or self._now,
-            "model": event.model or self._model,
+            "model": event.model,
         }
         if event.service_tier is not None:
             base["service_tier"] = event.service_tier

@@ -35,6 +35,7 @@ from gateway.protocols.contract import Dialect, Encoded
 BEDROCK = PROTOCOLS["bedrock-converse"]
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 CLAUDE_37 = "us.anthropic.claude-3-7-sonnet-20250219-v1:0"
+CLAUDE_46 = "global.anthropic.claude-opus-4-6-v1"
 CLAUDE_47 = "anthropic.claude-opus-4-7"
 NOVA = "us.amazon.nova-2-lite-v1:0"
 LLAMA = "meta.llama3-1-70b-instruct-v1:0"
@@ -316,6 +317,19 @@ def test_redacted_thought_is_base64_here() -> None:
     assert base64.b64decode(value) == b"EqData"
 
 
+def test_bug_7_signatures_of_calls_are_reported() -> None:
+    signed = ToolCall(id="c1", name="weather", signature=Seal("gemini", "x"))
+    assert lost(encode(HI, Message("assistant", (signed,)), RESULT, tools=(WEATHER,))) == ["tool_call.signature"]
+
+
+def test_bug_22_the_top_of_a_tools_schema_is_one_object() -> None:
+    tool = Tool(name="t", schema={"anyOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}]})
+    encoded = encode(tools=(tool,))
+    schema = encoded.body["toolConfig"]["tools"][0]["toolSpec"]["inputSchema"]["json"]
+    assert schema == {"type": "object", "properties": {"a": {}, "b": {}}}
+    assert lost(encoded) == ["tools.parameters.anyOf"]
+
+
 # Media.
 
 
@@ -583,6 +597,8 @@ def test_any_json_is_asked_for_in_words() -> None:
         (CLAUDE, Thinking(effort="high"), 800, None, ["thinking"]),
         (CLAUDE, Thinking(enabled=False), 800, {"thinking": {"type": "disabled"}}, []),
         (CLAUDE_47, Thinking(effort="xhigh"), 800, {"thinking": {"type": "adaptive", "display": "summarized"}}, []),
+        (CLAUDE_46, Thinking(effort="max"), 800, {"thinking": {"type": "adaptive"}}, []),
+        (CLAUDE_46, Thinking(budget=2000), 8000, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, []),
         ("anthropic.claude-3-haiku-20240307-v1:0", Thinking(effort="low"), 800, None, ["thinking"]),
         ("anthropic.claude-3-haiku-20240307-v1:0", Thinking(effort="none"), 800, None, []),
         (GPT_OSS, Thinking(effort="minimal"), 800, {"reasoning_effort": "low"}, []),

@@ -201,7 +201,7 @@ REQUEST = Request(origin="openai-chat", model="asked", messages=(), stream_usage
 
 
 def chunks(data: bytes) -> tuple[list[Any], Translation]:
-    translation = Translation(BEDROCK.stream_decoder(), CHAT.stream_encoder(REQUEST, 1))
+    translation = Translation(BEDROCK.stream_decoder(), CHAT.stream_encoder(REQUEST, 1), model=REQUEST.model)
     out = translation.feed(data) + translation.finish()
     frames = [frame[6:] for frame in out.decode().split("\n\n") if frame]
     return [json.loads(frame) for frame in frames if frame != "[DONE]"], translation
