@@ -331,3 +331,11 @@ def test_a_chat_client_and_back() -> None:
     )
     again = read(write(request).body)
     assert again.messages == (Message("user", (Text("hi"),)), Message("assistant", (Text("ho"),)))
+
+
+def test_the_empty_text_at_a_streams_end_is_no_part_of_the_conversation() -> None:
+    model = {"role": "model", "parts": [{"text": "a"}, {"text": ""}, {"text": "", "thoughtSignature": "cw=="}]}
+    assert read({"contents": [*HELLO, model]}).messages[1].parts == (
+        Text("a"),
+        Text("", signature=Seal("gemini", "cw==")),
+    )
