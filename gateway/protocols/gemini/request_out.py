@@ -324,7 +324,7 @@ class _Writer:
                 parts.extend(self.part(part))
         extras = dict(result.extras or {})
         wrapper = extras.pop("wrapper", None)
-        inner["response"] = response_out("\n".join(texts), result.error, wrapper)
+        inner["response"] = response_out(name, "\n".join(texts), result.error, wrapper)
         if result.cache is not None:
             self.losses.drop("cache_control", "prompts are cached here without marks")
         out: dict[str, Any] = {"functionResponse": inner}
