@@ -36,7 +36,10 @@ class Tripped(msgspec.Struct, frozen=True):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set."""
+    """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
+
+    `lossy` are the fields that a translation lost, where the configuration wants to know.
+    """
 
     request_id: str
     operation: str
@@ -52,6 +55,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     first_content: float | None
     usage: Usage | None
+    lossy: tuple[str, ...] = ()
 
 
 class Reloaded(msgspec.Struct, frozen=True):

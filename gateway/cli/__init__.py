@@ -10,6 +10,7 @@ import typer
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
+from gateway.cli.translate import translate
 from gateway.cli.validate import validate
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(validate)
+app.command()(translate)
 app.command()(sandbox)
 app.command()(schema)
 

@@ -164,6 +164,13 @@ class Provider(Section):
     base_url: str | None = Field(
         None, description="What precedes the protocol's own path.", examples=["http://10.0.0.5:8000/v1"]
     )
+    auth: str | None = Field(
+        None, description="How its credential is sent. Default: as its protocol's providers do.", examples=["x-api-key"]
+    )
+    region: str | None = Field(None, description="The cloud's region.", examples=["eu-central-1"])
+    project: str | None = Field(None, description="The cloud's project.", examples=["my-project"])
+    resource: str | None = Field(None, description="The name of the cloud's resource.", examples=["my-resource"])
+    api_version: str | None = Field(None, description="The version of the cloud's API.", examples=["2024-10-21"])
     api_key: OptionalKey = Field(None, description="Its credential, as a reference; `none` where it needs none.")
     api_keys: dict[str, Secret] = Field(
         {},

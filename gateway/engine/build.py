@@ -23,10 +23,12 @@ from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
-from gateway.protocols.contract import Edits
+from gateway.protocols.contract import Dialect, Edits, Protocol
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS, Preset
-from gateway.providers.endpoints import origin_of
+from gateway.providers.endpoints import origin_of, placed
+from gateway.providers.hosts import HOSTS
+from gateway.providers.signing import SIGNERS
 from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
 from gateway.state.breaker import Breaker
@@ -110,6 +112,7 @@ class _Builder:
             node=node,
             budget=None if None in totals else max((total for total in totals if total is not None), default=None),
             models=tuple(dict.fromkeys(target.model for target in reached)),
+            protocols=frozenset(target.protocol for target in reached),
             public=model is None or model.visibility == "public",
             owner=reached[0].provider if model is not None and len(reached) == 1 else "gateway",
         )
@@ -214,8 +217,11 @@ class _Builder:
         provider = self.config.providers[provider_name]
         preset = _preset(provider_name, provider)
         origin, path = self.origin(provider_name, provider, preset)
-        protocol = PROTOCOLS[provider.protocol or (preset.protocol if preset is not None else "openai-chat")]
+        protocol = _protocol(provider, preset)
+        host = HOSTS[preset.host if preset is not None else ""]
+        version = provider.api_version or ""
         upstream = (deployment.id if deployment is not None else None) or model.id or base
+        quirks = preset.quirks if preset is not None else ()
         target = Target(
             name=name,
             lanes=name,
@@ -224,15 +230,17 @@ class _Builder:
             upstream=upstream,
             protocol=protocol.name,
             origin=origin,
-            path=path + protocol.path,
+            path=path + host.path(protocol, upstream, False, version),
+            stream_path=path + host.path(protocol, upstream, True, version),
             whole=Timeouts(),
             streamed=Timeouts(),
             first_token=None,
             total=None,
             retries=retries_of(()),
             breaker=breaker_of(_said("breaker", (model, provider, self.config.defaults))),
-            edits=_edits(model.request, deployment.request if deployment is not None else None),
-            ask_usage=preset.stream_usage if preset is not None else True,
+            edits=_edits(host.edits, model.request, deployment.request if deployment is not None else None),
+            dialect=Dialect(provider_name, upstream, frozenset(quirks)),
+            on_lossy=next(iter(_said("on_lossy", (model, provider, self.config.defaults))), "warn"),
             context=model.context,
             tags=tuple(dict.fromkeys((*provider.tags, *model.tags, *(deployment.tags if deployment else ())))),
         )
@@ -261,19 +269,24 @@ class _Builder:
             base_url = provider.base_url or (preset.base_url if preset is not None else None)
             if base_url is None:
                 raise ValueError(f"provider {name} has no base_url")
-            known = origin_of(base_url, provider.tls, provider.egress_proxy)
+            known = origin_of(
+                placed(base_url, provider, _protocol(provider, preset).name), provider.tls, provider.egress_proxy
+            )
             self.origins[name] = known
         return known
 
     def lane(self, target: Target, name: str, provider: Provider, preset: Preset | None) -> tuple[Lane, ...]:
         fixed = tuple((header.lower(), value) for header, value in provider.headers.items())
-        sign = AUTH[preset.auth if preset is not None else "bearer"]
+        protocol = _protocol(provider, preset)
+        scheme = provider.auth or (preset.auth if preset is not None else "") or protocol.auth
+        sent = _SENT + tuple(pair for pair in protocol.headers if pair[0] not in {name for name, _ in fixed})
         lanes = []
         for credential, secret, mark in self.credentials_of(name, provider):
             own = self.breaker(Identity(name, credential + mark, target.model))
             whole = self.breaker(Identity(name, credential + mark, "*"))
-            signed = sign(secret) if secret else ()
-            lanes.append(Lane(credential, _SENT + signed + fixed, own, whole))
+            signer = SIGNERS[scheme](secret, provider.region) if scheme in SIGNERS else None
+            signed = AUTH[scheme](secret) if secret and signer is None else ()
+            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer))
         return tuple(lanes)
 
     def credentials_of(self, name: str, provider: Provider) -> tuple[tuple[str, str, str], ...]:
@@ -362,10 +375,14 @@ def _deployment_of(model: Model, provider: str) -> Deployment | None:
     return next((deployment for deployment in model.deployments if deployment.provider == provider), None)
 
 
-def _edits(*nearest_last: RequestEdits | None) -> Edits:
-    """The edits of a model and its deployment as one; the deployment is nearer."""
-    default: dict[str, bytes] = {}
-    always: dict[str, bytes] = {}
+def _protocol(provider: Provider, preset: Preset | None) -> Protocol:
+    return PROTOCOLS[provider.protocol or (preset.protocol if preset is not None else "openai-chat")]
+
+
+def _edits(host: Edits, *nearest_last: RequestEdits | None) -> Edits:
+    """The edits of a host, a model and its deployment as one; the deployment is nearest."""
+    default: dict[str, bytes] = dict(host.default)
+    always: dict[str, bytes] = dict(host.set)
     drop: dict[str, None] = {}
     for edits in nearest_last:
         if edits is not None:
@@ -373,7 +390,7 @@ def _edits(*nearest_last: RequestEdits | None) -> Edits:
             always.update({name: msgspec.json.encode(value) for name, value in edits.options.items()})
             always.update({name: msgspec.json.encode(value) for name, value in edits.set.items()})
             drop.update(dict.fromkeys(edits.drop))
-    return Edits(tuple(default.items()), tuple(always.items()), tuple(drop))
+    return Edits(tuple(default.items()), tuple(always.items()), tuple(drop), host.model_in_body)
 
 
 def _plain(value: object) -> object:

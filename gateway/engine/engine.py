@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 
@@ -18,7 +19,7 @@ from gateway.transport.contract import Origin
 
 
 class Route(msgspec.Struct, frozen=True):
-    """What a name leads to. `budget`: seconds for the whole request; `models`: every model it can reach.
+    """What a name leads to. `budget`: seconds for the whole request; `models` and `protocols`: all that it can reach.
 
     `label` stands for the name where names must be few (metrics): for a pattern it is the pattern's text.
     """
@@ -28,6 +29,7 @@ class Route(msgspec.Struct, frozen=True):
     node: Node
     budget: float | None
     models: tuple[str, ...]
+    protocols: frozenset[str]
     public: bool
     owner: str
 
@@ -117,7 +119,14 @@ def _shown(name: str) -> str:
 def fill(node: Node, name: str, star: str) -> Node:
     """A pattern model's node with the star's part in its upstream ids; credentials and health stay the pattern's."""
     if isinstance(node, Target):
-        return msgspec.structs.replace(node, name=name, upstream=node.upstream.replace("*", star))
+        return msgspec.structs.replace(
+            node,
+            name=name,
+            upstream=node.upstream.replace("*", star),
+            path=node.path.replace("*", quote(star, safe="")),
+            stream_path=node.stream_path.replace("*", quote(star, safe="")),
+            dialect=msgspec.structs.replace(node.dialect, model=node.dialect.model.replace("*", star)),
+        )
     if isinstance(node, Chain):
         return msgspec.structs.replace(node, primary=fill(node.primary, name, star))
     branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node, name, star)) for branch in node.branches)

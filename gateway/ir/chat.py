@@ -131,10 +131,14 @@ class Declined(msgspec.Struct, frozen=True):
 
 
 class Opaque(msgspec.Struct, frozen=True):
-    """A block that only its wire knows (a server-side search, say). `what` names it in reports."""
+    """A block that only its wire knows (a server-side search, say). `what` names it in reports.
+
+    `text` is what it says to a model that cannot be given the block itself, where it says anything.
+    """
 
     what: str
     raw: Any
+    text: str | None = None
 
 
 Part: TypeAlias = Text | Media | Reasoning | ToolCall | ToolResult | Declined | Opaque

@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.protocols import openai_chat, openai_responses
+from gateway.protocols import anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses
 from gateway.protocols.contract import Protocol
 
-PROTOCOLS: Final[dict[str, Protocol]] = {p.name: p for p in (openai_chat.PROTOCOL, openai_responses.PROTOCOL)}
+PROTOCOLS: Final[dict[str, Protocol]] = {
+    protocol.name: protocol
+    for protocol in (
+        openai_chat.PROTOCOL,
+        openai_responses.PROTOCOL,
+        anthropic.PROTOCOL,
+        gemini.PROTOCOL,
+        bedrock.PROTOCOL,
+        cohere.PROTOCOL,
+        ollama.PROTOCOL,
+    )
+}

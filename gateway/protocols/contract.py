@@ -35,12 +35,13 @@ class Edits(msgspec.Struct, frozen=True):
     """Changes of top-level fields that the configuration asks for: JSON text by field name.
 
     `default` fills what the caller left out, `set` always wins, `drop` removes; applied in the order drop,
-    default, set.
+    default, set. `model_in_body` is False for hosts that name the model elsewhere.
     """
 
     default: tuple[tuple[str, bytes], ...] = ()
     set: tuple[tuple[str, bytes], ...] = ()
     drop: tuple[str, ...] = ()
+    model_in_body: bool = True
 
 
 class Forwarded(msgspec.Struct, frozen=True):
@@ -97,6 +98,14 @@ class StreamEncoder(Interface):
     def close(self) -> bytes: ...
 
 
+class Frames(Interface):
+    """Another framing of a stream, which then is JSON: bytes of the protocol's own framing go in."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def close(self) -> bytes: ...
+
+
 class StreamSniffer(Interface):
     """Watches one streamed answer. `feed` returns what may go to the client now, cut at frame boundaries.
 
@@ -137,6 +146,9 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     endpoint: Callable[[str, bool], str]
     content_type: str  # of a streamed answer
+    auth: str = "bearer"  # how providers of this wire are usually signed to (providers/auth.py)
+    headers: tuple[tuple[str, str], ...] = ()  # sent with every request
+    forwards: tuple[str, ...] = ()  # headers of a client that speaks the same wire which are sent on
     keep_alive: bytes = b""  # a frame that every client of this wire ignores
     decode_head: Callable[[bytes, str | None, bool | None], Head] = no_clients
     encode_forwarded: Callable[[Head, str, Edits, bool], Forwarded] = no_clients

@@ -96,11 +96,14 @@ def edited(fields: Mapping[str, Any], edits: Edits) -> dict[str, Any]:
     return out
 
 
-def with_model(head: Head, model: str, edits: Edits) -> dict[str, Any]:
-    """The fields of a body whose model is named in it."""
-    fields = edited(head.fields, edits)
-    fields["model"] = model
-    return fields
+def with_model(fields: Mapping[str, Any], model: str, edits: Edits) -> dict[str, Any]:
+    """The fields of a body, edited, with the upstream's id of the model where the host wants it there."""
+    out = edited(fields, edits)
+    if edits.model_in_body:
+        out["model"] = model
+    else:
+        out.pop("model", None)
+    return out
 
 
 def body_of(fields: Mapping[str, Any]) -> bytes:

@@ -143,29 +143,38 @@ class AwsReader:
     """Bytes of `application/vnd.amazon.eventstream`, however they were cut → messages.
 
     Format: https://smithy.io/2.0/aws/amazon-eventstream.html: total length, header length, CRC32 of these two,
-    headers, payload, CRC32 of everything before. Both sums are checked.
+    headers, payload, CRC32 of everything before. Both sums are checked. `broken` is what is wrong with the bytes after
+    the messages that were found; nothing more is fed then.
     """
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_seen", "broken")
 
     def __init__(self) -> None:
+        self.broken: Malformed | None = None
         self._held = b""
+        self._seen: dict[bytes, dict[str, str]] = {}  # the same few headers come again and again
 
     def feed(self, data: bytes) -> list[AwsMessage]:
-        """Every message that is complete now. Raises `Malformed` for what is no message."""
-        data = self._held + data
+        """Every message that is complete now; `broken` is set by what is no message."""
+        data = self._held + data if self._held else data
         found: list[AwsMessage] = []
         at = 0
         while len(data) - at >= 12:
             total, headers, check = _PRELUDE.unpack_from(data, at)
             if total < 16 or headers > total - 16 or total > FRAME_MOST or crc32(data[at : at + 8]) != check:
-                raise Malformed("", "a message of the stream has a broken beginning")
+                self.broken = Malformed("", "a message of the stream has a broken beginning")
+                break
             if len(data) - at < total:
                 break
             message = data[at : at + total]
             if crc32(message[:-4]) != int.from_bytes(message[-4:], "big"):
-                raise Malformed("", "a message of the stream has a wrong checksum")
-            found.append(AwsMessage(_aws_headers(message[12 : 12 + headers]), message[12 + headers : -4]))
+                self.broken = Malformed("", "a message of the stream has a wrong checksum")
+                break
+            try:
+                found.append(AwsMessage(self._headers(message[12 : 12 + headers]), message[12 + headers : -4]))
+            except Malformed as malformed:
+                self.broken = malformed
+                break
             at += total
         self._held = data[at:]
         return found
@@ -173,6 +182,14 @@ class AwsReader:
     def close(self) -> list[AwsMessage]:
         """Nothing: half a message says nothing."""
         return []
+
+    def _headers(self, data: bytes) -> dict[str, str]:
+        known = self._seen.get(data)
+        if known is None:
+            known = _aws_headers(data)
+            if len(self._seen) < 16:
+                self._seen[data] = known
+        return known
 
 
 # Sizes of the header values that are not strings, by type: booleans, byte, short, int, long, timestamp, UUID.

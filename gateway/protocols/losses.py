@@ -9,9 +9,9 @@ from msgspec import UNSET
 
 from gateway.ir.chat import Dropped
 
-# Fields of a client's wire that say nothing a target could miss. `item` is for decoders: how the origin wrote what the
-# IR says in another form, so that it can be written that way again.
-_SILENT: Final = frozenset(("id", "object", "status", "index", "caller", "item"))
+# Fields of a client's wire that say nothing a target could miss. `item` and `wrapper` are for decoders: how the origin
+# wrote what the IR says in another form, so that it can be written that way again.
+_SILENT: Final = frozenset(("id", "object", "status", "index", "caller", "item", "wrapper"))
 
 
 class Losses:

@@ -78,6 +78,15 @@ def compact(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def object_of(arguments: str) -> Any:
+    """The arguments of a call as an object, for wires that have one; text that is no object stands in `input`."""
+    try:
+        value = _DECODE.decode(arguments)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        return {"input": arguments} if arguments.strip() else {}
+    return value if isinstance(value, dict) else {} if value is None else {"input": value}
+
+
 class Fields:
     """One object. `left` are the fields that were not taken."""
 

@@ -15,6 +15,7 @@ from gateway.ir.chat import Seal
 _MARK: Final = "gw1~"
 _BYTES: Final = b'"gw1~'
 
+CALL: Final = "call"  # the id of a seal that belongs to the call after it, on wires that cannot sign calls
 CLAUDE: Final = "claude"
 GEMINI: Final = "gemini"
 OPENAI: Final = "openai"
@@ -22,7 +23,9 @@ OPENAI: Final = "openai"
 
 def wrap(seal: Seal, family: str) -> str:
     """The seal as a value on the wire of `family`."""
-    return seal.value if seal.family == family else f"{_MARK}{seal.family}~{seal.id or ''}~{seal.value}"
+    if seal.family == family and seal.id != CALL:
+        return seal.value
+    return f"{_MARK}{seal.family}~{seal.id or ''}~{seal.value}"
 
 
 def unwrap(value: str, family: str) -> Seal:

@@ -34,7 +34,9 @@ from gateway.ir.chat import (
     Whole,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols.contract import Encoded, Head, Protocol, StreamDecoder, StreamEncoder
+from gateway.protocols.contract import Dialect, Encoded, Head, Protocol, StreamDecoder, StreamEncoder
+from gateway.protocols.losses import merged
+from gateway.protocols.plain import in_words
 from gateway.protocols.reading import Malformed
 
 _HELD_MOST: Final = 1 << 20
@@ -48,6 +50,15 @@ def request_of(protocol: Protocol, head: Head) -> Request:
         raise malformed.refused() from None
 
 
+def encoded(upstream: Protocol, request: Request, dialect: Dialect) -> Encoded:
+    """The body for an upstream, and everything that was lost on the way to it."""
+    if upstream.name == request.origin:
+        return upstream.encode_request(request, dialect)
+    worded, dropped = in_words(request)
+    out = upstream.encode_request(worded, dialect)
+    return msgspec.structs.replace(out, dropped=merged(dropped, out.dropped)) if dropped else out
+
+
 def answer(
     upstream: Protocol, client: Protocol, request: Request, body: bytes, answer_tool: str | None, now: int
 ) -> tuple[Encoded, Usage | None]:
@@ -55,8 +66,10 @@ def answer(
     response = response_of(upstream, body)
     if answer_tool is not None:
         response = untooled(response, answer_tool)
-    if not response.created:
-        response = msgspec.structs.replace(response, created=now)
+    if not response.created or not response.model:
+        response = msgspec.structs.replace(
+            response, created=response.created or now, model=response.model or request.model
+        )
     return client.encode_response(response, request), response.usage
 
 
@@ -86,17 +99,35 @@ def untooled(response: Response, tool: str) -> Response:
 
 
 class Translation:
-    """See `contract.StreamSniffer`. Nothing is given before there is content, so that a fallback stays invisible."""
+    """See `contract.StreamSniffer`. Nothing is given before there is content, so that a fallback stays invisible.
 
-    __slots__ = ("_calls", "_closed", "_decoder", "_encoder", "_held", "_size", "_tool", "content", "failure", "usage")
+    `model` is the name that was asked for, said to the client where the upstream's wire names none.
+    """
 
-    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder, answer_tool: str | None = None) -> None:
+    __slots__ = (
+        "_calls",
+        "_closed",
+        "_decoder",
+        "_encoder",
+        "_held",
+        "_model",
+        "_size",
+        "_tool",
+        "content",
+        "failure",
+        "usage",
+    )
+
+    def __init__(
+        self, decoder: StreamDecoder, encoder: StreamEncoder, answer_tool: str | None = None, model: str = ""
+    ) -> None:
         self.content = False
         self.usage: Usage | None = None
         self.failure: Failure | None = None
         self._decoder = decoder
         self._encoder = encoder
         self._tool = answer_tool
+        self._model = model
         self._calls = False
         self._held: list[bytes] = []
         self._size = 0
@@ -149,6 +180,8 @@ class Translation:
                     break
                 if kind is Counted or (kind is Began and event.usage is not None):  # type: ignore[union-attr]
                     self.usage = event.usage  # type: ignore[union-attr]
+                if kind is Began and not event.model:  # type: ignore[union-attr]
+                    event = msgspec.structs.replace(event, model=self._model)
                 if kind is Ended and event.finish is Finish.MALFORMED_CALL:  # type: ignore[union-attr]
                     message = "the model wrote a tool call that cannot be read"
                     self._break(Failure(kind=Kind.BAD_RESPONSE, message=message))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -17,6 +17,36 @@ class Tls(Protocol):
 
     @property
     def verify(self) -> bool: ...
+
+
+class Place(Protocol):
+    """The settings of a provider that may stand in braces in its base URL."""
+
+    @property
+    def region(self) -> str | None: ...
+
+    @property
+    def project(self) -> str | None: ...
+
+    @property
+    def resource(self) -> str | None: ...
+
+
+PLACES: Final = ("region", "project", "resource")
+
+
+def placed(base_url: str, place: Place, protocol: str) -> str:
+    """The base URL with a provider's settings in their places. Raises ValueError for one that is missing."""
+    base_url = base_url.replace("{protocol}", protocol)
+    if place.region == "global":  # Google's has a host without a region
+        base_url = base_url.replace("{region}-", "")
+    for word in PLACES:
+        if f"{{{word}}}" in base_url:
+            value = getattr(place, word)
+            if not value:
+                raise ValueError(f"the base URL needs `{word}:`")
+            base_url = base_url.replace(f"{{{word}}}", value)
+    return base_url
 
 
 def origin_of(base_url: str, tls: Tls | None, proxy: str | None) -> tuple[Origin, str]:

@@ -13,31 +13,38 @@ from typing import Final
 import msgspec
 
 from gateway.failure import Failed, Failure, Kind
+from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
-from gateway.protocols.contract import Head, Protocol, StreamSniffer
+from gateway.protocols.contract import Protocol, StreamSniffer
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
+from gateway.routing.sending import Job, sending
 from gateway.transport.contract import Request, Response, Send
 
 _BODY_MOST: Final = 64 << 20
 _ERROR_MOST: Final = 256 << 10
 
 
-class Job(msgspec.Struct, frozen=True):
-    """What is to be done: a request whose head was read, in the protocol of its client."""
-
-    protocol: Protocol
-    head: Head
-
-
 class Answer:
     """An upstream's answer past its commit point. `body` is what the client gets first: everything, or a beginning.
 
     For a stream, `more` gives the rest, whole frames at a time, b"" at its end; it raises `Failed(interrupted)` when
-    the stream breaks off. `close` is owed, and idempotent; closing early cancels the upstream.
+    the stream breaks off. `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the
+    translation lost, as far as it is known when the answer begins.
     """
 
-    __slots__ = ("_left", "_response", "_sniffer", "body", "content_type", "lane", "stream", "target", "usage")
+    __slots__ = (
+        "_left",
+        "_response",
+        "_sniffer",
+        "body",
+        "content_type",
+        "dropped",
+        "lane",
+        "stream",
+        "target",
+        "usage",
+    )
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class Answer:
         body: bytes,
         usage: Usage | None,
         content_type: str,
+        dropped: tuple[Dropped, ...],
         left: Callable[[], None],
     ) -> None:
         self.target = target
@@ -55,6 +63,7 @@ class Answer:
         self.body = body
         self.usage = usage
         self.content_type = content_type
+        self.dropped = dropped
         self.stream = sniffer is not None
         self._response = response
         self._sniffer = sniffer
@@ -113,36 +122,33 @@ async def attempt(
     timeouts = target.streamed if head.stream else target.whole
     if seconds is not None and (timeouts.total is None or seconds < timeouts.total):
         timeouts = msgspec.structs.replace(timeouts, total=max(seconds, 0.001))
-    forwarded = job.protocol.encode_forwarded(
-        head, msgspec.json.encode(target.upstream), target.edits, target.ask_usage
-    )
-    request = Request(
-        origin=target.origin,
-        target=target.path,
-        headers=lane.headers,
-        body=forwarded.body,
-        timeouts=timeouts,
-    )
     response: Response | None = None
     try:
+        parcel = sending(job, target)
+        upstream = parcel.protocol
+        path = target.stream_path if head.stream else target.path
+        headers = lane.headers + parcel.headers
+        if lane.signer is not None:
+            headers += await lane.signer.headers("POST", target.origin.authority, path, parcel.body)
+        request = Request(origin=target.origin, target=path, headers=headers, body=parcel.body, timeouts=timeouts)
         started = clock()
         response = await send(request)
         if not 200 <= response.status < 300:
-            raise Failed(await _error(job.protocol, response, wall()))
+            raise Failed(await _error(upstream, response, wall()))
         content_type = response.header("content-type") or "application/json"
-        if not head.stream or not content_type.startswith(job.protocol.content_type):
-            body = await response.read_all(_BODY_MOST)
-            usage = job.protocol.decode_answer(body)
+        if not head.stream or not content_type.startswith(upstream.content_type):
+            read = parcel.whole(await response.read_all(_BODY_MOST), wall())
             if head.stream:
                 raise Failed(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
             left()
-            return Answer(target, lane, None, None, body, usage, content_type, _nothing)
-        sniffer = job.protocol.stream_sniffer(forwarded.strip_usage)
+            content_type = content_type if upstream is job.protocol else "application/json"
+            return Answer(target, lane, None, None, read.body, read.usage, content_type, read.dropped, _nothing)
+        sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(target, lane, response, sniffer, body, None, content_type, left)
+        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left)
     except BaseException:
         if response is not None:
             response.close()

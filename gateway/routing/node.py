@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.failure import Kind
-from gateway.protocols.contract import Edits
+from gateway.protocols.contract import Dialect, Edits
 from gateway.state.breaker import Settings
 from gateway.transport.contract import Origin, Timeouts
 
@@ -28,8 +28,10 @@ class Retries(msgspec.Struct, frozen=True):
 class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     """A leaf. `name` is what people see; `lanes` is the key of its credentials and health in the runtime.
 
-    `model` is the name in router.yaml, `upstream` the provider's id of it. `whole` and `streamed` are the time-outs
-    of the two kinds of request; `first_token` and `total` are seconds, None for no bound.
+    `model` is the name in router.yaml, `upstream` the provider's id of it. `path` and `stream_path` are where whole and
+    streamed answers are asked for. `on_lossy` is what happens where a translation loses something: allow, warn, reject
+    or reroute. `whole` and `streamed` are the time-outs of the two kinds of request; `first_token` and `total` are
+    seconds, None for no bound.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     protocol: str
     origin: Origin
     path: str
+    stream_path: str
     whole: Timeouts
     streamed: Timeouts
     first_token: float | None
@@ -47,7 +50,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     retries: Retries
     breaker: Settings
     edits: Edits
-    ask_usage: bool
+    dialect: Dialect
+    on_lossy: str
     context: int | None
     tags: tuple[str, ...]
 

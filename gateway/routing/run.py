@@ -15,14 +15,16 @@ import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
 from gateway.failure import Cooldown, Failed, Failure, Kind
-from gateway.routing.attempt import Answer, Job, attempt
+from gateway.routing.attempt import Answer, attempt
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
+from gateway.routing.sending import Job
 from gateway.routing.walk import Moment, Skipped, Walk, walk
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.transport.contract import Send
 
 ATTEMPTS_MOST: Final = 12
+LONG: Final = frozenset((Kind.AUTH, Kind.QUOTA, Kind.NOT_FOUND))  # rests that may outlast their cause
 QUOTA_REST: Final = 3600.0  # an exhausted account is not asked again sooner, whatever the hint
 TIMER_SLACK: Final = 0.005  # seconds: a timer may fire a little early, and a breaker is exact
 RETRY_HINT_MOST: Final = 2.0  # a rate limit that ends within this is waited for
@@ -51,16 +53,19 @@ class Trial(msgspec.Struct, frozen=True):
 class Course:
     """The path of one request, written while it runs: for headers, logs and explanations."""
 
-    __slots__ = ("trials", "waits")
+    __slots__ = ("resort", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
+        self.resort: tuple[Target, Lane] | None = None  # resting for long, and all there is where nobody was asked
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
     """The answer of the first target that gives one. `budget`: seconds for everything, None for no bound.
 
+    A wrong key, an empty account and a missing model are mended at the provider, and nobody tells the gateway. So where
+    all targets rest, the first that rests for such a reason is asked all the same: a route is never locked out by them.
     Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named.
     """
     moment = Moment(runtime, tools.random)
@@ -80,6 +85,11 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
         failure = stop.value or failure
     finally:
         steps.close()
+    if not course.trials and course.resort is not None:
+        outcome = await _use(*course.resort, job, moment, tools, course, deadline)
+        if isinstance(outcome, Answer):
+            return outcome
+        failure = outcome
     if failure is None:
         failure = Failure(kind=Kind.NOT_FOUND, message="no target of this route may be tried", sent=False)
     if course.waits and failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED):
@@ -96,7 +106,7 @@ async def _ask(
     target: Target, job: Job, moment: Moment, tools: Tools, course: Course, deadline: float | None
 ) -> Answer | Failure:
     """One target through its credentials; the answer, or the failure that ends its turn."""
-    lanes = moment.runtime.lanes[target.lanes]
+    lanes = moment.runtime.lanes_of(target)
     if len(lanes) > 1:
         cursor = moment.runtime.pools[target.lanes]
         at = cursor.at % len(lanes)
@@ -129,6 +139,8 @@ def _resting(target: Target, closed: tuple[float, Lane] | None, moment: Moment, 
     kind = Kind(word) if word is not None else Kind.OVERLOADED
     until = "the next reload" if wait == UNTIL_RELOAD else f"{wait:.1f}s from now"
     moment.skipped.append(Skipped(target.name, f"cooling down after {kind} until {until}"))
+    if lane is not None and kind in LONG and course.resort is None:
+        course.resort = (target, lane)
     hint = None if wait == UNTIL_RELOAD else wait
     if hint is not None:
         course.waits.append(hint)
@@ -193,11 +205,12 @@ async def _once(
 ) -> Answer | Failure:
     """One send, with its bookkeeping: load, breakers, trials, events."""
     started = tools.clock()
-    if not lane.whole.enter(started):
-        return _taken(target, lane)
-    if not lane.own.enter(started):
-        lane.whole.leave()
-        return _taken(target, lane)
+    if course.resort != (target, lane) or course.trials:
+        if not lane.whole.enter(started):
+            return _taken(target, lane)
+        if not lane.own.enter(started):
+            lane.whole.leave()
+            return _taken(target, lane)
     load = moment.runtime.loads[target.lanes]
     load.count += 1
 

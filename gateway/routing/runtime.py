@@ -5,23 +5,30 @@ An Engine owns one Runtime. It holds the state strongly, which is what keeps it 
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
+from gateway.providers.auth import Signer
+from gateway.routing.node import Target
 from gateway.state.breaker import Breaker
 from gateway.state.pool import Cursor, Load
+
+FILLED_MOST: Final = 4096
 
 
 class Lane(msgspec.Struct, frozen=True):
     """One credential's way to one target: complete request headers, and the two breakers that must agree.
 
     `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
-    name in router.yaml; the secret is only in `headers`.
+    name in router.yaml; the secret is only in `headers`, or known to the `signer`.
     """
 
     credential: str
     headers: tuple[tuple[str, str], ...]
     own: Breaker
     whole: Breaker
+    signer: Signer | None = None
 
     def __repr__(self) -> str:
         return f"Lane({self.credential!r})"
@@ -35,3 +42,18 @@ class Runtime(msgspec.Struct, frozen=True):
     loads: dict[str, Load]
     pools: dict[str, Cursor]
     cursors: dict[str, Cursor]
+    filled: dict[str, tuple[Lane, ...]] = {}
+
+    def lanes_of(self, target: Target) -> tuple[Lane, ...]:
+        """The lanes of a target. Each model that a pattern stands for has a health of its own, which a reload forgets;
+        the `FILLED_MOST` that were asked first are remembered."""
+        lanes = self.lanes[target.lanes]
+        if "*" not in target.lanes:
+            return lanes
+        known = self.filled.get(target.name)
+        if known is None:
+            if len(self.filled) >= FILLED_MOST:
+                return lanes
+            known = tuple(msgspec.structs.replace(lane, own=Breaker()) for lane in lanes)
+            self.filled[target.name] = known
+        return known

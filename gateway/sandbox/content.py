@@ -80,6 +80,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     calls: tuple[Call, ...] = ()
     finish: str = "stop"  # stop | length | tool_calls, or what the script asked for
+    stop: str | None = None  # the stop sequence that ended it
 
     @property
     def tokens(self) -> int:
@@ -114,10 +115,11 @@ def say(ask: Ask, script: Script, choice: int = 0) -> Said:
     finish = "stop"
     if room is not None and len(pieces) > room:
         pieces, finish = pieces[:room], "length"
-    ends = [at for at in ("".join(pieces).find(stop) for stop in ask.stops if stop) if at >= 0]
-    if ends:
-        pieces, finish = tokens_of("".join(pieces)[: min(ends)]), "stop"
-    return Said(reasoning=thought, pieces=pieces, refused=script.refusal, finish=script.finish or finish)
+    ends = [(at, stop) for at, stop in (("".join(pieces).find(stop), stop) for stop in ask.stops if stop) if at >= 0]
+    at, stop = min(ends, default=(None, None))
+    if at is not None:
+        pieces, finish = tokens_of("".join(pieces)[:at]), "stop"
+    return Said(reasoning=thought, pieces=pieces, refused=script.refusal, finish=script.finish or finish, stop=stop)
 
 
 def _text(ask: Ask, choice: int) -> str:

@@ -2,7 +2,7 @@
 
 Time passes only through the `sleep` that it is given, so a test's clock may be virtual. Timeouts are kept as the
 transport keeps them, reckoned from what was slept. It fails with the same `Failed` that the transport raises when a
-real upstream behaves so.
+real upstream behaves so. The host of the origin is the wire (`sandbox://anthropic`); any other host is the first wire.
 """
 
 from __future__ import annotations
@@ -14,24 +14,29 @@ from typing import Final
 from gateway.failure import Failed, Failure, Kind
 from gateway.sandbox.answer import Sandbox
 from gateway.sandbox.plan import End, Pause, Plan
+from gateway.sandbox.wires import FIRST, Wire
 from gateway.transport.contract import Request, Response, Timeouts
 
 _FOR_EVER: Final = 1e9  # thirty years
+_WIRES: Final = {wire.value: wire for wire in Wire}
 
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class LocalUpstream:
-    """A `transport.contract.Send`. One instance is one upstream: it counts the failures of `fail=N`."""
+    """A `transport.contract.Send`. One instance is one upstream of each wire: it counts the failures of `fail=N`."""
 
     def __init__(self, sleep: Sleep) -> None:
         self._sleep = sleep
-        self._sandbox = Sandbox()
+        self._sandboxes: dict[Wire, Sandbox] = {}
 
     async def __call__(self, request: Request) -> Response:
         """Answers by path. Raises `Failed`: `timeout` or `connection`."""
-        header = next((value for name, value in request.headers if name.lower() == "x-sandbox"), None)
-        plan = self._sandbox.answer(request.method, request.target, header, request.body)
+        wire = _WIRES.get(request.origin.host, FIRST)
+        if wire not in self._sandboxes:
+            self._sandboxes[wire] = Sandbox(wire)
+        headers = {name.lower(): value for name, value in request.headers}
+        plan = self._sandboxes[wire].answer(request.method, request.target, headers, request.body)
         waits = _Waits(self._sleep, request.timeouts)
         for step in plan.before:
             if step is End.RESET:

@@ -17,24 +17,22 @@ from typing import Any, Final
 import msgspec
 
 from gateway.sandbox.content import tokens_of
-from gateway.sandbox.openai_errors import JSON, Bad, refused, scripted
+from gateway.sandbox.exchange import Received, failure, refused, script_of, waiting
+from gateway.sandbox.openai_errors import error, headers
 from gateway.sandbox.openai_request import missing, model_of, read_json
-from gateway.sandbox.plan import End, Pause, Plan, Step
-from gateway.sandbox.script import UnknownWord, parse
+from gateway.sandbox.plan import Plan
+from gateway.sandbox.refusal import Bad
 
 _DIMENSIONS: Final = 64
 _INPUTS_MOST: Final = 2048
 
 
-def embeddings(body: bytes, header: str | None) -> Plan:
+def embeddings(received: Received) -> Plan:
     """POST …/embeddings. Of the words of a script, those about time, errors and closing apply."""
     try:
-        request = read_json(body)
+        request = read_json(received.body)
         model = model_of(request)
-        try:
-            script = parse(model, header)
-        except UnknownWord as unknown:
-            raise Bad(str(unknown), "invalid_value", unknown.param) from None
+        script = script_of(model, received)
         inputs = _inputs(request.get("input"))
         size = request.get("dimensions")
         size = _DIMENSIONS if size is None else size
@@ -48,12 +46,10 @@ def embeddings(body: bytes, header: str | None) -> Plan:
                 "encoding_format",
             )
     except Bad as bad:
-        return refused(bad)
-    before: tuple[Step, ...] = (Pause(script.latency),) if script.latency > 0 else ()
-    if script.reset or script.stall:
-        return Plan(status=0, before=(*before, End.RESET if script.reset else End.STALL))
-    if script.status is not None:
-        return msgspec.structs.replace(scripted(script.status, script), before=before)
+        return refused(error, bad, received.digest)
+    failed = failure(error, script, received.digest)
+    if failed is not None:
+        return failed
     data = []
     for index, text in enumerate(inputs):
         vector: Any = vector_of(text, size)
@@ -63,7 +59,7 @@ def embeddings(body: bytes, header: str | None) -> Plan:
     count = sum(len(tokens_of(text)) for text in inputs)
     usage = {"prompt_tokens": count, "total_tokens": count}
     answer = {"object": "list", "data": data, "model": model, "usage": usage}
-    return Plan(status=200, headers=JSON, body=msgspec.json.encode(answer), before=before)
+    return Plan(status=200, headers=headers(received.digest), body=msgspec.json.encode(answer), before=waiting(script))
 
 
 def vector_of(text: str, size: int) -> list[float]:

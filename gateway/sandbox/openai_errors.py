@@ -11,22 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.sandbox.plan import Plan
-from gateway.sandbox.script import Script
-
-JSON: Final = (("content-type", "application/json"),)
-
-
-class Bad(Exception):  # noqa: N818 - it reads as what the request is
-    """A request that is refused, in the words of the wire."""
-
-    def __init__(
-        self, message: str, code: str | None = None, param: str | None = None, *, status: int = 400, allow: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.param = param
-        self.allow = allow  # the methods that a 405 names
+from gateway.sandbox.refusal import JSON, Bad, Headers
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -83,33 +68,29 @@ _BY_CODE: Final = {
 }
 
 
-def body(status: int, message: str | None = None, code: str | None = None, param: str | None = None) -> bytes:
-    """An error body; without a message, the one that goes with the code or the status."""
-    of_status = _BY_STATUS.get(status)
+LATE: Final = Bad(None, "server_error", status=500)
+
+
+def error(bad: Bad, digest: str) -> Plan:
+    """The answer; without a message, the words that go with the code or the status."""
+    return Plan(status=bad.status, headers=headers(digest), body=_body(bad))
+
+
+def headers(digest: str) -> Headers:
+    """Those of every answer; without a digest there was no request to name."""
+    return (*JSON, ("x-request-id", f"req_{digest[:32]}")) if digest else JSON
+
+
+def late() -> bytes:
+    """The error of `error-at`: the status is 200, so the body alone says it."""
+    return _body(LATE)
+
+
+def _body(bad: Bad) -> bytes:
+    of_status = _BY_STATUS.get(bad.status)
     if of_status is None:
-        of_status = _Known("invalid_request_error" if status < 500 else "server_error", f"Status {status}.")
+        of_status = _Known("invalid_request_error" if bad.status < 500 else "server_error", f"Status {bad.status}.")
+    code = of_status.code if bad.code is None and bad.message is None else bad.code
     known = _BY_CODE.get(code or "", of_status)
-    if message is None:
-        message = known.message.format(param=param)
-    return msgspec.json.encode({"error": {"message": message, "type": known.type, "param": param, "code": code}})
-
-
-def refused(bad: Bad) -> Plan:
-    """The answer to a request that is refused."""
-    allow = (("allow", bad.allow),) if bad.allow else ()
-    text = body(bad.status, str(bad), bad.code, bad.param)
-    return Plan(status=bad.status, headers=(*JSON, *allow), body=text)
-
-
-def scripted(status: int, script: Script) -> Plan:
-    """The error that a script asks for."""
-    code = script.code
-    if code is None and status in _BY_STATUS:
-        code = _BY_STATUS[status].code
-    extra = (("retry-after", script.retry_after),) if script.retry_after is not None else ()
-    return Plan(status=status, headers=(*JSON, *extra), body=body(status, code=code, param=script.param))
-
-
-def in_the_middle() -> bytes:
-    """The error of `error-in-200` and `error-at`: the status is 200, so the body alone says it."""
-    return body(500, code="server_error")
+    message = known.message.format(param=bad.param) if bad.message is None else bad.message
+    return msgspec.json.encode({"error": {"message": message, "type": known.type, "param": bad.param, "code": code}})

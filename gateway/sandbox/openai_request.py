@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.sandbox.content import Ask, Tool, tokens_of
-from gateway.sandbox.openai_errors import Bad
+from gateway.sandbox.refusal import Bad
 from gateway.sandbox.script import name_of
 
 _ROLES: Final = ("system", "assistant", "user", "function", "tool", "developer")

@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 TOKENS_MOST: Final = 999_999
+NAMES: Final = ("sandbox", "echo")  # the models that a list of them shows; any other name is one too
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -119,10 +120,10 @@ WORDS: Final[dict[str, Word]] = {
     # what it says
     "tokens": Word("Answers with exactly so many tokens: the echo, cut or filled up with made-up words.", "tokens=100", "tokens", _count),
     "seed": Word("Makes up other words for the same request.", "seed=7", "seed", _count),
-    "reasoning": Word("Thinks so many tokens first (16 without a value), as `reasoning_content`.", "reasoning=20", "reasoning", _count, (("reasoning", 16),)),
+    "reasoning": Word("Thinks so many tokens first (16 without a value), in the way of the wire.", "reasoning=20", "reasoning", _count, (("reasoning", 16),)),
     "tool": Word("Calls this tool, or these, whatever was said; after the results it answers with text.", "tool=get_weather,get_time", "tools", _tools),
-    "refusal": Word("Declines, in the `refusal` of the message.", "refusal", bare=(("refusal", True),)),
-    "finish": Word("Ends with this finish reason.", "finish=content_filter", "finish", _text),
+    "refusal": Word("Declines, in the way of the wire.", "refusal", bare=(("refusal", True),)),
+    "finish": Word("Ends with this finish reason: one of OpenAI's, in the wire's own name for it, or any other as it is.", "finish=content_filter", "finish", _text),
     "cached": Word("Reports so many prompt tokens as cached, at most all of them.", "cached=64", "cached", _count),
     # when it says it
     "latency": Word("Waits before it answers.", "latency=200ms", "latency", _seconds),
@@ -135,9 +136,9 @@ WORDS: Final[dict[str, Word]] = {
     "code": Word("Puts this `code` into the error body.", "code=slow_down", "code", _text),
     "retry-after": Word("Sends this Retry-After header with an error.", "retry-after=2", "retry_after", _text),
     "fail": Word("Only the first so many requests for this model fail, with the faults beside it or else with 500; then all is well.", "fail=2", "fail", _count),
-    "auth": Word("401, as for a wrong key.", "auth", bare=_error(401, "invalid_api_key")),
-    "quota": Word("429, as for an account without money.", "quota", bare=_error(429, "insufficient_quota")),
-    "overloaded": Word("529, as from an overloaded provider; with 503 the body that says so there.", "overloaded=503", "status", _status, _error(529, "overloaded_error"), (("code", "server_is_overloaded"),)),
+    "auth": Word("401, or what the wire has instead, as for a wrong key.", "auth", bare=_error(401, "invalid_api_key")),
+    "quota": Word("429, or what the wire has instead, as for an account without money.", "quota", bare=_error(429, "insufficient_quota")),
+    "overloaded": Word("529, or what the wire has instead, as from an overloaded provider; with 503 the body that says so there.", "overloaded=503", "status", _status, _error(529, "overloaded_error"), (("code", "server_is_overloaded"),)),
     "not-found": Word("404, as for a model that there is not.", "not-found", bare=_error(404, "model_not_found", "model")),
     "context-length": Word("400, as for a prompt that is too long.", "context-length", bare=_error(400, "context_length_exceeded", "messages")),
     "content-filter": Word("400, as for a prompt that a filter stopped.", "content-filter", bare=_error(400, "content_filter", "prompt")),
@@ -153,7 +154,7 @@ WORDS: Final[dict[str, Word]] = {
     "garbage": Word("Answers 200 with what is no JSON.", "garbage", bare=(("garbage", True),)),
     "garbage-at": Word("Sends a frame that is no JSON after so many pieces of a stream, and goes on.", "garbage-at=3", "garbage_at", _count),
     "empty": Word("Answers 200 with nothing.", "empty", bare=(("empty", True),)),
-    "no-done": Word("Ends a stream without [DONE].", "no-done", bare=(("no_done", True),)),
+    "no-done": Word("Ends a stream without [DONE], or what the wire has instead.", "no-done", bare=(("no_done", True),)),
     "no-usage": Word("Never reports usage.", "no-usage", bare=(("no_usage", True),)),
     # bytes that are right, but odd
     "split": Word("Sends its bytes in odd lengths that tear frames and characters.", "split", bare=(("split", True),)),

@@ -22,9 +22,9 @@ import httptools
 import msgspec
 
 from gateway.sandbox.answer import Sandbox
-from gateway.sandbox.openai_errors import JSON, Bad, refused
 from gateway.sandbox.plan import End, Pause, Plan
-from gateway.sandbox.wires import FIRST, Wire
+from gateway.sandbox.refusal import JSON, Bad
+from gateway.sandbox.wires import BASES, FIRST, Wire
 
 JOURNAL_PATH: Final = "/sandbox/journal"
 _JOURNAL_MOST: Final = 1000
@@ -61,14 +61,15 @@ class Upstream:
         self.journal: deque[Entry] = deque(maxlen=journal)
         self.open: set[_Connection] = set()
         self.known: dict[bytes, tuple[Entry, bytes]] = {}
-        self._sandbox = Sandbox(wire)
+        self.sandbox = Sandbox(wire)
+        self._base = BASES[wire]
         self._server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
         """The base URL for a provider."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}/v1"
+        return f"http://{host}:{self.port}{self._base}"
 
     async def start(self, host: str, port: int) -> Upstream:
         """Listens. Raises OSError where the address cannot be had."""
@@ -90,14 +91,16 @@ class Upstream:
         """The plan for a request."""
         if entry.path.partition("?")[0] == JOURNAL_PATH:
             return self._of_journal(entry.method)
-        return self._sandbox.answer(entry.method, entry.path, entry.headers.get("x-sandbox"), entry.body)
+        return self.sandbox.answer(entry.method, entry.path, entry.headers, entry.body)
 
     def _of_journal(self, method: str) -> Plan:
         """GET lists what was received, the oldest first; DELETE forgets it. Neither is itself recorded."""
         if method == "DELETE":
             self.journal.clear()
         elif method != "GET":
-            return refused(Bad(f"Not allowed to {method} on {JOURNAL_PATH}.", status=405, allow="GET, DELETE"))
+            return self.sandbox.refused(
+                Bad(f"Not allowed to {method} on {JOURNAL_PATH}.", status=405, allow="GET, DELETE")
+            )
         requests = [
             {
                 "method": entry.method,
@@ -231,7 +234,7 @@ class _Connection(asyncio.Protocol):
     def _refuse(self, bad: Bad) -> None:
         """Says what is wrong with the connection itself, and ends it."""
         if not self._closing:
-            self._write(_whole(refused(bad), False))
+            self._write(_whole(self._upstream.sandbox.refused(bad), False))
             self._end()
 
     def _end(self) -> None:

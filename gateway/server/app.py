@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from asyncio import CancelledError
 from contextlib import suppress
 from types import SimpleNamespace
@@ -17,20 +18,10 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
-from gateway.protocols import PROTOCOLS
-from gateway.server import operators
+from gateway.protocols.surfaces import FIXED, SHOW, SOCKETS, SURFACES, protocol_of
+from gateway.server import catalogs, operators
 from gateway.server.ingress import handler, request_id
 from gateway.server.serving import Serving
-
-# Client protocol, operation, the paths it is served under.
-ROWS: Final = (
-    (
-        "openai-chat",
-        "chat",
-        ("/v1/chat/completions", "/openai/v1/chat/completions", "/api/v1/chat/completions"),
-    ),
-)
-MODELS: Final = ("/v1/models", "/openai/v1/models", "/api/v1/models")
 
 LINGER: Final = 5.0
 LINGER_MOST: Final = 256 << 20
@@ -64,19 +55,30 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
         config.REQUEST_MAX_SIZE = engine.max_body
 
     serving.on_swap = swapped
-    for protocol, operation, paths in ROWS:
-        handle = handler(serving, PROTOCOLS[protocol], operation)
-        for path in paths:
-            app.add_route(handle, path, methods=["POST"], name=f"{operation}{path.replace('/', '_')}")
-    for path in MODELS:
-        name = path.replace("/", "_")
-        app.add_route(operators.models(serving), path, methods=["GET"], name=f"models{name}")
-        app.add_route(operators.model(serving), f"{path}/<name:path>", methods=["GET"], name=f"model{name}")
+    for surface in SURFACES:
+        handle = handler(serving, surface)
+        for path in surface.paths:
+            app.add_route(handle, path, methods=["POST"], name=_name(surface.operation, path))
+    for path, rows in catalogs.paths().items():
+        app.add_route(catalogs.models(serving, rows), path, methods=["GET"], name=_name("models", path))
+        if rows[0].one is not None:
+            one = catalogs.model(serving, rows)
+            app.add_route(one, f"{path}/<name:path>", methods=["GET"], name=_name("model", path))
+    for path in SOCKETS:
+        app.add_route(catalogs.no_socket(serving), path, methods=["GET"], name=_name("socket", path))
+    for path, value in FIXED.items():
+        app.add_route(catalogs.fixed(serving, value), path, methods=["GET"], name=_name("fixed", path))
+    app.add_route(catalogs.show(serving), SHOW, methods=["POST"], name="show")
     app.add_route(operators.health(serving), "/health", methods=["GET", "HEAD"], name="health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
     app.error_handler.add(Exception, _errors(serving))
     return app
+
+
+def _name(operation: str, path: str) -> str:
+    """A route's name, which Sanic wants to be an identifier."""
+    return re.sub(r"[^a-z0-9]", "_", f"{operation}{path}", flags=re.IGNORECASE)
 
 
 def _errors(serving: Serving) -> object:
@@ -100,7 +102,7 @@ def _errors(serving: Serving) -> object:
             headers.update({str(name).lower(): str(value) for name, value in (error.headers or {}).items()})
         if refusal.status == 401:
             headers["www-authenticate"] = "Bearer"
-        body = PROTOCOLS["openai-chat"].encode_error(refusal, id_)
+        body = protocol_of(request.path).encode_error(refusal, id_)
         response = HTTPResponse(body, status=refusal.status, headers=headers, content_type="application/json")
         if isinstance(error, PayloadTooLarge):
             await _answer_and_linger(request, response)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from random import getrandbits
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeGuard
 
 from sanic import Request
 from sanic.response import HTTPResponse
@@ -21,14 +21,19 @@ from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
 from gateway.events import Finished
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
-from gateway.protocols.contract import Protocol
-from gateway.routing.attempt import Answer, Job
+from gateway.ir.chat import Dropped
+from gateway.protocols.contract import Head, Protocol
+from gateway.protocols.surfaces import Asked, Surface
+from gateway.routing.attempt import Answer
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
+from gateway.routing.sending import Job
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
-Handler: TypeAlias = Callable[[Request], Coroutine[Any, Any, HTTPResponse | None]]
+Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
+
+LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -117,6 +122,8 @@ class Exchange:
         if answer is not None:
             headers["x-gateway-provider"] = answer.target.provider
             headers["x-gateway-model"] = answer.target.name
+            if answer.dropped:
+                headers["x-gateway-lossy"] = lossy(answer.dropped)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
@@ -157,38 +164,60 @@ class Exchange:
                 seconds=tools.clock() - self.started,
                 first_content=self.first_content,
                 usage=answer.usage if answer is not None else None,
+                lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
             )
         )
 
 
-def handler(serving: Serving, protocol: Protocol, operation: str) -> Handler:
-    """The handler of one protocol row."""
+def _warns(answer: Answer | None) -> TypeGuard[Answer]:
+    """Whether a loss is to be logged."""
+    return answer is not None and bool(answer.dropped) and answer.target.on_lossy != "allow"
 
-    async def handle(request: Request) -> HTTPResponse | None:
+
+def lossy(dropped: tuple[Dropped, ...]) -> str:
+    """The value of `x-gateway-lossy`: the fields, as far as a header may hold them."""
+    text = ", ".join(each.field for each in dropped)
+    return "".join(char if " " <= char <= "~" else "?" for char in text[:LOSSY_MOST])
+
+
+def handler(serving: Serving, surface: Surface) -> Handler:
+    """The handler of one surface."""
+
+    async def handle(request: Request, name: str | None = None) -> HTTPResponse | None:
+        what = surface.asked(name, {"alt": request.args.get("alt") or ""} if name is not None else {})
         pin = serving.live.pin()
-        exchange = Exchange(serving, pin.engine, protocol, operation, request_id(request))
+        exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, request_id(request))
         request.ctx.request_id = exchange.id
         try:
-            return await _serve(request, exchange)
+            return await _serve(request, exchange, what)
         finally:
             serving.live.release(pin)
 
     return handle
 
 
-async def _serve(request: Request, exchange: Exchange) -> HTTPResponse | None:
+def job_of(request: Request, protocol: Protocol, head: Head) -> Job:
+    """The request as work, with the client's headers that another provider of the same wire may see."""
+    headers = request.headers
+    sent = tuple((name, str(headers[name])) for name in protocol.forwards if name in headers)
+    return Job(protocol, head, sent)
+
+
+async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse | None:
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
     try:
         exchange.caller = authenticate(request, engine, serving.tools.wall())
-        head = protocol.decode_head(request.body)
+        head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream = head.stream
         exchange.route = route = engine.resolve(head.model, exchange.caller)
+        job = job_of(request, protocol, head)
+        if not all(job.forwards(name) for name in route.protocols):
+            job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
-            writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers)
-        answer = await run(
-            route.node, Job(protocol, head), engine.runtime, serving.tools, exchange.course, route.budget
-        )
+            frames = asked.frames() if asked.frames is not None else None
+            writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
+        answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)

@@ -13,7 +13,7 @@ from typing import Final
 from sanic import Request
 from sanic.response import HTTPResponse
 
-from gateway.protocols.contract import Protocol
+from gateway.protocols.contract import Frames, Protocol
 
 SILENCE: Final = 15.0
 STALLED_READER: Final = 120.0  # a client that takes nothing for so long is gone
@@ -29,6 +29,7 @@ class StreamWriter:
         clock: Callable[[], float],
         headers: Callable[[], dict[str, str]],
         silence: float = SILENCE,
+        frames: Frames | None = None,
     ) -> None:
         self.begun = False
         self._request = request
@@ -36,6 +37,7 @@ class StreamWriter:
         self._clock = clock
         self._headers = headers
         self._silence = silence
+        self._frames = frames
         self._response: HTTPResponse | None = None
         self._pending: asyncio.Task[None] | None = None
         self._sending_since: float | None = None
@@ -54,9 +56,12 @@ class StreamWriter:
         response = self._response
         if response is None:
             raise RuntimeError("the stream was not begun")
+        if self._frames is not None:
+            data = self._frames.feed(data)
         self._sending_since = self._last = self._clock()
         try:
-            await response.send(data)
+            if data:
+                await response.send(data)
         finally:
             self._sending_since = None
             self._last = self._clock()
@@ -66,6 +71,8 @@ class StreamWriter:
         self.cancel()
         await self._settle()
         if self._response is not None:
+            if self._frames is not None:
+                data = self._frames.feed(data) + self._frames.close()
             if data:
                 await self._response.send(data)
             await self._response.send(end_stream=True)
@@ -88,7 +95,7 @@ class StreamWriter:
         self._response = await self._request.respond(
             status=200,
             headers={**headers, "cache-control": "no-cache", "x-accel-buffering": "no"},
-            content_type=f"{self._protocol.content_type}; charset=utf-8",
+            content_type=f"{'application/json' if self._frames else self._protocol.content_type}; charset=utf-8",
         )
 
     def _watch(self) -> None:

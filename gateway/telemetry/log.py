@@ -11,22 +11,27 @@ import msgspec
 
 from gateway.events import Event, Finished, Reloaded, Tripped
 
+_LOSSES_MOST: Final = 1000
 LEVELS: Final = ("debug", "info", "warning", "error")
 
 
 class Log:
-    """Writes lines of at least `level` to `stream`. `wall` is seconds since the epoch."""
+    """Writes lines of at least `level` to `stream`. `wall` is seconds since the epoch.
+
+    What translations lose is a warning once for each route, model and set of fields.
+    """
 
     def __init__(self, level: str, format_: str, wall: Callable[[], float], stream: TextIO | None = None) -> None:
         self._least = LEVELS.index(level)
         self._json = format_ == "json"
         self._wall = wall
+        self._losses: set[tuple[str, str | None, tuple[str, ...]]] = set()
         self._stream = stream if stream is not None else sys.stderr
 
     def __call__(self, event: Event) -> None:
-        """Takes one event in: requests that failed and breakers that opened always, other requests at debug."""
+        """Takes one event in: requests that failed or lost something and opened breakers always, others at debug."""
         if isinstance(event, Finished):
-            bad = event.status >= 500 or event.kind == "interrupted"
+            bad = event.status >= 500 or event.kind == "interrupted" or self._new_loss(event)
             level = "warning" if bad else "debug"
             if LEVELS.index(level) >= self._least:
                 fields: dict[str, Any] = msgspec.structs.asdict(event)
@@ -37,6 +42,16 @@ class Log:
             self.line("warning", "breaker opened", **msgspec.structs.asdict(event))
         elif isinstance(event, Reloaded):
             self.line("debug", "configuration in force", **msgspec.structs.asdict(event))
+
+    def _new_loss(self, event: Finished) -> bool:
+        """Whether a translation lost something that it had not lost before on this route and model."""
+        seen = (event.route, event.model, event.lossy)
+        if not event.lossy or seen in self._losses:
+            return False
+        if len(self._losses) >= _LOSSES_MOST:
+            self._losses.clear()
+        self._losses.add(seen)
+        return True
 
     def line(self, level: str, message: str, **fields: object) -> None:
         """One line. Values are strings, numbers, booleans, None or lists of them."""

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from gateway.failure import Failed, Kind, Refusal, Refused
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Edits
-from gateway.protocols.openai_chat.stream import Sniffer
+from gateway.protocols.openai_chat.sniff import Sniffer
 
 CHAT = PROTOCOLS["openai-chat"]
 NO_EDITS = Edits()
 
 
 def forward(body: bytes, edits: Edits = NO_EDITS, ask_usage: bool = False) -> bytes:
-    return CHAT.encode_forwarded(CHAT.decode_head(body), b'"upstream-id"', edits, ask_usage).body
+    return CHAT.encode_forwarded(CHAT.decode_head(body), "upstream-id", edits, ask_usage).body
 
 
 def test_every_other_value_stays_as_it_was_written() -> None:
@@ -70,7 +70,7 @@ def test_edits_apply_in_order_drop_default_set() -> None:
 )
 def test_usage_is_asked_for_in_streams(options: bytes, expected: object, strip: bool) -> None:
     body = b'{"model":"m","messages":[],"stream":true' + options + b"}"
-    sent = CHAT.encode_forwarded(CHAT.decode_head(body), b'"m"', NO_EDITS, True)
+    sent = CHAT.encode_forwarded(CHAT.decode_head(body), "m", NO_EDITS, True)
     assert json.loads(sent.body)["stream_options"] == expected
     assert sent.strip_usage is strip
 

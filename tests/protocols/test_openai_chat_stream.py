@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from gateway.failure import Kind
-from gateway.protocols.openai_chat.stream import Sniffer
+from gateway.protocols.openai_chat.sniff import Sniffer
 
 
 def frame(**fields: object) -> bytes:

@@ -8,11 +8,12 @@ from random import Random
 from gateway.events import Event
 from gateway.failure import Failed, Failure, Kind
 from gateway.protocols import PROTOCOLS
-from gateway.protocols.contract import Edits
-from gateway.routing.attempt import Answer, Job
+from gateway.protocols.contract import Dialect, Edits
+from gateway.routing.attempt import Answer
 from gateway.routing.node import Node, Retries, Split, Target, targets
 from gateway.routing.run import Course, Tools, run
 from gateway.routing.runtime import Lane, Runtime
+from gateway.routing.sending import Job
 from gateway.state.breaker import Settings
 from gateway.state.pool import Identity, StatePool
 from gateway.transport.contract import Origin, Request, Response, Timeouts
@@ -74,6 +75,7 @@ def target(name: str, provider: str | None = None, **fields: object) -> Target:
         "upstream": name,
         "protocol": "openai-chat",
         "origin": Origin("http", provider, 80),
+        "stream_path": "/v1/chat/completions",
         "path": "/v1/chat/completions",
         "whole": Timeouts(),
         "streamed": Timeouts(),
@@ -82,7 +84,8 @@ def target(name: str, provider: str | None = None, **fields: object) -> Target:
         "retries": Retries(2, 0.2, 5.0),
         "breaker": Settings(failures=3, window=30.0, low=5.0, high=40.0),
         "edits": Edits(),
-        "ask_usage": False,
+        "dialect": Dialect("p", name, frozenset(("no_stream_options",))),
+        "on_lossy": "warn",
         "context": None,
         "tags": (),
         **fields,

@@ -203,6 +203,17 @@ async def test_auth_rests_until_a_reload() -> None:
     assert answered(await bench.ask()) == "a"
 
 
+@pytest.mark.parametrize("reply", [error(401), error(403), error(402), error(404)], ids=["401", "403", "402", "404"])
+async def test_a_route_is_not_locked_out_by_what_is_mended_elsewhere(reply: Reply) -> None:
+    bench = Bench(target("a"))
+    bench.scripts["a"] = [reply, reply, Reply(), Reply()]
+    for _ in range(2):
+        assert isinstance(await bench.ask(), Failure)
+        assert bench.path == ["a"], "there is nobody else to ask"
+    assert answered(await bench.ask()) == "a"
+    assert answered(await bench.ask()) == "a"
+
+
 async def test_a_clients_mistake_is_no_mark_against_a_provider() -> None:
     bench = Bench(target("a"))
     bench.scripts["a"] = [error(400)]

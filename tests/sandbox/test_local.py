@@ -151,3 +151,21 @@ async def test_a_closed_one_says_no_more() -> None:
     assert await response.read()
     response.close()
     assert await response.read() == b""
+
+
+async def test_the_host_names_the_wire() -> None:
+    local = LocalUpstream(Clock().sleep)
+    body = json.dumps(
+        {"model": "sandbox:fail=1", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}
+    ).encode()
+    asked = Request(
+        origin=Origin("sandbox", "anthropic", 0),
+        target="/v1/messages",
+        headers=(("Anthropic-Version", "2023-06-01"),),
+        body=body,
+        timeouts=Timeouts(),
+    )
+    answers = [json.loads(await (await local(asked)).read_all(1 << 20)) for _ in range(2)]
+    assert answers[0]["error"]["type"] == "api_error"
+    assert answers[1]["content"] == [{"type": "text", "text": "You said: x"}]
+    assert (await local(request("sandbox:fail=1"))).status == 500, "each wire counts for itself"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,15 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.sandbox.answer import Sandbox
-from gateway.sandbox.openai_chat import chat
 from gateway.sandbox.plan import End, Pause, Plan
 from gateway.sandbox.script import parse
 
 ASK = [{"role": "user", "content": "one two three"}]
 
 
+def chat(body: bytes, header: str | None = None) -> Plan:
+    headers = {} if header is None else {"x-sandbox": header}
+    return Sandbox().answer("POST", "/v1/chat/completions", headers, body)
+
+
 def plan(model: str = "sandbox", header: str | None = None, **more: Any) -> Plan:
-    return chat(json.dumps({"model": model, "messages": ASK, **more}).encode(), header, {})
+    return chat(json.dumps({"model": model, "messages": ASK, **more}).encode(), header)
 
 
 def whole(answered: Plan) -> Any:
@@ -28,7 +34,7 @@ def whole(answered: Plan) -> Any:
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[]", b"null", b'"x"', b"[" * 100_000, b'{"model":"\\ud800"}'])
 def test_what_is_no_request_is_refused(body: bytes) -> None:
-    answered = chat(body, None, {})
+    answered = chat(body)
     assert answered.status == 400
     assert whole(answered)["error"]["type"] == "invalid_request_error"
 
@@ -65,7 +71,7 @@ def test_no_request_raises(fields: dict[str, Any], good: bool) -> None:
     request = {"model": "sandbox:tokens=3:reasoning=2", "messages": ASK, **fields}
     if good:
         request["messages"] = ASK
-    answered = chat(json.dumps(request).encode(), None, {})
+    answered = chat(json.dumps(request).encode())
     assert answered.status in (200, 400)
     if answered.status == 400:
         assert whole(answered)["error"]["message"]
@@ -148,7 +154,7 @@ def test_failing_first() -> None:
 
     def status(model: str, header: str | None = None, of: Sandbox = sandbox) -> int:
         body = json.dumps({"model": model, "messages": ASK}).encode()
-        answered = of.answer("POST", "/v1/chat/completions", header, body)
+        answered = of.answer("POST", "/v1/chat/completions", {} if header is None else {"x-sandbox": header}, body)
         assert not answered.repeatable
         return answered.status if not answered.before else 0
 
@@ -164,7 +170,7 @@ def test_the_count_of_failures_is_bounded() -> None:
     sandbox = Sandbox()
     for number in range(10_050):
         body = json.dumps({"model": f"m{number}:fail=1", "messages": ASK}).encode()
-        assert sandbox.answer("POST", "/v1/chat/completions", None, body).status == 500
+        assert sandbox.answer("POST", "/v1/chat/completions", {}, body).status == 500
     assert len(sandbox._failed) == 10_000
 
 
@@ -186,7 +192,7 @@ def test_the_count_of_failures_is_bounded() -> None:
     ],
 )
 def test_paths(method: str, target: str, status: int) -> None:
-    answered = Sandbox().answer(method, target, None, b"{}")
+    answered = Sandbox().answer(method, target, {}, b"{}")
     assert answered.status == status
     if status == 405:
         assert dict(answered.headers)["allow"] == ("GET" if target == "/v1/models" else "POST")
@@ -195,16 +201,16 @@ def test_paths(method: str, target: str, status: int) -> None:
 
 
 def test_the_models_are_found_under_their_names() -> None:
-    listed = whole(Sandbox().answer("GET", "/v1/models", None, b""))
+    listed = whole(Sandbox().answer("GET", "/v1/models", {}, b""))
     assert [model["id"] for model in listed["data"]] == ["sandbox", "echo"]
-    found = whole(Sandbox().answer("GET", "/v1/models/vendor/a%20b", None, b""))
+    found = whole(Sandbox().answer("GET", "/v1/models/vendor/a%20b", {}, b""))
     assert found["id"] == "vendor/a b"
     assert parse(found["id"])
 
 
 def test_embeddings() -> None:
     def embed(**body: Any) -> Plan:
-        return Sandbox().answer("POST", "/v1/embeddings", None, json.dumps({"model": "sandbox", **body}).encode())
+        return Sandbox().answer("POST", "/v1/embeddings", {}, json.dumps({"model": "sandbox", **body}).encode())
 
     answer = whole(embed(input=["a b", "c"]))
     assert [(row["index"], len(row["embedding"])) for row in answer["data"]] == [(0, 64), (1, 64)]
@@ -225,3 +231,45 @@ def test_embeddings() -> None:
         {"input": "x", "model": "sandbox:nonsense"},
     ):
         assert embed(**bad).status == 400
+
+
+GOLDEN = Path(__file__).parent / "golden" / "openai-chat"
+NAMES = sorted(path.name.removesuffix(".request.json") for path in GOLDEN.glob("*.request.json"))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if f"{name}-stream" in NAMES and not name.startswith("fault-")]
+)
+def test_a_stream_says_what_the_whole_answer_says(name: str) -> None:
+    whole = json.loads((GOLDEN / f"{name}.json").read_text().partition("\n\n")[2])
+    case = json.loads((GOLDEN / f"{name}-stream.request.json").read_text())
+    frames = (GOLDEN / f"{name}-stream.sse").read_text().partition("\n\n")[2].strip().split("\n\n")
+    assert frames.pop() == "data: [DONE]"
+    chunks = [json.loads(frame.removeprefix("data: ")) for frame in frames]
+    shows_usage = "stream_options" in case["body"] and "usage" in whole
+    if shows_usage:
+        last = chunks.pop()
+        assert last["choices"] == []
+        assert last["usage"] == whole["usage"]
+        assert all(chunk["usage"] is None for chunk in chunks)
+    else:
+        assert not any("usage" in chunk for chunk in chunks)
+    assert len({chunk["id"] for chunk in chunks}) == 1
+    for choice in whole["choices"]:
+        mine = [row for chunk in chunks for row in chunk["choices"] if row["index"] == choice["index"]]
+        message = choice["message"]
+        assert mine[0]["delta"]["role"] == "assistant"
+        assert [row["finish_reason"] for row in mine] == [None] * (len(mine) - 1) + [choice["finish_reason"]]
+        for field in ("content", "refusal", "reasoning_content"):
+            text = "".join(row["delta"].get(field) or "" for row in mine)
+            assert text == (message.get(field) or "")
+        calls: dict[int, dict[str, Any]] = {}
+        for row in mine:
+            for part in row["delta"].get("tool_calls", ()):
+                if "id" in part:
+                    calls[part.pop("index")] = part
+                else:
+                    calls[part["index"]]["function"]["arguments"] += part["function"]["arguments"]
+        assert list(calls.values()) == message.get("tool_calls", [])
+        rows = [row["logprobs"]["content"] for row in mine if row["logprobs"] is not None]
+        assert list(chain.from_iterable(rows)) == ((choice["logprobs"] or {}).get("content") or [])

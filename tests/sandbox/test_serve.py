@@ -14,6 +14,7 @@ import pytest
 
 from gateway.sandbox.script import WORDS
 from gateway.sandbox.serve import Upstream, start
+from gateway.sandbox.wires import Wire
 
 ASK = [{"role": "user", "content": "one two three"}]
 ECHO = "You said: one two three"
@@ -263,3 +264,20 @@ async def test_a_reset_is_a_reset(upstream: Upstream, word: str) -> None:
             while data := await asyncio.wait_for(loop.sock_recv(sock, 1 << 16), 5):
                 received += data
         assert (b"You said" in received) is (word == "cut"), "what was sent before it has arrived"
+
+
+@pytest.mark.parametrize(
+    ("wire", "where"),
+    [(Wire.ANTHROPIC, {"type": "error"}), (Wire.GEMINI, {}), (Wire.OPENAI_RESPONSES, {}), (Wire.OPENAI_CHAT, {})],
+)
+async def test_what_is_wrong_with_the_connection_is_said_in_the_words_of_the_wire(wire: Wire, where: Any) -> None:
+    upstream = await start(wire=wire)
+    answered = await raw(upstream, b"nonsense\r\n\r\n")
+    told = json.loads(answered.partition(b"\r\n\r\n")[2])
+    assert told["error"]["message"].startswith("This is no HTTP request")
+    assert where.items() <= told.items()
+    async with httpx.AsyncClient() as http:
+        refused = await http.put(f"http://127.0.0.1:{upstream.port}/sandbox/journal")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, DELETE")
+    assert where.items() <= refused.json().items()
+    await upstream.close()

@@ -11,6 +11,7 @@ from gateway.config.checks.subject import Subject
 from gateway.config.known import PresetFacts
 from gateway.config.model import Provider
 from gateway.config.read import Path
+from gateway.config.refs import Ref
 from gateway.diagnostics.diagnostic import Diagnostic
 from gateway.diagnostics.suggest import closest
 
@@ -74,6 +75,11 @@ def presets_and_protocols(subject: Subject) -> Iterator[Diagnostic]:
             detail = f"{provider.protocol!r} is not spoken here. Known are: {', '.join(sorted(protocols))}."
             fix = f"did you mean {near!r}?" if near else None
             yield subject.report("unknown-protocol", detail, ("providers", name, "protocol"), suggestion=fix)
+        if provider.auth is not None and provider.auth not in subject.known.auths:
+            near = closest(provider.auth, subject.known.auths)
+            detail = f"{provider.auth!r} is not known. Known are: {', '.join(sorted(subject.known.auths))}."
+            fix = f"did you mean {near!r}?" if near else None
+            yield subject.report("unknown-auth", detail, ("providers", name, "auth"), suggestion=fix)
         if provider.preset is None and name not in presets and provider.protocol is None:
             near = closest(name, presets)
             detail = f"{name!r} is no preset, so it must say which wire it speaks: `protocol: openai-chat`."
@@ -91,6 +97,10 @@ def base_urls(subject: Subject) -> Iterator[Diagnostic]:
                     f"{name!r} needs a `base_url`: what precedes the protocol's own path, such as http://host:8000/v1."
                 )
                 yield subject.report("missing-base-url", detail, ("providers", name), key=True)
+            for word in facts.needs if facts is not None else ():
+                if not getattr(provider, word):
+                    detail = f"The address of {name!r} holds its {word}: add `{word}: …`, or a whole `base_url`."
+                    yield subject.report("missing-setting", detail, ("providers", name), key=True)
             continue
         why = _not_a_base_url(provider.base_url)
         if why is not None:
@@ -131,6 +141,24 @@ def credentials(subject: Subject) -> Iterator[Diagnostic]:
             detail = f"{name!r} answers 401 without one."
             fix = f"add `api_key: {{env: {variable}_API_KEY}}`, or `api_key: none` where a proxy adds it"
             yield subject.report("missing-api-key", detail, ("providers", name), key=True, suggestion=fix)
+
+
+def usable_credentials(subject: Subject) -> Iterator[Diagnostic]:
+    """What signs requests or fetches tokens can be made of the credential that is there."""
+    for name, provider in subject.config.providers.items():
+        facts = _facts(subject, name, provider)
+        scheme = provider.auth or (facts.auth if facts is not None else "")
+        named: list[tuple[Ref | None, Path]] = [
+            (ref, ("providers", name, "api_keys", key)) for key, ref in provider.api_keys.items()
+        ]
+        if not named:
+            place: Path = ("providers", name) if provider.api_key is None else ("providers", name, "api_key")
+            named = [(provider.api_key, place)]
+        for ref, path in named:
+            secret = "" if ref is None or ref.none else subject.secrets.get(ref.key)
+            reason = subject.known.judge(scheme, secret, provider.region) if secret is not None else None
+            if reason is not None:
+                yield subject.report("unusable-credential", reason, path, key=len(path) == 2)
 
 
 def headers(subject: Subject) -> Iterator[Diagnostic]:

@@ -25,7 +25,6 @@ PARTS: Final[Mapping[str, str]] = {
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {
     "limits": "The provider's own limits apply; a 429 goes to the next credential or target.",
-    "on_lossy": "Requests are only forwarded to the wire that they came in on, which loses nothing.",
     "sticky": "`round_robin` with `hold:` changes targets rarely.",
     "price": "Costs are not counted yet.",
     "supports": "Every target is taken to do what it is asked.",

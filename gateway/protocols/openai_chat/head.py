@@ -38,6 +38,6 @@ def _with_usage(fields: dict[str, Any]) -> bool:
 
 def encode_forwarded(head: Head, model: str, edits: Edits, ask_usage: bool) -> Forwarded:
     """The body for the upstream. `model` is the upstream's id."""
-    fields = forward.with_model(head, model, edits)
+    fields = forward.with_model(head.fields, model, edits)
     strip = _with_usage(fields) if ask_usage and head.stream else False
     return Forwarded(forward.body_of(fields), strip)

@@ -8,6 +8,7 @@ What providers differ in is in the dialect's quirks (providers/catalog.py):
 - `reasoning_effort`: every model takes the word; without it only those whose names say that they reason;
 - `cache_control`: marks are taken;
 - `nine_ids`: ids of calls are nine letters and digits;
+- `random_seed`: the seed has Mistral's name;
 - `one_system`: a single system message, at the beginning;
 - `no_strict`, `no_penalties`, …: `no_` and a field that would be answered with an error.
 """
@@ -96,6 +97,8 @@ class _Writer:
                 body.setdefault(name, value)
         else:
             self.losses.extras(request.extras)
+        if "random_seed" in quirks and "seed" in body:
+            body["random_seed"] = body.pop("seed")
         for name in [each for each in body if f"no_{each}" in quirks]:
             self.losses.drop(name, f"{self.dialect.provider} does not take it")
             del body[name]

@@ -26,4 +26,4 @@ def decode_head(body: bytes, model: str | None = None, stream: bool | None = Non
 
 def encode_forwarded(head: Head, model: str, edits: Edits, _ask_usage: bool) -> Forwarded:
     """The body for the upstream. `model` is the upstream's id."""
-    return Forwarded(forward.body_of(forward.with_model(head, model, edits)), False)
+    return Forwarded(forward.body_of(forward.with_model(head.fields, model, edits)), False)

@@ -1,0 +1,89 @@
+"""What each generation of Claude takes, read off its name, wherever it is hosted.
+
+Sources: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking, /effort, /extended-thinking,
+/structured-outputs and /about-claude/models/overview. A name that cannot be read is taken for a current model.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NEW: Final = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d)(?:[-.](\d{1,2})(?!\d))?")
+_OLD: Final = re.compile(r"claude-(?:v)?(\d)(?:[-.](\d))?(?!\d)")
+_CURRENT: Final = (5, 0)
+
+EFFORTS: Final = ("low", "medium", "high")
+EFFORTS_MAX: Final = ("low", "medium", "high", "max")
+EFFORTS_XHIGH: Final = ("low", "medium", "high", "xhigh", "max")
+
+
+def version(model: str) -> tuple[int, int]:
+    """(major, minor) of a model's generation."""
+    match = _NEW.search(model)
+    if match is not None:
+        return int(match[2]), int(match[3] or 0)
+    match = _OLD.search(model)
+    if match is not None:
+        return int(match[1]), int(match[2] or 0)
+    return _CURRENT
+
+
+def family(model: str) -> str:
+    """opus, sonnet, haiku, …; "" where the name does not say it."""
+    return next((word for word in ("opus", "sonnet", "haiku", "fable", "mythos") if word in model), "")
+
+
+def thinks(model: str) -> bool:
+    """Whether the model can think at all: since Claude 3.7."""
+    return version(model) >= (3, 7)
+
+
+def adaptive(model: str) -> bool:
+    """Whether `thinking: {type: adaptive}` is understood: since 4.6."""
+    return version(model) >= (4, 6)
+
+
+def budgets(model: str) -> bool:
+    """Whether `budget_tokens` is still taken: up to 4.6."""
+    return (3, 7) <= version(model) <= (4, 6)
+
+
+def can_stop_thinking(model: str) -> bool:
+    """Whether `thinking: {type: disabled}` is taken. Fable and Mythos always think."""
+    return family(model) not in ("fable", "mythos")
+
+
+def efforts(model: str) -> tuple[str, ...]:
+    """The words that `output_config.effort` takes; none before Opus 4.5."""
+    at, kind = version(model), family(model)
+    if at >= (4, 7):
+        return EFFORTS_XHIGH
+    if at >= (4, 6):
+        return EFFORTS_MAX
+    return EFFORTS if at == (4, 5) and kind == "opus" else ()
+
+
+def samples(model: str) -> bool:
+    """Whether temperature, top_p and top_k are taken: up to 4.6."""
+    return version(model) <= (4, 6)
+
+
+def samples_twice(model: str) -> bool:
+    """Whether temperature and top_p may come together: up to Opus 4."""
+    return version(model) < (4, 1)
+
+
+def structures(model: str) -> bool:
+    """Whether answers follow a JSON schema natively: since 4.5, and Opus 4.1."""
+    return version(model) >= (4, 5) or (version(model) == (4, 1) and family(model) == "opus")
+
+
+def most_output(model: str) -> int:
+    """The bound to send where the client gave none: what every model of the generation can write."""
+    at = version(model)
+    if at < (3, 5):
+        return 4096
+    if at < (3, 7):
+        return 8192
+    return 32000

@@ -1,0 +1,199 @@
+"""Streams, wire → events: https://platform.claude.com/docs/en/build-with-claude/streaming.
+
+The usage of `message_start` and of every `message_delta` is a snapshot; a count that a later one leaves out stays.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from gateway.failure import Failure, Kind
+from gateway.ir.chat import Began, Broke, Cited, Closed, Counted, Ended, Event, Opaque, Opened, Piece, Sealed, Whole
+from gateway.protocols.anthropic.citations import citation_of
+from gateway.protocols.anthropic.errors import failure_of
+from gateway.protocols.anthropic.finishes import finish_of, usage_of
+from gateway.protocols.framing import SseReader
+from gateway.protocols.reading import Malformed, compact
+from gateway.protocols.seals import CLAUDE, unwrap
+
+
+class _Delta(msgspec.Struct):
+    type: str | None = None
+    text: str | None = None
+    partial_json: str | None = None
+    thinking: str | None = None
+    signature: str | None = None
+    citation: Any = None
+    stop_reason: Any = None
+    stop_sequence: Any = None
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    index: int = 0
+    delta: _Delta | None = None
+    content_block: Any = None
+    message: Any = None
+    usage: Any = None
+    error: Any = None
+
+
+_EVENT: Final = msgspec.json.Decoder(_Event)
+_CALL: Final = "tool_call"
+
+
+class Decoder:
+    """See `contract.StreamDecoder`."""
+
+    __slots__ = ("_empty", "_finish", "_kinds", "_reader", "_usage", "ended")
+
+    def __init__(self) -> None:
+        self.ended = False
+        self._reader = SseReader()
+        self._kinds: dict[int, str] = {}  # the open blocks
+        self._empty: set[int] = set()  # calls without arguments so far
+        self._usage: dict[str, Any] = {}
+        self._finish: Ended | None = None
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events of the next bytes."""
+        out: list[Event] = []
+        try:
+            for found in self._reader.feed(data):
+                self._frame(found, out)
+        except Malformed as malformed:
+            out.append(Broke(malformed.failed().failure))
+        return out
+
+    def close(self) -> list[Event]:
+        """The end of the body. A server that gave a stop reason and no `message_stop` is forgiven."""
+        out: list[Event] = []
+        for found in self._reader.close():
+            self._frame(found, out)
+        self.ended = self.ended or self._finish is not None
+        return out
+
+    def _frame(self, data: bytes, out: list[Event]) -> None:
+        try:
+            event = _EVENT.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            message = f"an event of the stream is not one of a message: {error}"
+            out.append(Broke(Failure(kind=Kind.BAD_RESPONSE, message=message)))
+            return
+        delta = event.delta
+        match event.type:
+            case "content_block_delta":
+                if delta is not None:
+                    self._piece(event.index, delta, out)
+            case "content_block_start":
+                self._open(event.index, event.content_block, out)
+            case "content_block_stop":
+                self._close(event.index, out)
+            case "message_start":
+                self._begin(event.message, out)
+            case "message_delta":
+                self._count(event.usage, out)
+                if delta is not None and delta.stop_reason is not None:
+                    sequence = delta.stop_sequence if isinstance(delta.stop_sequence, str) else None
+                    self._finish = Ended(finish_of(delta.stop_reason), 0, sequence)
+                    for block in list(self._kinds):
+                        self._close(block, out)
+                    out.append(self._finish)
+            case "message_stop":
+                self.ended = True
+            case "error":
+                out.append(Broke(failure_of(event.error, None)))
+
+    def _begin(self, message: Any, out: list[Event]) -> None:
+        message = message if isinstance(message, dict) else {}
+        usage = message.get("usage")
+        self._usage.update(usage if isinstance(usage, dict) else {})
+        tier = self._usage.get("service_tier")
+        id_, model = message.get("id"), message.get("model")
+        out.append(
+            Began(
+                id_ if isinstance(id_, str) else "",
+                model if isinstance(model, str) else "",
+                0,
+                usage_of(usage),
+                tier if isinstance(tier, str) else None,
+            )
+        )
+        content = message.get("content")
+        for index, block in enumerate(content if isinstance(content, list) else []):
+            self._open(index, block, out)  # an answer that began before the stream did
+
+    def _count(self, usage: Any, out: list[Event]) -> None:
+        if isinstance(usage, dict):
+            self._usage.update({name: value for name, value in usage.items() if value is not None})
+            counts = usage_of(self._usage)
+            if counts is not None:
+                out.append(Counted(counts))
+
+    def _open(self, index: int, block: Any, out: list[Event]) -> None:
+        block = block if isinstance(block, dict) else {}
+        kind = block.get("type")
+        match kind:
+            case "text":
+                self._kinds[index] = "text"
+                out.append(Opened(index, "text"))
+                if isinstance(block.get("text"), str) and block["text"]:
+                    out.append(Piece(index, block["text"]))
+                cited = block.get("citations")
+                cited = cited if isinstance(cited, list) else []
+                out.extend(Cited(index, citation_of(each)) for each in cited if isinstance(each, dict))
+            case "thinking":
+                self._kinds[index] = "reasoning"
+                out.append(Opened(index, "reasoning"))
+                if isinstance(block.get("thinking"), str) and block["thinking"]:
+                    out.append(Piece(index, block["thinking"]))
+                if isinstance(block.get("signature"), str) and block["signature"]:
+                    out.append(Sealed(index, unwrap(block["signature"], CLAUDE)))
+            case "redacted_thinking":
+                self._kinds[index] = "reasoning"
+                out.append(Opened(index, "reasoning"))
+                if isinstance(block.get("data"), str):
+                    out.append(Sealed(index, None, unwrap(block["data"], CLAUDE)))
+            case "tool_use":
+                self._kinds[index] = _CALL
+                self._empty.add(index)
+                out.append(Opened(index, _CALL, str(block.get("id") or ""), str(block.get("name") or "")))
+                if isinstance(block.get("input"), dict) and block["input"]:
+                    self._empty.discard(index)
+                    out.append(Piece(index, compact(block["input"])))
+            case _:
+                self._kinds[index] = "opaque"
+                out.append(Whole(index, Opaque(str(kind), block)))
+
+    def _piece(self, index: int, delta: _Delta, out: list[Event]) -> None:
+        kind = self._kinds.get(index)
+        if delta.text is not None:
+            if kind is None:
+                self._open(index, {"type": "text"}, out)
+            if delta.text and kind != "opaque":
+                out.append(Piece(index, delta.text))
+        elif delta.partial_json is not None:
+            if kind == _CALL and delta.partial_json:
+                self._empty.discard(index)
+                out.append(Piece(index, delta.partial_json))
+        elif delta.thinking is not None:
+            if kind is None:
+                self._open(index, {"type": "thinking"}, out)
+            if delta.thinking:
+                out.append(Piece(index, delta.thinking))
+        elif delta.signature is not None:
+            if kind == "reasoning" and delta.signature:
+                out.append(Sealed(index, unwrap(delta.signature, CLAUDE)))
+        elif isinstance(delta.citation, dict) and kind == "text":
+            out.append(Cited(index, citation_of(delta.citation)))
+
+    def _close(self, index: int, out: list[Event]) -> None:
+        kind = self._kinds.pop(index, None)
+        if kind is None or kind == "opaque":
+            return
+        if index in self._empty:
+            self._empty.discard(index)
+            out.append(Piece(index, "{}"))
+        out.append(Closed(index))

@@ -1,0 +1,186 @@
+"""Requests, wire → IR: https://ai.google.dev/api/generate-content, in camelCase or snake_case.
+
+The model and whether to stream are in the path, so the head brings them. Fields that only Gemini knows become `extras`
+under their dotted paths (`generationConfig.speechConfig`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from msgspec import UNSET
+
+from gateway.ir.chat import Format, HostedTool, Message, Part, Request, Role, Tool, ToolChoice, ToolResult
+from gateway.protocols.contract import Head
+from gateway.protocols.gemini.parts import content_of, parts_of
+from gateway.protocols.gemini.schemas import from_gemini
+from gateway.protocols.gemini.shapes import (
+    ORIGIN,
+    TOGETHER,
+    Talking,
+    count_of,
+    fields_of,
+    inner_of,
+    list_of,
+    too_deep,
+    under,
+)
+from gateway.protocols.gemini.thinking import thinking_of
+from gateway.protocols.reading import Fields, Malformed, json_of, strings
+
+_MODEL: Final = "model"
+_ROLES: Final = {"user": "user", "function": "user", "tool": "user", "model": _MODEL, "assistant": _MODEL}
+_TIERS: Final = {"standard": "default"}
+
+
+def decode_request(head: Head) -> Request:
+    """The request. Raises `Malformed` naming the field that is wrong."""
+    try:
+        return _request(head)
+    except RecursionError:
+        raise too_deep() from None
+
+
+def _request(head: Head) -> Request:
+    fields = fields_of(json_of(head.body), "")
+    fields.some("model")
+    fields.some("stream")
+    ids = Talking()
+    system = fields.some("systemInstruction")
+    messages = [Message("system", tuple(content_of(system, "systemInstruction", ids)))] if system is not None else []
+    messages += _contents(fields, ids)
+    tools: list[Tool | HostedTool] = []
+    for at, each in enumerate(list_of(fields, "tools")):
+        tools.extend(_tools(each, f"tools[{at}]"))
+    config = inner_of(fields, "toolConfig")
+    extras: dict[str, Any] = {}
+    choice = _choice(config, extras) if config is not None else None
+    given = inner_of(fields, "generationConfig")
+    settings = given if given is not None else Fields({}, "generationConfig")
+    format_ = _format(settings)
+    modalities = settings.left.get("responseModalities")
+    if modalities == ["TEXT"] and "image" not in head.model:
+        settings.some("responseModalities")  # what every model that makes text does anyway
+    tier = fields.maybe_text("serviceTier")
+    thinking = thinking_of(inner_of(settings, "thinkingConfig"))
+    stop = settings.take("stopSequences")
+    request = Request(
+        origin=ORIGIN,
+        model=head.model,
+        messages=tuple(messages),
+        tools=tuple(tools),
+        tool_choice=choice,
+        format=format_,
+        thinking=thinking,
+        max_tokens=count_of(settings, "maxOutputTokens"),
+        temperature=settings.maybe_number("temperature"),
+        top_p=settings.maybe_number("topP"),
+        top_k=count_of(settings, "topK"),
+        stop=stop if stop is UNSET or stop is None else strings(stop, "generationConfig.stopSequences"),
+        seed=count_of(settings, "seed"),
+        presence_penalty=settings.maybe_number("presencePenalty"),
+        frequency_penalty=settings.maybe_number("frequencyPenalty"),
+        logprobs=settings.maybe_flag("responseLogprobs"),
+        top_logprobs=count_of(settings, "logprobs"),
+        n=count_of(settings, "candidateCount"),
+        service_tier=_TIERS.get(tier.lower(), tier) if isinstance(tier, str) else tier,
+        stream=head.stream,
+        stream_usage=True,
+        extras=extras,
+    )
+    extras.update(under("generationConfig", settings.left))
+    extras.update(fields.left)
+    return request
+
+
+def _contents(fields: Fields, ids: Talking) -> list[Message]:
+    value = fields.some("contents")
+    if value is None:
+        raise Malformed("contents", "is missing")
+    values = value if isinstance(value, list) else [value]
+    messages: list[Message] = []
+    for at, each in enumerate(values):
+        messages.extend(_content(each, f"contents[{at}]", ids))
+    return messages
+
+
+def _content(value: Any, at: str, ids: Talking) -> list[Message]:
+    """One turn. Results of functions stand first, in a message of their own."""
+    if isinstance(value, str):
+        return [Message("user", tuple(content_of(value, at, ids)))]
+    fields = fields_of(value, at)
+    word = fields.text("role") or "user"
+    if word not in _ROLES:
+        raise Malformed(f"{at}.role", f"must be 'user' or 'model', not {word!r}")
+    model = _ROLES[word] == _MODEL
+    if model:
+        ids.turn()
+    parts = parts_of(list_of(fields, "parts"), f"{at}.parts", ids)
+    extras = fields.extras()
+    role: Role = "assistant" if model else "user"
+    results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]
+    if not results:
+        return [Message(role, tuple(parts), extras=extras)]
+    others = tuple(part for part in parts if not isinstance(part, ToolResult))
+    if not others:
+        return [Message("tool", tuple(results), extras=extras)]
+    return [Message("tool", tuple(results)), Message(role, others, extras={**(extras or {}), "wrapper": TOGETHER})]
+
+
+def _tools(value: Any, at: str) -> list[Tool | HostedTool]:
+    fields = fields_of(value, at)
+    out: list[Tool | HostedTool] = []
+    for index, each in enumerate(list_of(fields, "functionDeclarations")):
+        out.append(_function(each, f"{at}.functionDeclarations[{index}]"))
+    out.extend(HostedTool(name, {name: each}) for name, each in fields.left.items() if each is not None)
+    return out
+
+
+def _function(value: Any, at: str) -> Tool:
+    fields = fields_of(value, at)
+    older, newer = fields.some("parameters"), fields.some("parametersJsonSchema")
+    return Tool(
+        name=fields.needed("name"),
+        description=fields.text("description"),
+        schema=from_gemini(newer if newer is not None else older),
+        extras=fields.extras(),
+    )
+
+
+def _choice(config: Fields, extras: dict[str, Any]) -> ToolChoice | None:
+    calling = inner_of(config, "functionCallingConfig")
+    extras.update(under("toolConfig", config.left))
+    if calling is None:
+        return None
+    mode = (calling.text("mode") or "AUTO").upper()
+    names = calling.strings("allowedFunctionNames")
+    extras.update(under("toolConfig.functionCallingConfig", calling.left))
+    match mode:
+        case "ANY" if len(names) == 1:
+            return ToolChoice(mode="tool", name=names[0])
+        case "ANY":
+            return ToolChoice(mode="required", allowed=names)
+        case "NONE":
+            return ToolChoice(mode="none")
+        case "VALIDATED" if not names:
+            return ToolChoice(mode="auto", raw={"mode": "VALIDATED"})
+        case "AUTO" | "VALIDATED" | "MODE_UNSPECIFIED":
+            return ToolChoice(mode="auto", allowed=names)
+    raise Malformed(calling.path("mode"), "must be AUTO, ANY, NONE or VALIDATED")
+
+
+def _format(settings: Fields) -> Format | None:
+    """The form of the answer; `text/x.enum` and whatever else is no JSON stays Gemini's own."""
+    mime = settings.left.get("responseMimeType")
+    if mime is not None and mime not in ("application/json", "text/plain"):
+        if not isinstance(mime, str):
+            settings.text("responseMimeType")
+        return None
+    settings.some("responseMimeType")
+    older, newer = settings.some("responseSchema"), settings.some("responseJsonSchema")
+    schema = newer if newer is not None else older
+    if schema is not None:
+        return Format(kind="json_schema", schema=from_gemini(schema))
+    if mime is None:
+        return None
+    return Format(kind="json_object" if mime == "application/json" else "text")

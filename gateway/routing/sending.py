@@ -1,0 +1,130 @@
+"""What is sent to one target, and how its answer is read: forwarded on the same wire, translated onto another.
+
+A request goes out as the client's own bytes where the target speaks the client's wire, unless it carries a seal of
+another family of models (protocols/seals.py), which the target's provider would refuse.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from gateway.failure import Failed, Failure, Kind
+from gateway.ir import chat
+from gateway.ir.usage import Usage
+from gateway.protocols import PROTOCOLS, forward, seals, translate
+from gateway.protocols.contract import Head, Protocol, StreamSniffer
+from gateway.protocols.losses import merged
+from gateway.routing.node import Target
+
+NO_QUIRKS: Final[frozenset[str]] = frozenset()
+
+
+class Job:
+    """What is to be done: a request whose head was read, in the protocol of its client.
+
+    `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
+    whatever number of targets it is translated for.
+    """
+
+    __slots__ = ("_request", "head", "headers", "protocol", "sealed")
+
+    def __init__(self, protocol: Protocol, head: Head, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self.protocol = protocol
+        self.head = head
+        self.headers = headers
+        self.sealed = seals.wrapped(head.body)
+        self._request: chat.Request | None = None
+
+    def forwards(self, protocol: str) -> bool:
+        """Whether a target of this wire gets the client's own bytes."""
+        return protocol == self.protocol.name and not self.sealed
+
+    def request(self) -> chat.Request:
+        """The request in the IR. Raises `Refused` (400)."""
+        if self._request is None:
+            self._request = translate.request_of(self.protocol, self.head)
+        return self._request
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A whole answer in the client's protocol."""
+
+    body: bytes
+    usage: Usage | None
+    dropped: tuple[chat.Dropped, ...] = ()
+
+
+class Forwarding:
+    """The same wire on both sides."""
+
+    __slots__ = ("_strip", "body", "dropped", "headers", "protocol")
+
+    def __init__(self, job: Job, target: Target) -> None:
+        self.protocol = job.protocol
+        ask = "no_stream_options" not in target.dialect.quirks
+        forwarded = job.protocol.encode_forwarded(job.head, target.upstream, target.edits, ask)
+        self.body = forwarded.body
+        self.headers = job.headers
+        self.dropped: tuple[chat.Dropped, ...] = ()
+        self._strip = forwarded.strip_usage
+
+    def whole(self, body: bytes, _now: float) -> Read:
+        """The answer as it is. Raises `Failed`."""
+        return Read(body, self.protocol.decode_answer(body))
+
+    def stream(self, _now: float) -> StreamSniffer:
+        """A watcher of the stream."""
+        return self.protocol.stream_sniffer(self._strip)
+
+
+class Translating:
+    """Two wires."""
+
+    __slots__ = ("_client", "_request", "_tool", "body", "dropped", "headers", "protocol")
+
+    def __init__(self, job: Job, target: Target) -> None:
+        self.protocol = PROTOCOLS[target.protocol]
+        self._client = job.protocol
+        self._request = job.request()
+        encoded = translate.encoded(self.protocol, self._request, target.dialect)
+        self._tool = encoded.answer_tool
+        self.dropped = encoded.dropped
+        self.headers: tuple[tuple[str, str], ...] = ()
+        fields = encoded.body
+        if "model" in fields:
+            fields = forward.with_model(fields, target.upstream, target.edits)
+        else:
+            fields = forward.edited(fields, target.edits)
+        self.body = forward.body_of(fields)
+        if self.dropped and target.on_lossy in ("reject", "reroute"):
+            raise Failed(_lossy(target, self.dropped))
+
+    def whole(self, body: bytes, now: float) -> Read:
+        """The answer on the client's wire. Raises `Failed`."""
+        encoded, usage = translate.answer(self.protocol, self._client, self._request, body, self._tool, int(now))
+        return Read(msgspec.json.encode(encoded.body), usage, merged(self.dropped, encoded.dropped))
+
+    def stream(self, now: float) -> StreamSniffer:
+        """A translator of the stream."""
+        encoder = self._client.stream_encoder(self._request, int(now))
+        return translate.Translation(self.protocol.stream_decoder(), encoder, self._tool, self._request.model)
+
+
+def sending(job: Job, target: Target) -> Forwarding | Translating:
+    """What to send to a target. Raises `Failed` where its `on_lossy` forbids what would be lost."""
+    return Forwarding(job, target) if job.forwards(target.protocol) else Translating(job, target)
+
+
+def _lossy(target: Target, dropped: tuple[chat.Dropped, ...]) -> Failure:
+    """What `on_lossy` makes of a loss: another target may carry it, or the client must leave it out."""
+    reasons = "; ".join(f"{each.field} ({each.why})" for each in dropped)
+    return Failure(
+        kind=Kind.UNSUPPORTED if target.on_lossy == "reroute" else Kind.INVALID_REQUEST,
+        message=f"{target.name} cannot carry this request as it is: {reasons}",
+        status=400,
+        code="lossy_translation",
+        param=dropped[0].field,
+        sent=False,
+    )
