@@ -63,6 +63,7 @@ class Items:
     def read(self, value: Any, at: str) -> None:
         """One item. Raises `Malformed`."""
         fields = Fields(value, at)
+        fields.some(ITEM)  # the gateway's own word: what a client says there would pass unread
         kind = fields.text("type") or ("message" if "role" in fields.left else "item_reference")
         match kind:
             case "message":

@@ -115,6 +115,7 @@ def _logprobs(text: Text) -> list[Any]:
 def parts_of_item(value: Any, at: str) -> list[Part]:
     """What one output item says. Raises `Malformed`."""
     fields = Fields(value, at)
+    fields.some(ITEM)  # the gateway's own word
     kind = fields.text("type") or "message"
     if kind == "message":
         fields.some("role")

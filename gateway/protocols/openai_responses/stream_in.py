@@ -262,8 +262,9 @@ class Decoder:
         """Items that nobody said before, what is still open, the usage and the end."""
         for index, item in enumerate(response.output if isinstance(response.output, list) else ()):
             id_ = item.get("id") if isinstance(item, dict) else None
-            if index not in self._done and id_ not in self._done:
-                self._item_done(index if not isinstance(id_, str) or index in self._known() else id_, item, out)
+            key: _Key = id_ if isinstance(id_, str) and index not in self._known() else index
+            if index not in self._done and key not in self._done:
+                self._item_done(key, item, out)
         out.extend(
             Piece(call.block, "{}") for call in self._calls.values() if not call.said and call.source == "function_call"
         )
@@ -290,7 +291,8 @@ class Decoder:
         if event.output_index is None and isinstance(item.get("id"), str):
             key = item["id"]
         if kind == "response.output_item.added":
-            if item.get("type") in _CALLS and isinstance(item.get("name"), str):
+            kind = item.get("type")
+            if isinstance(kind, str) and kind in _CALLS and isinstance(item.get("name"), str):
                 self._call(key, item, out)
         elif kind == "response.output_item.done":
             self._item_done(key, item, out)
