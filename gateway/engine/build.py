@@ -27,7 +27,7 @@ from gateway.protocols.contract import Dialect, Edits, Protocol
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS, Preset
 from gateway.providers.endpoints import origin_of, placed
-from gateway.providers.hosts import HOSTS
+from gateway.providers.hosts import HOSTS, OWN
 from gateway.providers.signing import SIGNERS
 from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
@@ -232,6 +232,9 @@ class _Builder:
             origin=origin,
             path=path + host.path(protocol, upstream, False, version),
             stream_path=path + host.path(protocol, upstream, True, version),
+            count_path=(
+                path + protocol.counting.endpoint(upstream) if protocol.counting is not None and host is OWN else None
+            ),
             whole=Timeouts(),
             streamed=Timeouts(),
             first_token=None,
