@@ -25,7 +25,7 @@ from gateway.ir.chat import (
     ToolResult,
 )
 from gateway.protocols.contract import Head
-from gateway.protocols.gemini import decode_count_head
+from gateway.protocols.gemini.head import decode_count_head
 from gateway.protocols.reading import Malformed
 from tests.protocols.gemini.kit import CHAT, FLASH, GEMINI, OLD, chat, fields, plain, read, write
 
