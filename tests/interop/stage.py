@@ -53,7 +53,8 @@ def config(upstream: str) -> str:
     lines = ["version: 1", "gateway: {listen: '127.0.0.1:0', workers: 1, auth: open}", "providers:"]
     lines += [f"  {wire}: {{{row[0].format(url=upstream)}, {key}}}" for wire, row in WIRES.items()]
     lines += ["models:"]
-    lines += [f"  over-{wire}: {{provider: {wire}, id: '{row[1]}'}}" for wire, row in WIRES.items()]
+    for use in ("over", "limited", "broken"):  # models whose breakers may open are asked for nothing else
+        lines += [f"  {use}-{wire}: {{provider: {wire}, id: '{row[1]}'}}" for wire, row in WIRES.items()]
     return "\n".join(lines) + "\n"
 
 

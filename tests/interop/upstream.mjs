@@ -7,7 +7,7 @@ import { LLMock } from "@copilotkit/aimock";
 const textOf = ({ content }) =>
   typeof content === "string" ? content : (content ?? []).map((part) => part.text ?? "").join("");
 const said = (request, role) => request.messages.filter((message) => message.role === role).map(textOf);
-const asked = (words) => (request) => said(request, "user").some((text) => text.includes(words));
+const asked = (words) => (request) => said(request, "user").at(-1)?.includes(words);
 const results = (request) => said(request, "tool");
 const tools = (request) => (request.tools ?? []).map((tool) => tool.function.name);
 const usage = { prompt_tokens: 70, completion_tokens: 7, total_tokens: 77 };
@@ -41,18 +41,20 @@ function weather(request) {
 }
 
 const failure = (status, type, message) => ({ error: { type, message, code: type }, status });
+const LONG = "One word, and one more, ".repeat(8) + "the last.";
 const on = (words, response, options = {}) => ({ match: { predicate: asked(words) }, response, ...options });
 
 const mock = new LLMock({ port: Number(process.argv[2] ?? 0), logLevel: "warn" });
 mock.addFixtures([
-  on("secret.txt", readFile),
+  // Agents say more than what they were asked: Claude Code's reminders come after the results of tools.
+  { match: { predicate: (request) => said(request, "user").join("").includes("secret.txt") }, response: readFile },
   on("weather", weather),
   on("Think first", { reasoning: "I count to three.", content: "Three.", usage }),
   on("Say much", { content: "One two three", finishReason: "length", usage }),
   on("Repeat your instructions", (request) => ({ content: said(request, "system").join("|"), usage })),
   on("Too fast", failure(429, "rate_limit_error", "slow down")),
   on("Too wrong", failure(400, "invalid_request_error", "that is no question")),
-  on("Stop in the middle", { content: "This is never said to its end." }, { truncateAfterChunks: 4, latency: 20 }),
+  on("Stop in the middle", { content: LONG }, { truncateAfterChunks: 9, latency: 10, chunkSize: 5 }),
   on("Hello", { content: "Hello from somebody else.", usage }),
   { match: { predicate: () => true }, response: failure(400, "invalid_request_error", "no fixture for this") },
 ]);
