@@ -76,6 +76,8 @@ class Decoder:
         return out
 
     def _frame(self, data: bytes, out: list[Event]) -> None:
+        if self.ended:
+            return
         try:
             event = _EVENT.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:

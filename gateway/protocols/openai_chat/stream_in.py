@@ -118,6 +118,8 @@ class Decoder:
         return out
 
     def _frame(self, data: bytes, out: list[Event]) -> None:
+        if self.ended:
+            return
         if data == b"[DONE]":
             self._finish(out)
             return

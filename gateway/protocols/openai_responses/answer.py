@@ -47,7 +47,8 @@ def hosted(part: Opaque) -> bool:
     raw = part.raw
     if not isinstance(raw, dict):
         return False
-    return raw.get("type") in _HOSTED or (raw.get("type") == "compaction" and "encrypted_content" in raw)
+    kind = raw.get("type")
+    return isinstance(kind, str) and (kind in _HOSTED or (kind == "compaction" and "encrypted_content" in raw))
 
 
 def response_id(id_: str, salt: str) -> str:

@@ -291,8 +291,8 @@ class Decoder:
         if event.output_index is None and isinstance(item.get("id"), str):
             key = item["id"]
         if kind == "response.output_item.added":
-            kind = item.get("type")
-            if isinstance(kind, str) and kind in _CALLS and isinstance(item.get("name"), str):
+            type_ = item.get("type")
+            if isinstance(type_, str) and type_ in _CALLS and isinstance(item.get("name"), str):
                 self._call(key, item, out)
         elif kind == "response.output_item.done":
             self._item_done(key, item, out)
