@@ -116,6 +116,7 @@ class Decoder(FrameDecoder[bytes]):
     def _open(self, index: int, block: Any, out: list[Event]) -> None:
         block = block if isinstance(block, dict) else {}
         kind = block.get("type")
+        self._close(index, out)  # of a server that numbers its blocks oddly
         match kind:
             case "text":
                 self._kinds[index] = "text"
@@ -153,7 +154,7 @@ class Decoder(FrameDecoder[bytes]):
         if delta.text is not None:
             if kind is None:
                 self._open(index, {"type": "text"}, out)
-            if delta.text and kind != "opaque":
+            if delta.text and self._kinds.get(index) == "text":
                 out.append(Piece(index, delta.text))
         elif delta.partial_json is not None:
             if kind == _CALL and delta.partial_json:
@@ -162,7 +163,7 @@ class Decoder(FrameDecoder[bytes]):
         elif delta.thinking is not None:
             if kind is None:
                 self._open(index, {"type": "thinking"}, out)
-            if delta.thinking:
+            if delta.thinking and self._kinds.get(index) == "reasoning":
                 out.append(Piece(index, delta.thinking))
         elif delta.signature is not None:
             if kind == "reasoning" and delta.signature:
