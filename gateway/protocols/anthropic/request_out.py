@@ -191,6 +191,9 @@ class _Writer:
             out["budget_tokens"] = thinking.budget
         if thinking.summary is not None:
             out["display"] = "omitted" if thinking.summary == "" else "summarized"
+        if out["type"] == "enabled" and _loop_without_thought(body["messages"]):
+            self.losses.drop("thinking", "the thinking of the running tool loop did not come back with it")
+            return
         body["thinking"] = {**out, **(thinking.extras or {})}
 
     # Tools and structure.

@@ -9,6 +9,7 @@ import msgspec
 from gateway.ir.chat import (
     Began,
     Cited,
+    Closed,
     Counted,
     Dropped,
     Ended,
@@ -22,12 +23,13 @@ from gateway.ir.chat import (
     Whole,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols import media
+from gateway.protocols import custom_tools, media
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat.finishes import usage_out, word_of
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.response import annotation_of
 from gateway.protocols.seals import GEMINI
+from gateway.protocols.unwrapping import Unwrapper
 
 _JSON: Final = msgspec.json.Encoder()
 _DONE: Final = b"data: [DONE]\n\n"
@@ -35,7 +37,7 @@ _FIELDS: Final = {"text": b"content", "reasoning": b"reasoning_content", "refusa
 
 
 class _Block:
-    __slots__ = ("call", "choice", "head", "kind", "tail", "text")
+    __slots__ = ("call", "choice", "head", "kind", "tail", "text", "unwrapper")
 
     def __init__(self, kind: str, choice: int, head: bytes, tail: bytes, call: int) -> None:
         self.kind = kind
@@ -44,6 +46,7 @@ class _Block:
         self.tail = tail
         self.call = call
         self.text: list[str] = []
+        self.unwrapper: Unwrapper | None = None  # of a custom call that is a function's upstream
 
 
 class Encoder:
@@ -53,6 +56,7 @@ class Encoder:
         "_base",
         "_blocks",
         "_calls",
+        "_custom",
         "_losses",
         "_now",
         "_said",
@@ -69,6 +73,7 @@ class Encoder:
         self._blocks: dict[int, _Block] = {}
         self._calls: dict[int, int] = {}
         self._said: dict[int, int] = {}  # by choice: details of thoughts
+        self._custom = custom_tools.names(request)
         self._started: set[int] = set()
         self._losses = Losses("OpenAI's chat wire")
         self._base = b""
@@ -85,6 +90,10 @@ class Encoder:
             block = self._blocks[event.block]
             if block.kind == "reasoning":
                 block.text.append(event.text)
+            elif block.unwrapper is not None:
+                block.text.append(event.text)
+                text = block.unwrapper.feed(event.text)
+                return b"%b%b%b" % (block.head, _JSON.encode(text), block.tail) if text else b""
             if event.logprobs is None:
                 return b"%b%b%b" % (block.head, _JSON.encode(event.text), block.tail)
         match event:
@@ -95,6 +104,8 @@ class Encoder:
                 )
             case Opened():
                 return self._open(event)
+            case Closed(number):
+                return self._rest(self._blocks[number]) if number in self._blocks else b""
             case Sealed(number, signature, redacted):
                 block = self._blocks[number]
                 text = "".join(block.text)
@@ -133,6 +144,15 @@ class Encoder:
         self._said[choice] = self._said.get(choice, 0) + len(details)
         return self._chunk(choice, {"reasoning_details": details})
 
+    def _rest(self, block: _Block) -> bytes:
+        """The end of a custom call's text: what could only be read with its last quote."""
+        if block.unwrapper is None:
+            return b""
+        whole, said = custom_tools.from_json("".join(block.text)), block.unwrapper.said
+        if len(whole) <= len(said) or not whole.startswith(said):
+            return b""
+        return b"%b%b%b" % (block.head, _JSON.encode(whole[len(said) :]), block.tail)
+
     def _begin(self, event: Began) -> None:
         base: dict[str, Any] = {
             "id": event.id or f"chatcmpl-{self._now}",
@@ -163,9 +183,12 @@ class Encoder:
             return started
         index = self._calls.get(event.choice, 0)
         self._calls[event.choice] = index + 1
-        kind, field_name = ("custom", "input") if event.custom else ("function", "arguments")
+        custom = event.custom or event.name in self._custom
+        kind, field_name = ("custom", "input") if custom else ("function", "arguments")
         opening = head + b'"tool_calls":[{"index":%d,"%b":{"%b":' % (index, kind.encode(), field_name.encode())
         self._blocks[event.block] = _Block("tool_call", event.choice, opening, b"}}]" + end, index)
+        if custom and not event.custom:
+            self._blocks[event.block].unwrapper = Unwrapper()
         call: dict[str, Any] = {
             "index": index,
             "id": event.id,
