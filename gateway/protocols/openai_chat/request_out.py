@@ -248,7 +248,7 @@ class _Writer:
         text = "".join(thought.text for thought in thoughts)
         taken = False
         if "reasoning_details" in quirks:
-            details = [row for at, thought in enumerate(thoughts) for row in details_of(thought, at)]
+            details = details_of(thoughts)
             if details:
                 out["reasoning_details"] = details
             elif text:

@@ -59,6 +59,7 @@ class Encoder:
         "_custom",
         "_losses",
         "_now",
+        "_said",
         "_shows_usage",
         "_started",
         "_tail",
@@ -71,6 +72,7 @@ class Encoder:
         self._usage: Usage | None = None
         self._blocks: dict[int, _Block] = {}
         self._calls: dict[int, int] = {}
+        self._said: dict[int, int] = {}  # by choice: details of thoughts
         self._custom = custom_tools.names(request)
         self._started: set[int] = set()
         self._losses = Losses("OpenAI's chat wire")
@@ -107,8 +109,7 @@ class Encoder:
             case Sealed(number, signature, redacted):
                 block = self._blocks[number]
                 text = "".join(block.text)
-                details = details_of(Reasoning(text=text, signature=signature, redacted=redacted), number)
-                return self._chunk(block.choice, {"reasoning_details": details})
+                return self._details(block.choice, Reasoning(text=text, signature=signature, redacted=redacted))
             case Cited(number, citation):
                 row = annotation_of(citation, "")
                 if row is None:
@@ -137,6 +138,11 @@ class Encoder:
             counts = _JSON.encode(usage_out(self._usage or Usage()))
             usage = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._base, counts)
         return usage + _DONE
+
+    def _details(self, choice: int, thought: Reasoning) -> bytes:
+        details = details_of([thought], self._said.get(choice, 0))
+        self._said[choice] = self._said.get(choice, 0) + len(details)
+        return self._chunk(choice, {"reasoning_details": details})
 
     def _rest(self, block: _Block) -> bytes:
         """The end of a custom call's text: what could only be read with its last quote."""
