@@ -90,11 +90,14 @@ class _Writer:
         self.thinking(body)
         if request.stream:
             body["stream"] = True
-            if request.stream_usage or "no_stream_options" not in quirks:
+            if not self.same and (request.stream_usage or "no_stream_options" not in quirks):
                 body["stream_options"] = {"include_usage": True}
         if self.same:
             for name, value in request.extras.items():
-                body.setdefault(name, value)
+                if name == "item":
+                    body.update(value)
+                else:
+                    body.setdefault(name, value)
         else:
             self.losses.extras(request.extras)
         if "random_seed" in quirks and "seed" in body:

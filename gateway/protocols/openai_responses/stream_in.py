@@ -262,8 +262,9 @@ class Decoder:
         """Items that nobody said before, what is still open, the usage and the end."""
         for index, item in enumerate(response.output if isinstance(response.output, list) else ()):
             id_ = item.get("id") if isinstance(item, dict) else None
+            id_ = id_ if isinstance(id_, str) else None
             if index not in self._done and id_ not in self._done:
-                self._item_done(index if not isinstance(id_, str) or index in self._known() else id_, item, out)
+                self._item_done(index if id_ is None or index in self._known() else id_, item, out)
         out.extend(
             Piece(call.block, "{}") for call in self._calls.values() if not call.said and call.source == "function_call"
         )
