@@ -46,6 +46,8 @@ _ROLES: Final[dict[str, Role]] = {
     "tool": "tool",
     "function": "tool",
 }
+# Fields that the IR says in words of its own; the same wire gets them back as they were.
+_AS_WRITTEN: Final = ("stream_options", "reasoning_effort", "reasoning")
 
 
 def decode_request(head: Head) -> Request:
@@ -53,6 +55,7 @@ def decode_request(head: Head) -> Request:
     fields = Fields(json_of(head.body), "")
     fields.some("model")
     fields.some("stream")
+    item = {name: fields.left[name] for name in _AS_WRITTEN if name in fields.left}
     options = fields.maybe_object("stream_options") or None
     tools = _tools(fields.items("tools")) + _functions(fields.items("functions"))
     most = fields.maybe_whole("max_completion_tokens")
@@ -84,7 +87,7 @@ def decode_request(head: Head) -> Request:
         cache_key=fields.maybe_text("prompt_cache_key"),
         stream=head.stream,
         stream_usage=options is not None and options.get("include_usage") is True,
-        extras={**fields.left, "item": {"stream_options": options}} if options is not None else fields.left,
+        extras={**fields.left, "item": item} if item else fields.left,
     )
 
 

@@ -158,7 +158,7 @@ class _Writer:
     def thinking(self, body: dict[str, Any]) -> None:
         """The effort, as a word or as OpenRouter's object."""
         thinking = self.request.thinking
-        if thinking is None:
+        if thinking is None or self.same:
             return
         quirks = self.dialect.quirks
         if "reasoning_object" in quirks:
@@ -171,12 +171,10 @@ class _Writer:
                 body["reasoning"] = {"enabled": True}
             return
         word = effort.word_of(thinking)
-        if word is None:
-            return
-        said = self.same and thinking.effort is not None
-        if said or reasons(self.dialect.model) or "reasoning_effort" in quirks:
-            body["reasoning_effort"] = word if said else effort.nearest(word, efforts(self.dialect.model))
-        elif not effort.is_off(thinking):
+        if reasons(self.dialect.model) or "reasoning_effort" in quirks:
+            if word is not None:
+                body["reasoning_effort"] = effort.nearest(word, efforts(self.dialect.model))
+        elif not effort.is_off(thinking) and (word is not None or thinking.enabled):
             self.losses.drop("thinking", "this model is not known to take an effort")
 
     def messages(self) -> list[dict[str, Any]]:
@@ -323,6 +321,8 @@ class _Writer:
 
     def media(self, part: Media) -> dict[str, Any] | None:
         """An image, a sound, a file."""
+        if part.citations:
+            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
         url = part.url or (media.to_data_url(part.mime, part.data) if part.data is not None else None)
         if part.kind in ("image", "video") and url is not None:
             inner: dict[str, Any] = {"url": url}
