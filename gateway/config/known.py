@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 
 class PresetFacts(msgspec.Struct, frozen=True):
-    """What checking must know of a preset. `needs` are the settings in braces in its base URL."""
+    """What checking must know of a preset. `needs` are the settings in braces in its base URL, `auth` how its
+    credential is sent, "" as its protocol's usually is."""
 
     protocol: str
     needs_key: bool
     has_base_url: bool
     needs: tuple[str, ...] = ()
+    auth: str = ""
 
 
 class Known(msgspec.Struct, frozen=True):
-    """`strategies` are those that run; `failure_kinds` those that a fallback may name."""
+    """`strategies` are those that run; `failure_kinds` those that a fallback may name.
+
+    `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
+    """
 
     presets: Mapping[str, PresetFacts]
     protocols: frozenset[str]
     auths: frozenset[str]
+    judge: Callable[[str, str, str | None], str | None]
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]

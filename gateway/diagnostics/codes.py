@@ -64,6 +64,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "missing-base-url": ("A provider has no base_url", E_),
     "bad-base-url": ("A base_url cannot be used", E_),
     "missing-setting": ("A provider lacks a setting that its address needs", E_),
+    "unusable-credential": ("A credential cannot be used", E_),
     "unknown-auth": ("Unknown way to send a credential", E_),
     "missing-api-key": ("A provider has no API key", E_),
     "two-credentials": ("A provider has both api_key and api_keys", E_),

@@ -27,7 +27,8 @@ from gateway.protocols.contract import Dialect, Edits, Protocol
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS, Preset
 from gateway.providers.endpoints import origin_of, placed
-from gateway.providers.hosts import HOSTS
+from gateway.providers.hosts import HOSTS, OWN
+from gateway.providers.signing import SIGNERS
 from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
 from gateway.state.breaker import Breaker
@@ -231,6 +232,9 @@ class _Builder:
             origin=origin,
             path=path + host.path(protocol, upstream, False, version),
             stream_path=path + host.path(protocol, upstream, True, version),
+            count_path=(
+                path + protocol.counting.endpoint(upstream) if protocol.counting is not None and host is OWN else None
+            ),
             whole=Timeouts(),
             streamed=Timeouts(),
             first_token=None,
@@ -277,14 +281,15 @@ class _Builder:
     def lane(self, target: Target, name: str, provider: Provider, preset: Preset | None) -> tuple[Lane, ...]:
         fixed = tuple((header.lower(), value) for header, value in provider.headers.items())
         protocol = _protocol(provider, preset)
-        sign = AUTH[provider.auth or (preset.auth if preset is not None else "") or protocol.auth]
+        scheme = provider.auth or (preset.auth if preset is not None else "") or protocol.auth
         sent = _SENT + tuple(pair for pair in protocol.headers if pair[0] not in {name for name, _ in fixed})
         lanes = []
         for credential, secret, mark in self.credentials_of(name, provider):
             own = self.breaker(Identity(name, credential + mark, target.model))
             whole = self.breaker(Identity(name, credential + mark, "*"))
-            signed = sign(secret) if secret else ()
-            lanes.append(Lane(credential, sent + signed + fixed, own, whole))
+            signer = SIGNERS[scheme](secret, provider.region) if scheme in SIGNERS else None
+            signed = AUTH[scheme](secret) if secret and signer is None else ()
+            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer))
         return tuple(lanes)
 
     def credentials_of(self, name: str, provider: Provider) -> tuple[tuple[str, str, str], ...]:

@@ -123,11 +123,17 @@ def fill(node: Node, name: str, star: str) -> Node:
             node,
             name=name,
             upstream=node.upstream.replace("*", star),
-            path=node.path.replace("*", quote(star, safe="")),
-            stream_path=node.stream_path.replace("*", quote(star, safe="")),
+            path=_filled(node.path, star),
+            stream_path=_filled(node.stream_path, star),
+            count_path=_filled(node.count_path, star) if node.count_path is not None else None,
             dialect=msgspec.structs.replace(node.dialect, model=node.dialect.model.replace("*", star)),
         )
     if isinstance(node, Chain):
         return msgspec.structs.replace(node, primary=fill(node.primary, name, star))
     branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node, name, star)) for branch in node.branches)
     return msgspec.structs.replace(node, branches=branches)
+
+
+def _filled(path: str, star: str) -> str:
+    """A path whose upstream id is a pattern, with what the star stands for; a wire may have quoted the star."""
+    return path.replace("%2A", "*").replace("*", quote(star, safe=""))

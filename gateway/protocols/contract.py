@@ -128,6 +128,22 @@ def no_clients(*_: Any) -> Any:
     raise LookupError("no client speaks this wire")
 
 
+class Counting(msgspec.Struct, frozen=True, kw_only=True):
+    """Counting a prompt's tokens without an answer.
+
+    - `endpoint`: upstream id → path below a base URL. `body`: the fields of a request's body, upstream id → what is
+      asked there. `decode`: a 2xx body → tokens. Raises `Malformed`.
+    - `decode_head`: a client's body, the model where the path says it → Head. Raises `Refused`.
+    - `encode`: tokens → the client's answer.
+    """
+
+    endpoint: Callable[[str], str]
+    body: Callable[[dict[str, Any], str], dict[str, Any]]
+    decode: Callable[[bytes], int]
+    decode_head: Callable[[bytes, str | None], Head] = no_clients
+    encode: Callable[[int], bytes] = no_clients
+
+
 class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     """One wire. A client's wire has all of it; one that only providers speak lacks what reads clients.
 
@@ -161,5 +177,6 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     encode_response: Callable[[Response, Request], Encoded] = no_clients
     stream_decoder: Callable[[], StreamDecoder]
     stream_encoder: Callable[[Request, int], StreamEncoder] = no_clients
+    counting: Counting | None = None
     encode_error: Callable[[Refusal, str], bytes] = no_clients
     encode_stream_error: Callable[[Refusal, str], bytes] = no_clients

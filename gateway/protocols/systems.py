@@ -10,6 +10,7 @@ from __future__ import annotations
 from gateway.ir.chat import Message, Part, Text
 from gateway.protocols.losses import Losses
 
+JSON_ONLY = "Answer with one JSON object and nothing else."  # where no field of the wire can ask for it
 _WHY = "a system text in the middle stays in its place, as a user's words in <system-reminder> tags"
 
 
@@ -55,3 +56,8 @@ def _tagged(part: Part) -> Part:
     if not isinstance(part, Text):
         return part
     return Text(f"<system-reminder>\n{part.text}\n</system-reminder>", cache=part.cache, extras=part.extras)
+
+
+def mention_json(messages: tuple[Message, ...]) -> bool:
+    """Whether the prompt asks for JSON in its own words, as OpenAI's `json_object` demands of it."""
+    return any(isinstance(part, Text) and "json" in part.text.lower() for message in messages for part in message.parts)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias
-from urllib.parse import quote
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -32,11 +31,3 @@ AUTH: Final[dict[str, Callable[[str], Headers]]] = {
     "x-goog-api-key": _header("x-goog-api-key"),
     "api-key": _header("api-key"),
 }
-
-# Schemes that put the credential into the query: the parameter's name.
-QUERY: Final[dict[str, str]] = {"query-key": "key"}
-
-
-def with_query(target: str, name: str, secret: str) -> str:
-    """Path and query with one more parameter."""
-    return f"{target}{'&' if '?' in target else '?'}{name}={quote(secret, safe='')}"

@@ -129,7 +129,7 @@ async def attempt(
         path = target.stream_path if head.stream else target.path
         headers = lane.headers + parcel.headers
         if lane.signer is not None:
-            headers += await lane.signer.headers("POST", target.origin.host, path, parcel.body)
+            headers += await lane.signer.headers("POST", target.origin.authority, path, parcel.body)
         request = Request(origin=target.origin, target=path, headers=headers, body=parcel.body, timeouts=timeouts)
         started = clock()
         response = await send(request)

@@ -29,9 +29,9 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     """A leaf. `name` is what people see; `lanes` is the key of its credentials and health in the runtime.
 
     `model` is the name in router.yaml, `upstream` the provider's id of it. `path` and `stream_path` are where whole and
-    streamed answers are asked for. `on_lossy` is what happens where a translation loses something: allow, warn, reject
-    or reroute. `whole` and `streamed` are the time-outs of the two kinds of request; `first_token` and `total` are
-    seconds, None for no bound.
+    streamed answers are asked for, `count_path` where a prompt's tokens are (None: nowhere). `on_lossy` is what happens
+    where a translation loses something: allow, warn, reject or reroute. `whole` and `streamed` are the time-outs of the
+    two kinds of request; `first_token` and `total` are seconds, None for no bound.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     origin: Origin
     path: str
     stream_path: str
+    count_path: str | None
     whole: Timeouts
     streamed: Timeouts
     first_token: float | None

@@ -25,6 +25,7 @@ from gateway.ir.chat import Dropped
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.attempt import Answer
+from gateway.routing.counting import count
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
@@ -189,6 +190,8 @@ def handler(serving: Serving, surface: Surface) -> Handler:
         exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, request_id(request))
         request.ctx.request_id = exchange.id
         try:
+            if what.counts:
+                return await _count(request, exchange, what)
             return await _serve(request, exchange, what)
         finally:
             serving.live.release(pin)
@@ -235,6 +238,30 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if writer is not None:
             writer.cancel()
     return None
+
+
+async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:
+    """The tokens of a prompt. Where no provider counted them the answer says so."""
+    serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
+    exchange.operation = "count_tokens"
+    try:
+        exchange.caller = authenticate(request, engine, serving.tools.wall())
+        if protocol.counting is None:
+            raise LookupError(protocol.name)
+        head = protocol.counting.decode_head(request.body, asked.model)
+        exchange.route = route = engine.resolve(head.model, exchange.caller)
+        job = job_of(request, protocol, head)
+        tokens, target = await count(route.node, job, engine.runtime, serving.tools)
+    except Refused as refused:
+        exchange.finished(refused.refusal.status, kind=refused.refusal.code)
+        return exchange.refuse(refused.refusal)
+    headers = exchange.headers()
+    if target is None:
+        headers["x-gateway-estimated"] = "true"
+    else:
+        headers |= {"x-gateway-provider": target.provider, "x-gateway-model": target.name}
+    exchange.finished(200)
+    return Answered(protocol.counting.encode(tokens), headers=headers, content_type="application/json")
 
 
 async def _fail(exchange: Exchange, failure: Failure, writer: StreamWriter | None) -> HTTPResponse | None:

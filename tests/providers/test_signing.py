@@ -15,7 +15,7 @@ import pytest
 
 from gateway.failure import Failed, Kind
 from gateway.providers import signing
-from gateway.providers.auth import AUTH, QUERY, with_query
+from gateway.providers.auth import AUTH
 from gateway.providers.signing import Bearer, Kept, Keys, MissingExtra, SigV4, authorization, keys_of, signing_key
 
 # The credentials, date and scope of AWS's SigV4 test suite (aws-sig-v4-test-suite).
@@ -382,8 +382,3 @@ def test_the_simple_schemes() -> None:
     assert AUTH["bearer"]("k") == (("authorization", "Bearer k"),)
     for name in ("x-api-key", "x-goog-api-key", "api-key"):
         assert AUTH[name]("k") == ((name, "k"),)
-    assert (
-        with_query("/v1/models/m:generate?alt=sse", QUERY["query-key"], "a&b")
-        == "/v1/models/m:generate?alt=sse&key=a%26b"
-    )
-    assert with_query("/v1", "key", "k") == "/v1?key=k"

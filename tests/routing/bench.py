@@ -75,6 +75,7 @@ def target(name: str, provider: str | None = None, **fields: object) -> Target:
         "upstream": name,
         "protocol": "openai-chat",
         "origin": Origin("http", provider, 80),
+        "count_path": None,
         "stream_path": "/v1/chat/completions",
         "path": "/v1/chat/completions",
         "whole": Timeouts(),

@@ -29,6 +29,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     providers.presets_and_protocols,
     providers.base_urls,
     providers.credentials,
+    providers.usable_credentials,
     providers.headers,
     providers.tls,
     providers.unused,

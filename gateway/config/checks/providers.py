@@ -11,6 +11,7 @@ from gateway.config.checks.subject import Subject
 from gateway.config.known import PresetFacts
 from gateway.config.model import Provider
 from gateway.config.read import Path
+from gateway.config.refs import Ref
 from gateway.diagnostics.diagnostic import Diagnostic
 from gateway.diagnostics.suggest import closest
 
@@ -140,6 +141,24 @@ def credentials(subject: Subject) -> Iterator[Diagnostic]:
             detail = f"{name!r} answers 401 without one."
             fix = f"add `api_key: {{env: {variable}_API_KEY}}`, or `api_key: none` where a proxy adds it"
             yield subject.report("missing-api-key", detail, ("providers", name), key=True, suggestion=fix)
+
+
+def usable_credentials(subject: Subject) -> Iterator[Diagnostic]:
+    """What signs requests or fetches tokens can be made of the credential that is there."""
+    for name, provider in subject.config.providers.items():
+        facts = _facts(subject, name, provider)
+        scheme = provider.auth or (facts.auth if facts is not None else "")
+        named: list[tuple[Ref | None, Path]] = [
+            (ref, ("providers", name, "api_keys", key)) for key, ref in provider.api_keys.items()
+        ]
+        if not named:
+            place: Path = ("providers", name) if provider.api_key is None else ("providers", name, "api_key")
+            named = [(provider.api_key, place)]
+        for ref, path in named:
+            secret = "" if ref is None or ref.none else subject.secrets.get(ref.key)
+            reason = subject.known.judge(scheme, secret, provider.region) if secret is not None else None
+            if reason is not None:
+                yield subject.report("unusable-credential", reason, path, key=len(path) == 2)
 
 
 def headers(subject: Subject) -> Iterator[Diagnostic]:

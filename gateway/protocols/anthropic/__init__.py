@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.protocols.anthropic.counting import COUNTING
 from gateway.protocols.anthropic.errors import decode_error, encode_error, encode_stream_error
 from gateway.protocols.anthropic.head import decode_head, encode_forwarded
 from gateway.protocols.anthropic.request_in import decode_request
@@ -34,6 +35,7 @@ PROTOCOL: Final = Protocol(
     decode_head=decode_head,
     encode_forwarded=encode_forwarded,
     decode_answer=decode_answer,
+    counting=COUNTING,
     decode_error=decode_error,
     stream_sniffer=Sniffer,
     decode_request=decode_request,

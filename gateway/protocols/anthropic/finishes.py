@@ -46,12 +46,15 @@ def usage_of(value: Any) -> Usage | None:
     read, written = count(value.get("cache_read_input_tokens")), count(value.get("cache_creation_input_tokens"))
     parts = value.get("cache_creation")
     hour = count(parts.get("ephemeral_1h_input_tokens")) if isinstance(parts, dict) else 0
+    details = value.get("output_tokens_details")
+    thought = count(details.get("thinking_tokens")) if isinstance(details, dict) else 0
     return Usage(
         input=count(value.get("input_tokens")) + read + written,
         output=count(value.get("output_tokens")),
         cached=read,
         cache_write=written,
         cache_write_1h=hour,
+        reasoning=thought,
     )
 
 

@@ -28,7 +28,6 @@ from gateway.protocols.losses import Losses
 
 ANSWER_TOOL: Final = "structured_answer"
 BUDGET_LEAST: Final = 1024
-_JSON_ONLY: Final = "Answer with one JSON object and nothing else."
 
 
 def encode_request(request: Request, dialect: Dialect) -> Encoded:
@@ -256,11 +255,13 @@ class _Writer:
             return
         if format_.kind == "json_object" or format_.schema is None:
             self.losses.drop("response_format", "json_object is asked for in words")
+            if systems.mention_json(self.request.messages):
+                return
             system = body.get("system")
             if isinstance(system, list):
-                body["system"] = [*system, {"type": "text", "text": _JSON_ONLY}]
+                body["system"] = [*system, {"type": "text", "text": systems.JSON_ONLY}]
             else:
-                body["system"] = f"{system}\n\n{_JSON_ONLY}" if system else _JSON_ONLY
+                body["system"] = f"{system}\n\n{systems.JSON_ONLY}" if system else systems.JSON_ONLY
             return
         schema = format_.schema if self.same else closed(format_.schema)
         if self.same or generations.structures(self.model):

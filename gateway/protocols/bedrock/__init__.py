@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import quote
 
+from gateway.protocols.bedrock.counting import COUNTING
 from gateway.protocols.bedrock.errors import decode_error
 from gateway.protocols.bedrock.request_out import encode_request
 from gateway.protocols.bedrock.response import ORIGIN, decode_response
@@ -24,6 +25,7 @@ PROTOCOL: Final = Protocol(
     name=ORIGIN,
     endpoint=endpoint,
     content_type="application/vnd.amazon.eventstream",
+    counting=COUNTING,
     decode_error=decode_error,
     encode_request=encode_request,
     decode_response=decode_response,

@@ -25,7 +25,6 @@ from gateway.protocols.losses import Losses
 BUDGET_LEAST: Final = 1024
 _EFFORTS: Final = ("low", "medium", "high")
 _EFFORT_BETA: Final = "effort-2025-11-24"
-_JSON_ONLY: Final = "Answer with one JSON object and nothing else."
 _TIERS: Final = {
     "auto": "",
     "standard_only": "default",
@@ -353,8 +352,8 @@ class _Writer:
         self.losses.extras(format_.extras)
         if format_.kind == "json_object" or not isinstance(format_.schema, dict):
             self.losses.drop("response_format", "json_object is asked for in words")
-            if _NO_SYSTEM.search(self.model) is None:
-                system.append({"text": _JSON_ONLY})
+            if _NO_SYSTEM.search(self.model) is None and not systems.mention_json(self.request.messages):
+                system.append({"text": systems.JSON_ONLY})
             return choice
         if models.structures(self.model, self.maker) and formats.enforced(format_.schema):
             self.output["textFormat"] = formats.text_format(format_, closed(format_.schema))

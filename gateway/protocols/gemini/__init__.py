@@ -8,16 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.protocols.contract import Protocol
+from gateway.protocols.gemini.counting import COUNTING
 from gateway.protocols.gemini.errors import decode_error, encode_error, encode_stream_error
 from gateway.protocols.gemini.framing import array_frames
-from gateway.protocols.gemini.head import (
-    count_endpoint,
-    decode_count_head,
-    decode_head,
-    encode_count,
-    encode_forwarded,
-    endpoint,
-)
+from gateway.protocols.gemini.head import decode_head, encode_forwarded, endpoint
 from gateway.protocols.gemini.request_in import decode_request
 from gateway.protocols.gemini.request_out import encode_request
 from gateway.protocols.gemini.response import decode_answer, decode_response, encode_response
@@ -33,6 +27,7 @@ PROTOCOL: Final = Protocol(
     decode_head=decode_head,
     encode_forwarded=encode_forwarded,
     decode_answer=decode_answer,
+    counting=COUNTING,
     decode_error=decode_error,
     stream_sniffer=Sniffer,
     decode_request=decode_request,
@@ -45,4 +40,4 @@ PROTOCOL: Final = Protocol(
     encode_stream_error=encode_stream_error,
 )
 
-__all__ = ["PROTOCOL", "array_frames", "count_endpoint", "decode_count_head", "encode_count"]
+__all__ = ["PROTOCOL", "array_frames"]

@@ -124,6 +124,11 @@ def _result(fields: Fields, ids: Ids) -> ToolResult:
             extras["wrapper"] = key if plain else f"{key} as JSON"
     elif isinstance(response, str):
         content.append(Text(response))
+    elif isinstance(response, dict) and response.keys() == {"name", "content"} and response["name"] == name:
+        held = response["content"]  # how the AI SDK and RubyLLM write it
+        text = _only_text(held)
+        content.append(Text(held if isinstance(held, str) else text if text is not None else compact(held)))
+        extras["wrapper"] = "named" if isinstance(held, str) else f"named as {'JSON' if text is None else 'texts'}"
     elif response is not None:
         content.append(Text(compact(response)))
         extras["wrapper"] = "none"
@@ -134,6 +139,14 @@ def _result(fields: Fields, ids: Ids) -> ToolResult:
     extras.update(under("functionResponse", inner.left))
     extras.update(fields.left)
     return ToolResult(call=call, name=name or None, content=tuple(content), error=error, extras=extras or None)
+
+
+def _only_text(value: Any) -> str | None:
+    """The text of a list that holds one text part and nothing else."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict) and value[0].keys() == {"text"}:
+        text = value[0]["text"]
+        return text if isinstance(text, str) else None
+    return None
 
 
 def _media(fields: Fields, kind: str, thought: bool | None) -> Media:
@@ -200,18 +213,22 @@ def call_out(call: ToolCall, id_: str | None, seal: Seal | None) -> tuple[dict[s
     return out, arguments is not None
 
 
-def response_out(text: str, error: bool | None, wrapper: Any) -> dict[str, Any]:
-    """The object of a result whose text is known: as its wrapper says, else `output` or `error`."""
+def response_out(name: str, text: str, error: bool | None, wrapper: Any) -> dict[str, Any]:
+    """The object of a function's result: as its wrapper says, else `output` or `error`."""
     key, _, form = wrapper.partition(" ") if isinstance(wrapper, str) else ("", "", "")
+    value: Any = text
     if form == "as JSON" or key == "none":
         try:
             value = _DECODE.decode(text.encode("utf-8", "surrogatepass"))
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
             value = text
-        if key == "none":
-            return value if isinstance(value, dict) else {"output": value}
-        return {key: value}
-    return {key or ("error" if error else "output"): text}
+    elif form == "as texts":
+        value = [{"text": text}]
+    if key == "none" and isinstance(value, dict):
+        return value
+    if key == "named":
+        return {"name": name, "content": value}
+    return {key if key not in ("", "none") else "error" if error else "output": value}
 
 
 def inline(mime: str, data: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from gateway.ir.chat import Format, HostedTool, Message, Part, Request, Role, Tool, ToolChoice, ToolResult
+from gateway.ir.chat import Format, HostedTool, Message, Part, Request, Role, Text, Tool, ToolChoice, ToolResult
 from gateway.protocols.contract import Head
 from gateway.protocols.gemini.parts import content_of, parts_of
 from gateway.protocols.gemini.schemas import from_gemini
@@ -116,6 +116,8 @@ def _content(value: Any, at: str, ids: Talking) -> list[Message]:
     if model:
         ids.turn()
     parts = parts_of(list_of(fields, "parts"), f"{at}.parts", ids)
+    if model and len(parts) > 1:  # the end of a stream, as SDKs keep it
+        parts = [part for part in parts if part != Text("")]
     extras = fields.extras()
     role: Role = "assistant" if model else "user"
     results: list[Part] = [part for part in parts if isinstance(part, ToolResult)]

@@ -35,7 +35,7 @@ from gateway.protocols.gemini.schemas import to_json, to_openapi
 from gateway.protocols.gemini.shapes import ORIGIN, TOGETHER, Talking, put_all
 from gateway.protocols.gemini.thinking import generation, signs, thinking_out
 from gateway.protocols.losses import Losses
-from gateway.protocols.seals import CALL, GEMINI
+from gateway.protocols.seals import GEMINI, is_of_call
 
 # https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ): for calls that another model made
 _DUMMY: Final = "skip_thought_signature_validator"
@@ -186,7 +186,7 @@ class _Writer:
                     out.append(text_out("", Seal(GEMINI, seal.value)))
                 seal = found or seal
                 continue
-            if seal is not None and isinstance(part, ToolCall if seal.id == CALL else Text | ToolCall):
+            if seal is not None and isinstance(part, ToolCall if is_of_call(seal) else Text | ToolCall):
                 if part.signature is None:
                     part = msgspec.structs.replace(part, signature=Seal(GEMINI, seal.value))
                 seal = None
@@ -201,7 +201,7 @@ class _Writer:
         if seal is None or seal.family != GEMINI:
             self.losses.drop("reasoning", "thoughts are taken back only with a seal of Gemini's")
             return None
-        if not part.text or seal.id == CALL:
+        if not part.text or is_of_call(seal):
             return seal
         out.append(text_out(part.text, seal, thought=True))
         return None
@@ -324,7 +324,7 @@ class _Writer:
                 parts.extend(self.part(part))
         extras = dict(result.extras or {})
         wrapper = extras.pop("wrapper", None)
-        inner["response"] = response_out("\n".join(texts), result.error, wrapper)
+        inner["response"] = response_out(name, "\n".join(texts), result.error, wrapper)
         if result.cache is not None:
             self.losses.drop("cache_control", "prompts are cached here without marks")
         out: dict[str, Any] = {"functionResponse": inner}

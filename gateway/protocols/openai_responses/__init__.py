@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.protocols.contract import Protocol
+from gateway.protocols.openai_responses.counting import COUNTING
 from gateway.protocols.openai_responses.errors import decode_error, encode_error, encode_stream_error
 from gateway.protocols.openai_responses.head import decode_head, encode_forwarded
 from gateway.protocols.openai_responses.request_in import decode_request
@@ -33,6 +34,7 @@ PROTOCOL: Final = Protocol(
     decode_head=decode_head,
     encode_forwarded=encode_forwarded,
     decode_answer=decode_answer,
+    counting=COUNTING,
     decode_error=decode_error,
     stream_sniffer=Sniffer,
     decode_request=decode_request,

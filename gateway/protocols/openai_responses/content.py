@@ -10,6 +10,7 @@ from typing import Any
 from gateway.ir.chat import Citation, Declined, Media, Opaque, Part, Text
 from gateway.protocols.openai_chat.request_in import file_of, linked
 from gateway.protocols.openai_chat.response import citation_of
+from gateway.protocols.openai_responses.client_tools import ITEM
 from gateway.protocols.reading import Fields, Malformed, kind_of
 
 # What marks an `Opaque` as a part of a message where a whole item could stand too.
@@ -31,6 +32,7 @@ def _part(value: Any, at: str, prefix: str) -> Part:
     if isinstance(value, str):
         return Text(value)
     fields = Fields(value, at)
+    fields.some(ITEM)  # the gateway's own word
     kind = fields.needed("type")
     match kind:
         case "input_text" | "output_text" | "text":

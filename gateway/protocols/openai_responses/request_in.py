@@ -36,6 +36,7 @@ def decode_request(head: Head) -> Request:
     fields = Fields(json_of(head.body), "")
     fields.some("model")
     fields.some("stream")
+    fields.some(ITEM)  # the gateway's own word
     item: Extras = {}
     instructions = fields.text("instructions")
     items = Items()

@@ -2,8 +2,8 @@
 
 Every event has its name, its `sequence_number` and the ids and places of what it belongs to; each item is added,
 filled and done, and the last event holds the whole response. Texts that follow one another are parts of one message.
-Thoughts are shown as summaries, which every client reads. Calls of tools that have another form here than upstream
-(client_tools.py) are held until their arguments are complete.
+Thoughts are shown as summaries, which every client reads. A free text that arrives as JSON is unwrapped as it comes;
+calls of the other tools that have another form here than upstream (client_tools.py) are held until they are complete.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from gateway.ir.chat import (
     Whole,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols import custom_tools
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_responses import client_tools
 from gateway.protocols.openai_responses.answer import (
@@ -48,6 +47,7 @@ from gateway.protocols.openai_responses.answer import (
 )
 from gateway.protocols.openai_responses.content import annotation_of
 from gateway.protocols.openai_responses.request_out import WIRE
+from gateway.protocols.openai_responses.unwrapping import Unwrapper
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _SEQUENCE: Final = b',"sequence_number":'
@@ -73,7 +73,7 @@ class _Block:
 
     __slots__ = (
         "annotations", "call", "custom", "head", "id", "index", "kind", "logprobs", "message", "name", "place",
-        "redacted", "signature", "tail", "text", "tool",
+        "redacted", "signature", "tail", "text", "tool", "unwrapper",
     )  # fmt: skip
 
     def __init__(self, kind: str, id_: str, index: int) -> None:
@@ -92,6 +92,7 @@ class _Block:
         self.call = self.name = ""
         self.custom = False
         self.tool: Tool | None = None
+        self.unwrapper: Unwrapper | None = None
 
 
 class Encoder:
@@ -131,8 +132,8 @@ class Encoder:
                 return b""
             block.text.append(event.text)
             head = block.head
-            if head is None:
-                return self._think(block, event.text) if block.kind == "reasoning" else b""
+            if head is None or block.unwrapper is not None:
+                return self._other(block, head, event.text)
             if event.logprobs is None or block.kind != "text":
                 self._sequence += 1
                 return b"%b%b%b%d}\n\n" % (head, _ENCODE(event.text), block.tail, self._sequence)
@@ -247,7 +248,9 @@ class Encoder:
         block = self._blocks[event.block] = _Block("tool_call", id_, index)
         block.call, block.name, block.tool, block.custom = event.id, event.name, tool, event.custom
         word = {"function_call": b"function_call_arguments", "custom_tool_call": b"custom_tool_call_input"}.get(kind)
-        if word is not None and event.custom == (kind == "custom_tool_call"):
+        if kind == "custom_tool_call" and not event.custom:
+            block.unwrapper = Unwrapper()
+        if word is not None:
             name = b"response.%b.delta" % word
             block.head = b'event: %b\ndata: {"type":"%b","item_id":"%b","output_index":%d,"delta":' % (
                 name, name, id_.encode(), index,
@@ -264,6 +267,17 @@ class Encoder:
             custom=block.custom,
             status=status,
         )
+
+    def _other(self, block: _Block, head: bytes | None, text: str) -> bytes:
+        """A piece that is not written as it is."""
+        if block.unwrapper is None or head is None:
+            return self._think(block, text) if block.kind == "reasoning" else b""
+        text = block.unwrapper.feed(text)
+        return self._piece(head, block, text) if text else b""
+
+    def _piece(self, head: bytes, block: _Block, text: str) -> bytes:
+        self._sequence += 1
+        return b"%b%b%b%d}\n\n" % (head, _ENCODE(text), block.tail, self._sequence)
 
     def _think(self, block: _Block, text: str) -> bytes:
         """The first piece of a thought: its summary begins."""
@@ -338,9 +352,12 @@ class Encoder:
         if item["type"] == "function_call":
             out = self._event("response.function_call_arguments.done", **where, arguments=text, name=item["name"])
         elif item["type"] == "custom_tool_call":
-            given = text if block.custom else custom_tools.from_json(text)
-            if block.head is None:
-                out = self._event("response.custom_tool_call_input.delta", **where, delta=given)
+            said = block.unwrapper.said if block.unwrapper is not None else item["input"]
+            if not item["input"].startswith(said):  # cut short: what was unwrapped is all there is
+                item["input"] = said
+            given = item["input"]
+            if given != said and given.startswith(said) and block.head is not None:
+                out = self._piece(block.head, block, given[len(said) :])
             out += self._event("response.custom_tool_call_input.done", **where, input=given)
         return out + self._done(block.index, item)
 

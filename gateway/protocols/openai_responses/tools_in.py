@@ -16,6 +16,7 @@ def tools_of(values: list[Any], at: str) -> list[Tool | HostedTool]:
     for index, value in enumerate(values):
         here = f"{at}[{index}]"
         fields = Fields(value, here)
+        fields.some(ITEM)  # the gateway's own word
         kind = fields.text("type") or "function"
         if kind == "namespace":
             out.extend(_namespace(fields, here))
@@ -43,6 +44,7 @@ def _tool(fields: Fields, kind: str, value: Any) -> Tool | HostedTool:
 def _function(fields: Fields, kind: str) -> Tool:
     if isinstance(fields.left.get("function"), dict) and "name" not in fields.left:  # the chat wire's form
         fields = Fields(fields.left["function"], fields.path("function"))
+    fields.some(ITEM)
     name = fields.needed("name")
     description = fields.text("description")
     if kind == "custom":

@@ -32,7 +32,7 @@ def tools_of(tools: Iterable[Tool | HostedTool], losses: Losses, *, same: bool) 
         mark = client_tools.mark_of(tool.extras) if same else {}
         if "elsewhere" in mark:
             continue
-        namespace = mark.get("namespace")
+        namespace = mark.get("namespace") if "type" not in mark else None
         if namespace is None:
             out.append(dict(mark) if "type" in mark else _tool(tool, losses, same=same))
             continue

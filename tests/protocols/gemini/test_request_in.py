@@ -26,7 +26,7 @@ from gateway.ir.chat import (
     ToolResult,
 )
 from gateway.protocols.contract import Head
-from gateway.protocols.gemini import decode_count_head
+from gateway.protocols.gemini.head import decode_count_head
 from gateway.protocols.reading import Malformed
 from tests.protocols.gemini.kit import CHAT, FLASH, GEMINI, OLD, chat, fields, plain, read, write
 
@@ -332,3 +332,38 @@ def test_a_chat_client_and_back() -> None:
     )
     again = read(write(request).body)
     assert again.messages == (Message("user", (Text("hi"),)), Message("assistant", (Text("ho"),)))
+
+
+def test_the_empty_text_at_a_streams_end_is_no_part_of_the_conversation() -> None:
+    model = {"role": "model", "parts": [{"text": "a"}, {"text": ""}, {"text": "", "thoughtSignature": "cw=="}]}
+    assert read({"contents": [*HELLO, model]}).messages[1].parts == (
+        Text("a"),
+        Text("", signature=Seal("gemini", "cw==")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("response", "text"),
+    [
+        ({"output": "x"}, "x"),
+        ({"output": {"a": 0}}, '{"a":0}'),
+        ({"result": "x"}, "x"),
+        ({"return_value": [1]}, "[1]"),
+        ({"error": "x"}, "x"),
+        ({"error": {"code": 1}}, '{"code":1}'),
+        ({"a": 1, "b": None}, '{"a":1,"b":null}'),
+        ({"name": "f", "content": "x"}, "x"),
+        ({"name": "f", "content": [{"text": "x"}]}, "x"),
+        ({"name": "f", "content": {"a": 1}}, '{"a":1}'),
+        ({}, "{}"),
+    ],
+)
+def test_results_are_read_as_text_and_go_back_as_they_were(response: Any, text: str) -> None:
+    turn = [
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": response}}]},
+    ]
+    request = read({"contents": [*HELLO, *turn]})
+    result = request.messages[-1].parts[0]
+    assert isinstance(result, ToolResult) and result.content == (Text(text),)
+    assert write(request).body["contents"] == [*HELLO, *turn]

@@ -378,9 +378,31 @@ def test_a_custom_tool_that_was_a_function_upstream() -> None:
         )  # fmt: skip
         deltas = [each["delta"] for each in events if each["type"] == "response.custom_tool_call_input.delta"]
         assert "".join(deltas) == patch
+        assert (len(deltas) > 1) is (size < 1000), "the text does not wait for its end"
         assert short(events)[-2:] == ["custom_tool_call_input.done", "output_item.done"]
         (item,) = events[-1]["response"]["output"]
         assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "apply_patch", patch)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("{}", "{}"),
+        ("", ""),
+        ("plain text", "plain text"),
+        ('{"other":1}', '{"other":1}'),
+        ('{"input":""}', ""),
+        ('{"input":7}', '{"input":7}'),
+        ('{ "input" : "a\\nb" }', "a\nb"),
+        ('{"input":"a\\u00e9"', "a\u00e9"),  # cut short
+        ('{"input":"a","more":1}', "a"),
+    ],
+)
+def test_arguments_of_any_form_end_as_input(given: str, text: str) -> None:
+    for size in (1, 1000):
+        pieces = [Piece(0, given[at : at + size]) for at in range(0, len(given), size)]
+        events = written(Opened(0, "tool_call", "c", "apply_patch"), *pieces, Closed(0), to=request(tools=TOOLS))
+        assert events[-1]["response"]["output"][0]["input"] == events[-3]["input"] == text
 
 
 def test_a_custom_call_of_upstream() -> None:
