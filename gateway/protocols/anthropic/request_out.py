@@ -104,7 +104,7 @@ class _Writer:
                 losses.drop("stop", "stop sequences of white space are not taken")
             if stops or self.same:
                 body["stop_sequences"] = stops
-        if isinstance(request.user, str):
+        if isinstance(request.user, str) or (self.same and request.user is None):
             body["metadata"] = {"user_id": request.user}
         tier = request.service_tier
         if isinstance(tier, str):

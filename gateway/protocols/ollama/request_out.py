@@ -270,6 +270,8 @@ class _Writer:
 
     def media(self, part: Media, texts: list[str], images: list[str]) -> None:
         """An image by its bytes, a document by its text; nothing else can be said."""
+        if part.citations:
+            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
         text = part.text
         if text is None and part.data is not None and part.kind == "document":
             text = media.text_of(media.sniffed(part.mime or media.by_name(part.name), part.data), part.data)

@@ -90,11 +90,14 @@ class _Writer:
         self.thinking(body)
         if request.stream:
             body["stream"] = True
-            if request.stream_usage or "no_stream_options" not in quirks:
+            if not self.same and (request.stream_usage or "no_stream_options" not in quirks):
                 body["stream_options"] = {"include_usage": True}
         if self.same:
             for name, value in request.extras.items():
-                body.setdefault(name, value)
+                if name == "item":
+                    body.update(value)
+                else:
+                    body.setdefault(name, value)
         else:
             self.losses.extras(request.extras)
         if "random_seed" in quirks and "seed" in body:
@@ -155,7 +158,7 @@ class _Writer:
     def thinking(self, body: dict[str, Any]) -> None:
         """The effort, as a word or as OpenRouter's object."""
         thinking = self.request.thinking
-        if thinking is None:
+        if thinking is None or self.same:
             return
         quirks = self.dialect.quirks
         if "reasoning_object" in quirks:
@@ -168,12 +171,10 @@ class _Writer:
                 body["reasoning"] = {"enabled": True}
             return
         word = effort.word_of(thinking)
-        if word is None:
-            return
-        said = self.same and thinking.effort is not None
-        if said or reasons(self.dialect.model) or "reasoning_effort" in quirks:
-            body["reasoning_effort"] = word if said else effort.nearest(word, efforts(self.dialect.model))
-        elif not effort.is_off(thinking):
+        if reasons(self.dialect.model) or "reasoning_effort" in quirks:
+            if word is not None:
+                body["reasoning_effort"] = effort.nearest(word, efforts(self.dialect.model))
+        elif not effort.is_off(thinking) and (word is not None or thinking.enabled):
             self.losses.drop("thinking", "this model is not known to take an effort")
 
     def messages(self) -> list[dict[str, Any]]:
@@ -320,6 +321,8 @@ class _Writer:
 
     def media(self, part: Media) -> dict[str, Any] | None:
         """An image, a sound, a file."""
+        if part.citations:
+            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
         url = part.url or (media.to_data_url(part.mime, part.data) if part.data is not None else None)
         if part.kind in ("image", "video") and url is not None:
             inner: dict[str, Any] = {"url": url}
