@@ -265,7 +265,9 @@ class _Writer:
             return
         schema = format_.schema if self.same else closed(format_.schema)
         if self.same or generations.structures(self.model):
-            body["output_config"] = {"format": {"type": "json_schema", "schema": schema, **(format_.extras or {})}}
+            out = {"type": "json_schema", "schema": schema}
+            self.content.own(format_.extras, out)
+            body["output_config"] = {"format": out}
             return
         name = ANSWER_TOOL
         while any(tool.get("name") == name for tool in tools):
