@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from gateway.ir.chat import (
@@ -50,6 +51,10 @@ class _Writer:
         request = self.request
         messages = systems.in_user_words(request.messages, self.losses) if not self.same else request.messages
         leading, rest = systems.split(messages)
+        if leading and not rest and not self.same:
+            rest = tuple(msgspec.structs.replace(message, role="user") for message in leading)
+            leading = ()
+            self.losses.drop("messages.system", "Claude wants a user's words; the system's became them")
         body: dict[str, Any] = {"model": self.model, "max_tokens": self.most(), "messages": self.content.turns(rest)}
         system = self.content.system(leading)
         if system:
