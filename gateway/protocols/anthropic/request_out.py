@@ -43,7 +43,7 @@ class _Writer:
         self.quirks = dialect.quirks
         self.losses = Losses("Anthropic's wire")
         self.same = request.origin == ORIGIN
-        self.content = Content(self.losses, self.same)
+        self.content = Content(self.losses, self.same, generations.signs(self.model))
         self.answer_tool: str | None = None
 
     def write(self) -> Encoded:
