@@ -24,6 +24,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: Any = None
     error: Any = None
+    x_groq: Any = None
 
 
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
@@ -31,7 +32,7 @@ _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 
 def _bears_content(chunk: _Chunk) -> bool:
     for choice in chunk.choices or ():
-        if choice.finish_reason is not None or choice.text:
+        if choice.finish_reason or choice.text:
             return True
         for name, value in (choice.delta or {}).items():
             if name != "role" and bytes(value) not in _EMPTY:
@@ -60,7 +61,7 @@ class Sniffer(Base):
             return False
         if not self._finished:
             at = data.rfind(b'"finish_reason"')
-            self._finished = at >= 0 and not data[at + 15 : at + 24].lstrip(b" \t:").startswith(b"null")
+            self._finished = at >= 0 and not data[at + 15 : at + 24].lstrip(b" \t:").startswith((b"null", b'""'))
         return True
 
     def _examine(self, frame: bytes) -> bool:
@@ -80,12 +81,15 @@ class Sniffer(Base):
         if chunk.error is not None:
             self._broke(failure_of(chunk.error, None))
             return False
-        usage = usage_of(chunk.usage)
+        told = chunk.usage
+        if told is None and isinstance(chunk.x_groq, dict):
+            told = chunk.x_groq.get("usage")
+        usage = usage_of(told)
         if usage is not None:
             self.usage = usage
         if _bears_content(chunk):
             self.content = True
         for choice in chunk.choices or ():
-            if choice.finish_reason is not None:
+            if choice.finish_reason:
                 self._finished = True
         return not (self._strip and usage is not None and not chunk.choices)
