@@ -1,4 +1,8 @@
-"""Streams, events → wire: chunks with a role first, one finish per choice, usage in a chunk without choices, [DONE]."""
+"""Streams, events → wire: chunks with a role first, one finish per choice, usage in a chunk without choices, [DONE].
+
+A free text that arrives as JSON (custom_tools.py) is unwrapped as it comes; what is left is written when the call is
+closed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import msgspec
 from gateway.ir.chat import (
     Began,
     Cited,
+    Closed,
     Counted,
     Dropped,
     Ended,
@@ -23,11 +28,13 @@ from gateway.ir.chat import (
 )
 from gateway.ir.usage import Usage
 from gateway.protocols import media
+from gateway.protocols.custom_tools import from_json, names
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat.finishes import usage_out, word_of
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.response import annotation_of
 from gateway.protocols.seals import GEMINI
+from gateway.protocols.unwrapping import Unwrapper
 
 _JSON: Final = msgspec.json.Encoder()
 _DONE: Final = b"data: [DONE]\n\n"
@@ -35,7 +42,7 @@ _FIELDS: Final = {"text": b"content", "reasoning": b"reasoning_content", "refusa
 
 
 class _Block:
-    __slots__ = ("call", "choice", "head", "kind", "tail", "text")
+    __slots__ = ("call", "choice", "head", "kind", "tail", "text", "unwrapper")
 
     def __init__(self, kind: str, choice: int, head: bytes, tail: bytes, call: int) -> None:
         self.kind = kind
@@ -44,18 +51,31 @@ class _Block:
         self.tail = tail
         self.call = call
         self.text: list[str] = []
+        self.unwrapper: Unwrapper | None = None
 
 
 class Encoder:
     """See `contract.StreamEncoder`."""
 
-    __slots__ = ("_base", "_blocks", "_calls", "_losses", "_now", "_shows_usage", "_started", "_tail", "_usage")
+    __slots__ = (
+        "_base",
+        "_blocks",
+        "_calls",
+        "_custom",
+        "_losses",
+        "_now",
+        "_shows_usage",
+        "_started",
+        "_tail",
+        "_usage",
+    )
 
     def __init__(self, request: Request, now: int) -> None:
         self._now = now
         self._shows_usage = request.stream_usage
         self._usage: Usage | None = None
         self._blocks: dict[int, _Block] = {}
+        self._custom = names(request)
         self._calls: dict[int, int] = {}
         self._started: set[int] = set()
         self._losses = Losses("OpenAI's chat wire")
@@ -73,6 +93,9 @@ class Encoder:
             block = self._blocks[event.block]
             if block.kind == "reasoning":
                 block.text.append(event.text)
+            if block.unwrapper is not None:
+                block.text.append(event.text)
+                return self._said(block, block.unwrapper.feed(event.text))
             if event.logprobs is None:
                 return b"%b%b%b" % (block.head, _JSON.encode(event.text), block.tail)
         match event:
@@ -85,6 +108,9 @@ class Encoder:
                 return self._open(event)
             case Sealed(number, signature, redacted):
                 block = self._blocks[number]
+                if block.kind != "reasoning":
+                    self._losses.drop("text.signature", "text is not signed here")
+                    return b""
                 text = "".join(block.text)
                 details = details_of(Reasoning(text=text, signature=signature, redacted=redacted), number)
                 return self._chunk(block.choice, {"reasoning_details": details})
@@ -101,6 +127,8 @@ class Encoder:
                 )
             case Whole(_, part, _):
                 self._losses.drop(getattr(part, "what", "media"), "only the provider's own wire knows it")
+            case Closed(number):
+                return self._close(self._blocks.get(number))
             case Ended(finish, choice):
                 return self._start(choice) + self._chunk(choice, {}, finish=word_of(finish))
             case Counted(usage):
@@ -147,9 +175,12 @@ class Encoder:
             return started
         index = self._calls.get(event.choice, 0)
         self._calls[event.choice] = index + 1
-        kind, field_name = ("custom", "input") if event.custom else ("function", "arguments")
+        custom = event.custom or event.name in self._custom
+        kind, field_name = ("custom", "input") if custom else ("function", "arguments")
         opening = head + b'"tool_calls":[{"index":%d,"%b":{"%b":' % (index, kind.encode(), field_name.encode())
-        self._blocks[event.block] = _Block("tool_call", event.choice, opening, b"}}]" + end, index)
+        block = self._blocks[event.block] = _Block("tool_call", event.choice, opening, b"}}]" + end, index)
+        if custom and not event.custom:
+            block.unwrapper = Unwrapper()
         call: dict[str, Any] = {
             "index": index,
             "id": event.id,
@@ -159,6 +190,17 @@ class Encoder:
         if event.signature is not None and event.signature.family == GEMINI:
             call["extra_content"] = {"google": {"thought_signature": event.signature.value}}
         return started + self._chunk(event.choice, {"tool_calls": [call]})
+
+    def _said(self, block: _Block, text: str) -> bytes:
+        """A piece of a free text that was unwrapped."""
+        return b"%b%b%b" % (block.head, _JSON.encode(text), block.tail) if text else b""
+
+    def _close(self, block: _Block | None) -> bytes:
+        """The rest of a free text, now that all of it is there."""
+        if block is None or block.unwrapper is None:
+            return b""
+        whole, said = from_json("".join(block.text)), block.unwrapper.said
+        return self._said(block, whole[len(said) :] if whole.startswith(said) else "")
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
         row = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish}
