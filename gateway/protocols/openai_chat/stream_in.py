@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.failure import Failure, Kind
-from gateway.ir.chat import Began, Broke, Cited, Closed, Counted, Ended, Event, Opened, Piece, Sealed, Whole
+from gateway.ir.chat import Began, Cited, Closed, Counted, Ended, Event, Opened, Piece, Sealed, Whole
+from gateway.protocols.decoding import FrameDecoder
 from gateway.protocols.framing import SseReader
 from gateway.protocols.openai_chat.errors import failure_of
 from gateway.protocols.openai_chat.finishes import finish_of, usage_of
 from gateway.protocols.openai_chat.reasoning import thoughts_of
 from gateway.protocols.openai_chat.request_in import thinking_text
 from gateway.protocols.openai_chat.response import citation_of, image_of, signature_of
-from gateway.protocols.reading import Fields, Malformed, compact
+from gateway.protocols.reading import Fields, compact
 from gateway.protocols.tool_ids import made
 
 
@@ -72,63 +72,46 @@ _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 
 
 class _Lane:
-    """One choice: its open blocks."""
+    """One choice: its open blocks. A call is found by the id that it was begun with, else by its place."""
 
-    __slots__ = ("block", "calls", "empty", "finish", "ids", "kind")
+    __slots__ = ("block", "called", "calls", "empty", "finish", "ids", "kind", "said")
 
     def __init__(self) -> None:
         self.kind: str | None = None  # of the open block that is no call
         self.block = 0
-        self.calls: dict[Any, int] = {}
-        self.ids: dict[Any, str] = {}
+        self.said = False  # the open block has text
+        self.called: list[int] = []  # all calls
+        self.calls: dict[Any, int] = {}  # the last call of each place
+        self.ids: dict[str, int] = {}
         self.empty: set[int] = set()  # calls without arguments so far
         self.finish: Any = None
 
 
-class Decoder:
-    """See `contract.StreamDecoder`."""
+class Decoder(FrameDecoder[bytes]):
+    """See `contract.StreamDecoder`. A server that gave a finish reason and no [DONE] is forgiven."""
 
-    __slots__ = ("_began", "_blocks", "_id", "_lanes", "_reader", "ended")
+    __slots__ = ("_began", "_blocks", "_id", "_lanes")
 
     def __init__(self) -> None:
-        self.ended = False
-        self._reader = SseReader()
+        super().__init__(SseReader())
         self._lanes: dict[int, _Lane] = {}
         self._began = False
         self._blocks = 0
         self._id = ""
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events of the next bytes."""
-        out: list[Event] = []
-        try:
-            for found in self._reader.feed(data):
-                self._frame(found, out)
-        except Malformed as malformed:
-            out.append(Broke(malformed.failed().failure))
-        return out
-
-    def close(self) -> list[Event]:
-        """The end of the body. A server that gave a finish reason and no [DONE] is forgiven."""
-        out: list[Event] = []
-        for found in self._reader.close():
-            self._frame(found, out)
-        if not self.ended and any(lane.finish is not None for lane in self._lanes.values()):
+    def _closed(self, out: list[Event]) -> None:
+        if any(lane.finish is not None for lane in self._lanes.values()):
             self._finish(out)
-        return out
 
     def _frame(self, data: bytes, out: list[Event]) -> None:
         if data == b"[DONE]":
             self._finish(out)
             return
-        try:
-            chunk = _CHUNK.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            message = f"an event of the stream is not a chat completion chunk: {error}"
-            out.append(Broke(Failure(kind=Kind.BAD_RESPONSE, message=message)))
+        chunk = self._decoded(_CHUNK, data, "not a chat completion chunk", out)
+        if chunk is None:
             return
         if chunk.error is not None:
-            out.append(Broke(failure_of(chunk.error, None)))
+            self._break(failure_of(chunk.error, None), out)
             return
         if not self._began:
             self._begin(chunk, out)
@@ -178,13 +161,13 @@ class Decoder:
                 self._attached(lane, choice.index, delta, out)
         elif choice.text:
             self._say(lane, choice.index, "text", choice.text, out, None)
-        if choice.finish_reason is not None:
+        if choice.finish_reason:  # some say "" until there is one
             lane.finish = choice.finish_reason
 
     def _open(self, lane: _Lane, kind: Any, choice: int, out: list[Event]) -> int:
         """The number of a new block of this kind; the one before is closed."""
         self._shut(lane, out)
-        lane.kind, lane.block = kind, self._blocks
+        lane.kind, lane.block, lane.said = kind, self._blocks, False
         self._blocks += 1
         out.append(Opened(lane.block, kind, choice=choice))
         return lane.block
@@ -196,6 +179,7 @@ class Decoder:
 
     def _say(self, lane: _Lane, choice: int, kind: str, text: str, out: list[Event], logprobs: Any) -> None:
         block = lane.block if lane.kind == kind else self._open(lane, kind, choice, out)
+        lane.said = True
         out.append(Piece(block, text, logprobs))
 
     def _reason(self, lane: _Lane, choice: int, delta: _Delta, out: list[Event]) -> None:
@@ -208,7 +192,7 @@ class Decoder:
             if thought.text:
                 self._say(lane, choice, "reasoning", thought.text, out, None)
             if thought.signature is not None or thought.redacted is not None:
-                if lane.kind != "reasoning":
+                if lane.kind != "reasoning" or (thought.redacted is not None and lane.said):
                     self._open(lane, "reasoning", choice, out)
                 out.append(Sealed(lane.block, thought.signature, thought.redacted))
                 self._shut(lane, out)
@@ -228,18 +212,19 @@ class Decoder:
         function = call.function or call.custom or _Function()
         id_ = call.id if isinstance(call.id, str) and call.id not in ("", "null") else None
         key: Any = call.index if call.index is not None else ("place", place)
-        if id_ is not None and lane.ids.get(key, id_) != id_:
-            key = ("id", id_)
-        elif call.index is None and id_ is None and not function.name and lane.calls and key not in lane.calls:
-            key = next(reversed(lane.calls))
-        block = lane.calls.get(key)
+        block = lane.ids.get(id_) if id_ is not None else None
+        if block is None and not (function.name and (id_ is not None or call.index is None)):
+            block = lane.calls.get(key)
+            if block is None and call.index is None and not function.name and lane.called:
+                block = lane.called[-1]
         if block is None:
             self._shut(lane, out)
-            block = lane.calls[key] = self._blocks
+            block = self._blocks
             self._blocks += 1
             name = function.name or ""
             opened = id_ or made(self._id, block, name)
-            lane.ids[key] = opened
+            lane.calls[key] = lane.ids[opened] = block
+            lane.called.append(block)
             lane.empty.add(block)
             extra = {"extra_content": call.extra_content} if call.extra_content is not None else {}
             out.append(Opened(block, "tool_call", opened, name, choice, call.custom is not None, signature_of(extra)))
@@ -263,17 +248,15 @@ class Decoder:
 
     def _finish(self, out: list[Event]) -> None:
         """Every choice ends. A stream without any choice says nothing, and its reader will know."""
-        if self.ended:
-            return
         self.ended = True
         for index, lane in sorted(self._lanes.items()):
             self._shut(lane, out)
-            for block in lane.calls.values():
+            for block in lane.called:
                 if block in lane.empty:
                     out.append(Piece(block, "{}"))
                 out.append(Closed(block))
-            if lane.finish is not None or lane.calls or self._blocks:
-                out.append(Ended(finish_of(lane.finish, bool(lane.calls)), index))
+            if lane.finish is not None or lane.called or self._blocks:
+                out.append(Ended(finish_of(lane.finish, bool(lane.called)), index))
 
 
 def _logprobs(value: Any, name: str) -> Any:
