@@ -155,7 +155,7 @@ def _rate(stage: Stage, candidate: Candidate, upstream: str, client: str, second
     file.write_text(json.dumps(body))
     url = f"http://127.0.0.1:{candidate.port}" + PATHS[client].replace("MODEL", f"to-{upstream}")
     script = str(Path(__file__).with_name("wrk.lua"))
-    command = ["wrk", "-t1", "-c16", f"-d{seconds:g}s", "--latency", "-s", script, url, "--", configs.KEY]
+    command = ["wrk", "-t1", "-c16", f"-d{max(1, round(seconds))}s", "--latency", "-s", script, url, "--", configs.KEY]
     result, used, wall = load(f"{client} to {upstream}", [*command, "json", str(file)], stage, candidate)
     return {
         "rate": result["requests"] / result["microseconds"] * 1e6,
@@ -165,9 +165,10 @@ def _rate(stage: Stage, candidate: Candidate, upstream: str, client: str, second
 
 
 def ratios(found: dict[tuple[str, str], Sample]) -> Pairs:
-    """Each pair's rate over that of the client on its own wire."""
+    """Each pair's answers per second of CPU over those of the client on its own wire: what a core is good for, whoever
+    else uses it meanwhile."""
     return {
-        (upstream, client): sample["rate"] / found[client, client]["rate"]
+        (upstream, client): found[client, client]["cpu_us"] / sample["cpu_us"]
         for (upstream, client), sample in found.items()
         if upstream != client
     }
