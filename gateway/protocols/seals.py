@@ -22,9 +22,11 @@ _ARMOR: Final = "Z3cxf"  # how the base64 of anything marked begins: its first 3
 _ARMORED: Final = b'"Z3cxf'
 
 CALL: Final = "call:"  # how the id of a seal begins that belongs to a call, on wires that cannot sign calls
+BEDROCK: Final = "bedrock"  # models of Bedrock that are not Claude
 CLAUDE: Final = "claude"
 GEMINI: Final = "gemini"
 OPENAI: Final = "openai"
+SIGNERS: Final = frozenset((BEDROCK, CLAUDE))  # whose signature proves a text; what else they seal is redacted
 
 
 def wrap(seal: Seal, family: str) -> str:

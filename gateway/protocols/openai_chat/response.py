@@ -21,7 +21,7 @@ from gateway.ir.chat import (
     ToolCall,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols import media
+from gateway.protocols import custom_tools, media
 from gateway.protocols.contract import Encoded
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat.errors import failure_of
@@ -203,6 +203,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
     """The answer's body."""
     losses = Losses("OpenAI's chat wire")
     same = response.origin == ORIGIN
+    custom = custom_tools.names(request)
     body: dict[str, Any] = {
         "id": response.id or "chatcmpl-0",
         "object": "chat.completion",
@@ -211,7 +212,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
         "choices": [
             {
                 "index": at,
-                "message": _message(choice, losses, same),
+                "message": _message(choice, losses, same, custom),
                 "logprobs": choice.logprobs,
                 "finish_reason": word_of(choice.finish),
             }
@@ -227,7 +228,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
     return Encoded(body, losses.all())
 
 
-def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
+def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str]) -> dict[str, Any]:
     texts: list[str] = []
     refusals: list[str] = []
     thoughts: list[Reasoning] = []
@@ -244,13 +245,14 @@ def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
                         losses.drop("citations", "citations have URLs on this wire")
                     else:
                         annotations.append(row)
+                losses.unless(part.signature, "text.signature", "text is not signed here")
                 texts.append(part.text)
             case Declined():
                 refusals.append(part.text)
             case Reasoning():
                 thoughts.append(part)
             case ToolCall():
-                calls.append(call_out(part))
+                calls.append(call_out(part, custom))
             case Media(kind="image"):
                 url = part.url or media.to_data_url(part.mime, part.data or "")
                 images.append({"type": "image_url", "image_url": {"url": url}})
@@ -268,7 +270,7 @@ def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
     text = "".join(thought.text for thought in thoughts)
     if text:
         message["reasoning_content"] = text
-    details = [row for at, thought in enumerate(thoughts) for row in details_of(thought, at)]
+    details = details_of(thoughts)
     if details:
         message["reasoning_details"] = details
     if annotations:
@@ -284,10 +286,15 @@ def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
     return message
 
 
-def call_out(call: ToolCall) -> dict[str, Any]:
-    """A call in an answer."""
-    kind = "custom" if call.custom else "function"
-    inner = {"name": call.name, "input" if call.custom else "arguments": call.arguments}
+def call_out(call: ToolCall, custom: frozenset[str]) -> dict[str, Any]:
+    """A call in an answer. `custom` are the tools whose calls are free text for this client."""
+    inner = {"name": call.name}
+    if call.custom or call.name in custom:
+        kind = "custom"
+        inner["input"] = call.arguments if call.custom else custom_tools.from_json(call.arguments)
+    else:
+        kind = "function"
+        inner["arguments"] = call.arguments
     out: dict[str, Any] = {"id": call.id, "type": kind, kind: inner}
     if call.signature is not None and call.signature.family == GEMINI:
         out["extra_content"] = {"google": {"thought_signature": call.signature.value}}

@@ -1,4 +1,8 @@
-"""Streams, events → wire: chunks with a role first, one finish per choice, usage in a chunk without choices, [DONE]."""
+"""Streams, events → wire: chunks with a role first, one finish per choice, usage in a chunk without choices, [DONE].
+
+A free text that arrives as JSON (custom_tools.py) is unwrapped as it comes; what is left is written when the call is
+closed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import msgspec
 from gateway.ir.chat import (
     Began,
     Cited,
+    Closed,
     Counted,
     Dropped,
     Ended,
@@ -22,12 +27,13 @@ from gateway.ir.chat import (
     Whole,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols import media
+from gateway.protocols import custom_tools, media
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat.finishes import usage_out, word_of
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.response import annotation_of
 from gateway.protocols.seals import GEMINI
+from gateway.protocols.unwrapping import Unwrapper
 
 _JSON: Final = msgspec.json.Encoder()
 _DONE: Final = b"data: [DONE]\n\n"
@@ -35,7 +41,7 @@ _FIELDS: Final = {"text": b"content", "reasoning": b"reasoning_content", "refusa
 
 
 class _Block:
-    __slots__ = ("call", "choice", "head", "kind", "tail", "text")
+    __slots__ = ("call", "choice", "head", "kind", "tail", "text", "unwrapper")
 
     def __init__(self, kind: str, choice: int, head: bytes, tail: bytes, call: int) -> None:
         self.kind = kind
@@ -44,12 +50,25 @@ class _Block:
         self.tail = tail
         self.call = call
         self.text: list[str] = []
+        self.unwrapper: Unwrapper | None = None  # of a custom call that is a function's upstream
 
 
 class Encoder:
     """See `contract.StreamEncoder`."""
 
-    __slots__ = ("_base", "_blocks", "_calls", "_losses", "_now", "_shows_usage", "_started", "_tail", "_usage")
+    __slots__ = (
+        "_base",
+        "_blocks",
+        "_calls",
+        "_custom",
+        "_losses",
+        "_now",
+        "_said",
+        "_shows_usage",
+        "_started",
+        "_tail",
+        "_usage",
+    )
 
     def __init__(self, request: Request, now: int) -> None:
         self._now = now
@@ -57,6 +76,8 @@ class Encoder:
         self._usage: Usage | None = None
         self._blocks: dict[int, _Block] = {}
         self._calls: dict[int, int] = {}
+        self._said: dict[int, int] = {}  # by choice: details of thoughts
+        self._custom = custom_tools.names(request)
         self._started: set[int] = set()
         self._losses = Losses("OpenAI's chat wire")
         self._base = b""
@@ -73,6 +94,9 @@ class Encoder:
             block = self._blocks[event.block]
             if block.kind == "reasoning":
                 block.text.append(event.text)
+            elif block.unwrapper is not None:
+                block.text.append(event.text)
+                return self._unwrapped(block, block.unwrapper.feed(event.text))
             if event.logprobs is None:
                 return b"%b%b%b" % (block.head, _JSON.encode(event.text), block.tail)
         match event:
@@ -85,9 +109,11 @@ class Encoder:
                 return self._open(event)
             case Sealed(number, signature, redacted):
                 block = self._blocks[number]
+                if block.kind != "reasoning":
+                    self._losses.drop("text.signature", "text is not signed here")
+                    return b""
                 text = "".join(block.text)
-                details = details_of(Reasoning(text=text, signature=signature, redacted=redacted), number)
-                return self._chunk(block.choice, {"reasoning_details": details})
+                return self._details(block.choice, Reasoning(text=text, signature=signature, redacted=redacted))
             case Cited(number, citation):
                 row = annotation_of(citation, "")
                 if row is None:
@@ -101,6 +127,8 @@ class Encoder:
                 )
             case Whole(_, part, _):
                 self._losses.drop(getattr(part, "what", "media"), "only the provider's own wire knows it")
+            case Closed(number):
+                return self._close(self._blocks.get(number))
             case Ended(finish, choice):
                 return self._start(choice) + self._chunk(choice, {}, finish=word_of(finish))
             case Counted(usage):
@@ -116,6 +144,11 @@ class Encoder:
             counts = _JSON.encode(usage_out(self._usage or Usage()))
             usage = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._base, counts)
         return usage + _DONE
+
+    def _details(self, choice: int, thought: Reasoning) -> bytes:
+        details = details_of([thought], self._said.get(choice, 0))
+        self._said[choice] = self._said.get(choice, 0) + len(details)
+        return self._chunk(choice, {"reasoning_details": details})
 
     def _begin(self, event: Began) -> None:
         base: dict[str, Any] = {
@@ -147,9 +180,12 @@ class Encoder:
             return started
         index = self._calls.get(event.choice, 0)
         self._calls[event.choice] = index + 1
-        kind, field_name = ("custom", "input") if event.custom else ("function", "arguments")
+        custom = event.custom or event.name in self._custom
+        kind, field_name = ("custom", "input") if custom else ("function", "arguments")
         opening = head + b'"tool_calls":[{"index":%d,"%b":{"%b":' % (index, kind.encode(), field_name.encode())
         self._blocks[event.block] = _Block("tool_call", event.choice, opening, b"}}]" + end, index)
+        if custom and not event.custom:
+            self._blocks[event.block].unwrapper = Unwrapper()
         call: dict[str, Any] = {
             "index": index,
             "id": event.id,
@@ -159,6 +195,17 @@ class Encoder:
         if event.signature is not None and event.signature.family == GEMINI:
             call["extra_content"] = {"google": {"thought_signature": event.signature.value}}
         return started + self._chunk(event.choice, {"tool_calls": [call]})
+
+    def _unwrapped(self, block: _Block, text: str) -> bytes:
+        """A piece of a free text that was unwrapped."""
+        return b"%b%b%b" % (block.head, _JSON.encode(text), block.tail) if text else b""
+
+    def _close(self, block: _Block | None) -> bytes:
+        """The rest of a free text, now that all of it is there."""
+        if block is None or block.unwrapper is None:
+            return b""
+        whole, said = custom_tools.from_json("".join(block.text)), block.unwrapper.said
+        return self._unwrapped(block, whole[len(said) :] if whole.startswith(said) else "")
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
         row = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish}

@@ -367,3 +367,29 @@ def test_results_are_read_as_text_and_go_back_as_they_were(response: Any, text: 
     result = request.messages[-1].parts[0]
     assert isinstance(result, ToolResult) and result.content == (Text(text),)
     assert write(request).body["contents"] == [*HELLO, *turn]
+
+
+def test_a_turn_of_the_model_may_come_in_contents_as_a_stream_did() -> None:
+    def model(*parts: Any) -> dict[str, Any]:
+        return {"role": "model", "parts": list(parts)}
+
+    chunks = [
+        model({"text": "h", "thought": True}),
+        model({"text": "m", "thought": True}),
+        model({"text": "", "thought": True, "thoughtSignature": "Z3cxfmNsYXVkZX5-cw"}),  # gw1~claude~~s
+        model({"text": "let "}),
+        model({"text": "me see"}),
+        model({"functionCall": {"name": "a", "args": {}}}),
+        model({"functionCall": {"name": "b", "args": {}}}),
+        model({"text": ""}),
+    ]
+    results = [{"functionResponse": {"name": name, "response": {"output": name}}} for name in "ab"]
+    request = read({"contents": [*HELLO, *chunks, {"role": "user", "parts": results}]})
+    assert [message.role for message in request.messages] == ["user", "assistant", "tool"]
+    thought, text, *calls = request.messages[1].parts
+    assert thought == Reasoning(text="hm", signature=Seal("claude", "s"))
+    assert text == Text("let me see")
+    answered = request.messages[2].parts
+    assert [call.id for call in calls if isinstance(call, ToolCall)] == [
+        result.call for result in answered if isinstance(result, ToolResult)
+    ]
