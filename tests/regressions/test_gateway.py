@@ -223,7 +223,6 @@ def test_27_an_error_after_content_is_said_in_the_clients_protocol(gateway: str,
     if client == "openai-chat":
         assert last["error"]["code"] == "upstream_interrupted"
         assert answer.text.endswith("data: [DONE]\n\n")
-        assert last["choices"][0]["finish_reason"] == "error"
     elif client == "openai-responses":
         assert last["type"] in ("error", "response.failed")
         assert "response.completed" not in answer.text
