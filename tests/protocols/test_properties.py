@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,10 +21,9 @@ from gateway.ir.usage import Usage
 from gateway.protocols import PROTOCOLS, translate
 from gateway.protocols.contract import Dialect, Protocol
 from gateway.protocols.framing import split_frames
-from gateway.protocols.reading import Malformed
 from gateway.protocols.translate import Translation
 
-from . import corpus
+from . import conversations, corpus
 from .bedrock import frames
 
 WIRES = sorted(PROTOCOLS)
@@ -37,7 +37,16 @@ MODELS = {
     "openai-chat": ("gpt-4.1", "gpt-5", "mistral-large"),
     "openai-responses": ("gpt-5.1", "gpt-4.1"),
 }
-few = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+# What a provider must be known to take for its own clients' fields to be written in their newest spelling.
+SELVES = {"openai-chat": ("max_completion_tokens", "developer")}
+# The same examples every time; others, and as many as it says, with PROPERTY_EXAMPLES=500.
+_EXAMPLES = os.environ.get("PROPERTY_EXAMPLES")
+few = settings(
+    deadline=None,
+    max_examples=int(_EXAMPLES or 20),
+    derandomize=_EXAMPLES is None,
+    suppress_health_check=list(HealthCheck),
+)
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6)
 JSON = st.recursive(
@@ -141,6 +150,45 @@ def passed(wire: str, pieces: list[bytes]) -> tuple[bytes, Failure | None, Usage
 
 
 # Requests.
+
+
+@pytest.mark.parametrize("wire", CLIENTS)
+@few
+@given(st.data())
+def test_a_request_comes_back_on_its_own_wire_as_it_was(wire: str, data: st.DataObject) -> None:
+    """Zero, false, the empty string and null included."""
+    body = data.draw(conversations.requests(wire))
+    request = request_of(wire, dumped(body))
+    assert request is not None
+    encoded = translate.encoded(PROTOCOLS[wire], request, Dialect("openai", "m", frozenset(SELVES.get(wire, ()))))
+    assert not encoded.dropped
+    assert json.loads(msgspec.json.encode(encoded.body)) == body
+
+
+@pytest.mark.parametrize("wire", CLIENTS)
+@few
+@given(st.data())
+def test_what_only_the_clients_wire_knows_is_reported(wire: str, data: st.DataObject) -> None:
+    body = data.draw(conversations.requests(wire))
+    name = data.draw(st.sampled_from((*conversations.OWN[wire], "nosuchfield")))
+    if name == "nosuchfield":
+        conversations.put(body, name, data.draw(st.sampled_from((0, False, "", "x", {}, [1]))))
+    else:
+        conversations.put(
+            body, name, data.draw(conversations.FIELDS[wire][name].filter(lambda value: value is not None))
+        )
+    request = request_of(wire, dumped(body))
+    assert request is not None
+    for target in WIRES:
+        if target == wire:
+            continue
+        encoded = translate.encoded(
+            PROTOCOLS[target], request, Dialect(target, data.draw(st.sampled_from(MODELS[target])))
+        )
+        last = name.rpartition(".")[2]
+        fields = [each.field for each in encoded.dropped]
+        assert any(last in field or field in ("options", "tool_choice") for field in fields), (target, fields)
+        assert json.loads(msgspec.json.encode(encoded.body))
 
 
 @pytest.mark.parametrize("wire", CLIENTS)

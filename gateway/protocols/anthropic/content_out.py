@@ -32,11 +32,13 @@ _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
 class Content:
-    """Writes content. `same`: the client speaks this wire, and gets back what it wrote."""
+    """Writes content. `same`: the client speaks this wire, and gets back what it wrote. `signs`: the model is one that
+    takes back only thinking that it signed, as every Claude does; others on this wire may sign nothing."""
 
-    def __init__(self, losses: Losses, same: bool) -> None:
+    def __init__(self, losses: Losses, same: bool, signs: bool) -> None:
         self.losses = losses
         self.same = same
+        self.signs = signs
 
     def system(self, messages: tuple[Message, ...]) -> Any:
         """The system prompt: a string where it is one plain text, else blocks."""
@@ -57,11 +59,12 @@ class Content:
         for message in messages:
             role = message.role if message.role in ("assistant", "system") else "user"
             blocks = self.blocks(message)
+            self.losses.unless(message.name, "messages.name", "participants have no names here")
             if message.extras:
                 self.own(message.extras, {})
             if role == "user" and after_results:
                 turns[-1]["content"] += blocks
-            elif blocks or self.same:
+            elif blocks or (self.same and not message.parts):
                 turns.append({"role": role, "content": blocks})
                 if self.same and message.extras:
                     turns[-1].update(message.extras)
@@ -96,6 +99,9 @@ class Content:
             case Text():
                 return self.text(part)
             case Media():
+                if role == "assistant" and not self.same:
+                    self.losses.drop(f"assistant.{part.kind}", "the model's own turns are text here")
+                    return None
                 out = self.media(part)
             case ToolResult():
                 out = self.result(part)
@@ -119,6 +125,9 @@ class Content:
         out: dict[str, Any] = {"type": "text", "text": part.text}
         if self.same and part.citations:
             out["citations"] = [citation_out(each, True) for each in part.citations]
+        elif part.citations:
+            self.losses.drop("citations", "citations of earlier turns are not sent back")
+        self.losses.unless(part.signature, "text.signature", "text is not signed here")
         if part.cache is not None:
             out["cache_control"] = mark(part.cache)
         self.own(part.extras, out)
@@ -132,7 +141,8 @@ class Content:
         source = self.source(part)
         if source is None:
             return None
-        is_image = part.kind == "image" and source.get("media_type") not in ("application/pdf", "text/plain")
+        mime = source.get("media_type")
+        is_image = mime in _IMAGES if mime is not None and not self.same else part.kind == "image"
         out: dict[str, Any] = {"type": "image" if is_image else "document", "source": source}
         if part.name is not None and not is_image:
             out["title"] = part.name
@@ -207,7 +217,7 @@ class Content:
             out: dict[str, Any] = {"type": "thinking", "thinking": part.text, "signature": seal.value}
             self.own(part.extras, out)
             return out
-        if self.same and seal is None and part.redacted is None:
+        if self.same and not self.signs and seal is None and part.redacted is None:
             return {"type": "thinking", "thinking": part.text}
         why = "it was not signed" if seal is None and part.redacted is None else "another family of models signed it"
         self.losses.drop("reasoning", f"{why}; Claude takes back only thinking of its own")

@@ -159,13 +159,20 @@ def _tools(value: Any, at: str) -> list[Tool | HostedTool]:
 
 def _function(value: Any, at: str) -> Tool:
     fields = fields_of(value, at)
-    older, newer = fields.some("parameters"), fields.some("parametersJsonSchema")
+    schema, written = _schema(fields, "parameters", "parametersJsonSchema")
     return Tool(
         name=fields.needed("name"),
         description=fields.text("description"),
-        schema=from_gemini(newer if newer is not None else older),
-        extras=fields.extras(),
+        schema=schema,
+        extras={**fields.left, **written} or None,
     )
+
+
+def _schema(fields: Fields, older: str, newer: str) -> tuple[Any, dict[str, Any]]:
+    """A schema as JSON Schema, and how it was written: in which field, in Gemini's words or in JSON Schema's."""
+    written = {name: value for name in (older, newer) if (value := fields.some(name)) is not None}
+    schema = written.get(newer, written.get(older))
+    return from_gemini(schema), {"wrapper": written} if written else {}
 
 
 def _choice(config: Fields, extras: dict[str, Any]) -> ToolChoice | None:
@@ -198,10 +205,9 @@ def _format(settings: Fields) -> Format | None:
             settings.text("responseMimeType")
         return None
     settings.some("responseMimeType")
-    older, newer = settings.some("responseSchema"), settings.some("responseJsonSchema")
-    schema = newer if newer is not None else older
+    schema, written = _schema(settings, "responseSchema", "responseJsonSchema")
     if schema is not None:
-        return Format(kind="json_schema", schema=from_gemini(schema))
+        return Format(kind="json_schema", schema=schema, extras=written)
     if mime is None:
         return None
     return Format(kind="json_object" if mime == "application/json" else "text")

@@ -16,8 +16,8 @@ from gateway.ir.chat import Message, Request, Text
 from gateway.protocols import effort, tool_ids
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
+from gateway.protocols.openai_chat.models import cold, efforts, reasons
 from gateway.protocols.openai_chat.request_in import ORIGIN as CHAT
-from gateway.protocols.openai_chat.request_out import cold, efforts, reasons
 from gateway.protocols.openai_responses.client_tools import ITEM
 from gateway.protocols.openai_responses.items_out import Writer
 from gateway.protocols.openai_responses.request_in import ENCRYPTED, LOGPROBS, ORIGIN
