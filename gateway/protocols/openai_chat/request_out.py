@@ -180,7 +180,9 @@ class _Writer:
                 body["reasoning"] = {"enabled": True}
             return
         word = effort.word_of(thinking)
-        if word is not None and (models.reasons(self.dialect.model) or "reasoning_effort" in quirks):
+        if models.reasons(self.dialect.model) or "reasoning_effort" in quirks:
+            if word is None:
+                return  # it thinks unasked, as much as it likes
             taken = effort.nearest(word, models.efforts(self.dialect.model))
             if effort.is_off(thinking) and taken != "none":
                 self.losses.drop("thinking", "this model always thinks")
