@@ -30,7 +30,8 @@ class Upstream(msgspec.Struct, frozen=True):
     """A provider of a wire: the preset whose dialect it has, and a model of it that thinks.
 
     `seal` is the name under which its wire wants a thought or a call proven, "" where nothing is; `stops` says whether it
-    tells an end by a stop sequence from any other. `thinks` are words for a sandbox that has to be told to think.
+    tells an end by a stop sequence from any other. `thinks` are words for a sandbox that has to be told to think;
+    `stopped` is a model that takes stop sequences, where `model` does not.
     """
 
     preset: str
@@ -38,10 +39,11 @@ class Upstream(msgspec.Struct, frozen=True):
     seal: str = ""
     stops: bool = False
     thinks: tuple[str, ...] = ()
+    stopped: str = ""
 
 
 UPSTREAMS: Final = {
-    "openai-chat": Upstream("openai", "gpt-5", thinks=("reasoning=16",)),
+    "openai-chat": Upstream("openai", "gpt-5", thinks=("reasoning=16",), stopped="gpt-4.1"),
     "openai-responses": Upstream("openai-responses", "gpt-5", "encrypted_content", thinks=("reasoning=16",)),
     "anthropic": Upstream("anthropic", "claude-sonnet-4-5", "signature", stops=True),
     "gemini": Upstream("gemini", "gemini-3-flash", "thoughtSignature"),
@@ -97,7 +99,7 @@ TOLD: Final[dict[tuple[str, str, str], Told]] = {
     ("openai-responses", "ollama", "reasoning"): (("thinking.effort",), _EFFORT),
     ("anthropic", "ollama", "reasoning"): (("thinking.budget",), _EFFORT),
     ("gemini", "ollama", "reasoning"): (("thinking.budget",), _EFFORT),
-    ("openai-chat", "gemini", "reasoning"): (("reasoning",), _SEALED),
+    ("openai-chat", "gemini", "reasoning"): (("reasoning", "text.signature"), _SEALED),
     ("openai-responses", "gemini", "reasoning"): (("reasoning",), _SEALED),
     ("anthropic", "gemini", "reasoning"): (("reasoning", "text.signature", "thinking"), _SEALED),
     ("ollama", "openai-responses", "reasoning"): (("reasoning", "reasoning.signature"), _NO_PLACE),
