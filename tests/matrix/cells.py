@@ -30,8 +30,7 @@ class Upstream(msgspec.Struct, frozen=True):
     """A provider of a wire: the preset whose dialect it has, and a model of it that thinks.
 
     `seal` is the name under which its wire wants a thought or a call proven, "" where nothing is; `stops` says whether it
-    tells an end by a stop sequence from any other. `thinks` are words for a sandbox that has to be told to think;
-    `stopped` is a model that takes stop sequences, where `model` does not.
+    tells an end by a stop sequence from any other. `thinks` are words for a sandbox that has to be told to think.
     """
 
     preset: str
@@ -39,11 +38,10 @@ class Upstream(msgspec.Struct, frozen=True):
     seal: str = ""
     stops: bool = False
     thinks: tuple[str, ...] = ()
-    stopped: str = ""
 
 
 UPSTREAMS: Final = {
-    "openai-chat": Upstream("openai", "gpt-5", thinks=("reasoning=16",), stopped="gpt-4.1"),
+    "openai-chat": Upstream("openai", "o3-mini", thinks=("reasoning=16",)),
     "openai-responses": Upstream("openai-responses", "gpt-5", "encrypted_content", thinks=("reasoning=16",)),
     "anthropic": Upstream("anthropic", "claude-sonnet-4-5", "signature", stops=True),
     "gemini": Upstream("gemini", "gemini-3-flash", "thoughtSignature"),

@@ -28,7 +28,6 @@ class Cell:
         self.stage = stage
         self.client = client
         self.upstream = upstream
-        self.scenario = scenario
         self.sdk = stage.clients[client]
         self.server = stage.upstreams[upstream]
         self.told = told(client, upstream, scenario)
@@ -36,9 +35,7 @@ class Cell:
 
     def model(self, *words: str, prefix: str = "") -> str:
         """A model of the upstream that behaves so."""
-        upstream = UPSTREAMS[self.upstream]
-        name = upstream.stopped if self.scenario == "stop" and upstream.stopped else upstream.model
-        return ":".join((f"{prefix}{self.upstream}/{name}", *words))
+        return ":".join((f"{prefix}{self.upstream}/{UPSTREAMS[self.upstream].model}", *words))
 
     def ask(self, text: str, *words: str, **fields: Any) -> Ask:
         return Ask(model=self.model(*words), turns=[self.sdk.user(text)], **fields)

@@ -182,7 +182,7 @@ class _Writer:
         word = effort.word_of(thinking)
         if models.reasons(self.dialect.model) or "reasoning_effort" in quirks:
             if word is None:
-                return  # it thinks unasked, as much as it likes
+                return  # it thinks as much as it likes
             taken = effort.nearest(word, models.efforts(self.dialect.model))
             if effort.is_off(thinking) and taken != "none":
                 self.losses.drop("thinking", "this model always thinks")
