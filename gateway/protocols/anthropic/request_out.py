@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from gateway.ir.chat import (
     HostedTool,
-    Message,
     Request,
     Thinking,
     Tool,
@@ -43,7 +43,7 @@ class _Writer:
         self.quirks = dialect.quirks
         self.losses = Losses("Anthropic's wire")
         self.same = request.origin == ORIGIN
-        self.content = Content(self.losses, self.same)
+        self.content = Content(self.losses, self.same, generations.signs(self.model))
         self.answer_tool: str | None = None
 
     def write(self) -> Encoded:
@@ -52,9 +52,9 @@ class _Writer:
         messages = systems.in_user_words(request.messages, self.losses) if not self.same else request.messages
         leading, rest = systems.split(messages)
         if leading and not rest and not self.same:
-            self.losses.drop("messages.system", "a prompt of system texts only is the user's words here")
-            rest = tuple(Message("user", each.parts) for each in leading)
+            rest = tuple(msgspec.structs.replace(message, role="user") for message in leading)
             leading = ()
+            self.losses.drop("messages.system", "Claude wants a user's words; the system's became them")
         body: dict[str, Any] = {"model": self.model, "max_tokens": self.most(), "messages": self.content.turns(rest)}
         system = self.content.system(leading)
         if system:
@@ -110,7 +110,7 @@ class _Writer:
                 losses.drop("stop", "stop sequences of white space are not taken")
             if stops or self.same:
                 body["stop_sequences"] = stops
-        if isinstance(request.user, str):
+        if isinstance(request.user, str) or (self.same and request.user is None):
             body["metadata"] = {"user_id": request.user}
         tier = request.service_tier
         if isinstance(tier, str):
@@ -203,6 +203,9 @@ class _Writer:
             out["budget_tokens"] = thinking.budget
         if thinking.summary is not None:
             out["display"] = "omitted" if thinking.summary == "" else "summarized"
+        if out["type"] == "enabled" and _begun_without_thought(body["messages"]):
+            self.losses.drop("thinking", "the model's running turn does not begin with thinking of its own")
+            return
         body["thinking"] = {**out, **(thinking.extras or {})}
 
     # Tools and structure.
@@ -277,7 +280,9 @@ class _Writer:
         if not self.same:
             schema = schemas.plain(schema, self.losses, "response_format") if native else closed(schema)
         if self.same or native:
-            body["output_config"] = {"format": {"type": "json_schema", "schema": schema, **(format_.extras or {})}}
+            out = {"type": "json_schema", "schema": schema}
+            self.content.own(format_.extras, out)
+            body["output_config"] = {"format": out}
             return
         name = ANSWER_TOOL
         while any(tool.get("name") == name for tool in tools):

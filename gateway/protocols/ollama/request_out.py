@@ -32,8 +32,8 @@ from gateway.ir.chat import (
 from gateway.protocols import custom_tools, effort, media
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
-from gateway.protocols.ollama.pairing import Unpairing
 from gateway.protocols.ollama.request_in import ORIGIN
+from gateway.protocols.pairing import Unpairing
 from gateway.protocols.reading import object_of
 
 # https://ollama.com/search?c=thinking
@@ -270,6 +270,8 @@ class _Writer:
 
     def media(self, part: Media, texts: list[str], images: list[str]) -> None:
         """An image by its bytes, a document by its text; nothing else can be said."""
+        if part.citations:
+            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
         text = part.text
         if text is None and part.data is not None and part.kind == "document":
             text = media.text_of(media.sniffed(part.mime or media.by_name(part.name), part.data), part.data)

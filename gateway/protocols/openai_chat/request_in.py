@@ -34,6 +34,7 @@ from gateway.ir.chat import (
 from gateway.protocols import media
 from gateway.protocols.contract import Head
 from gateway.protocols.openai_chat.reasoning import thoughts_of
+from gateway.protocols.pairing import Pairing
 from gateway.protocols.reading import Fields, Malformed, compact, json_of, kind_of, strings, wrong
 from gateway.protocols.seals import GEMINI, unwrap
 
@@ -46,6 +47,8 @@ _ROLES: Final[dict[str, Role]] = {
     "tool": "tool",
     "function": "tool",
 }
+# Fields that the IR says in words of its own; the same wire gets them back as they were.
+_AS_WRITTEN: Final = ("stream_options", "reasoning_effort", "reasoning")
 
 
 def decode_request(head: Head) -> Request:
@@ -53,20 +56,22 @@ def decode_request(head: Head) -> Request:
     fields = Fields(json_of(head.body), "")
     fields.some("model")
     fields.some("stream")
-    options = fields.inner("stream_options")
+    item = {name: fields.left[name] for name in _AS_WRITTEN if name in fields.left}
+    options = fields.maybe_object("stream_options") or None
     tools = _tools(fields.items("tools")) + _functions(fields.items("functions"))
     most = fields.maybe_whole("max_completion_tokens")
     older = fields.maybe_whole("max_tokens")
+    pairing = Pairing()
     return Request(
         origin=ORIGIN,
         model=head.model,
-        messages=tuple(_message(value, f"messages[{at}]") for at, value in enumerate(fields.items("messages"))),
+        messages=tuple(_message(each, f"messages[{at}]", pairing) for at, each in enumerate(fields.items("messages"))),
         tools=tools,
         tool_choice=_choice(fields),
         parallel_tools=fields.maybe_flag("parallel_tool_calls"),
         format=_format(fields.inner("response_format")),
         thinking=_thinking(fields),
-        max_tokens=older if most is UNSET or most is None else most,
+        max_tokens=most if isinstance(most, int) or older is UNSET else older,
         temperature=fields.maybe_number("temperature"),
         top_p=fields.maybe_number("top_p"),
         top_k=fields.maybe_whole("top_k"),
@@ -83,8 +88,8 @@ def decode_request(head: Head) -> Request:
         metadata=fields.maybe_object("metadata"),
         cache_key=fields.maybe_text("prompt_cache_key"),
         stream=head.stream,
-        stream_usage=options is not None and options.left.get("include_usage") is True,
-        extras=fields.left,
+        stream_usage=options is not None and options.get("include_usage") is True,
+        extras={**fields.left, "item": item} if item else fields.left,
     )
 
 
@@ -210,7 +215,7 @@ def allowed_choice(fields: Fields) -> ToolChoice:
     return ToolChoice(mode="required" if mode == "required" else "auto", allowed=tuple(names))
 
 
-def _message(value: Any, at: str) -> Message:
+def _message(value: Any, at: str, pairing: Pairing) -> Message:
     fields = Fields(value, at)
     word = fields.needed("role")
     role = _ROLES.get(word)
@@ -224,6 +229,8 @@ def _message(value: Any, at: str) -> Message:
             if word == "tool":
                 raise Malformed(f"{at}.tool_call_id", "is missing")
             call = name or ""
+        if not call or pairing.waits(call):
+            call = pairing.result(call or None, name)
         error = fields.flag("is_error")
         cache = cache_of(fields)
         result = ToolResult(
@@ -243,7 +250,7 @@ def _message(value: Any, at: str) -> Message:
     if refusal:
         parts.append(Declined(refusal))
     for index, each in enumerate(fields.items("tool_calls")):
-        parts.append(_call(each, f"{at}.tool_calls[{index}]"))
+        parts.append(_call(each, f"{at}.tool_calls[{index}]", pairing))
     older = fields.inner("function_call")
     if older is not None:
         tool = older.needed("name")
@@ -255,7 +262,7 @@ def _message(value: Any, at: str) -> Message:
     return Message("assistant", marked(tuple(parts), cache_of(fields)), name, fields.extras())
 
 
-def _call(value: Any, at: str) -> ToolCall:
+def _call(value: Any, at: str, pairing: Pairing) -> ToolCall:
     fields = Fields(value, at)
     kind = fields.text("type") or "function"
     inner = fields.inner("custom" if kind == "custom" else "function")
@@ -270,9 +277,10 @@ def _call(value: Any, at: str) -> ToolCall:
         if isinstance(word, str):
             fields.some("extra_content")
             signature = unwrap(word, GEMINI)
+    name = inner.needed("name")
     return ToolCall(
-        id=fields.text("id") or inner.left.get("name", ""),
-        name=inner.needed("name"),
+        id=pairing.call(fields.text("id"), name),
+        name=name,
         arguments=arguments_of(given, f"{at}.arguments", custom=kind == "custom"),
         custom=kind == "custom",
         signature=signature,

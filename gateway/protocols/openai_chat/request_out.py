@@ -83,11 +83,14 @@ class _Writer:
         self.thinking(body)
         if request.stream:
             body["stream"] = True
-            if "no_stream_options" not in quirks:  # there, usage comes unasked
+            if not self.same and "no_stream_options" not in quirks:  # there, usage comes unasked
                 body["stream_options"] = {"include_usage": True}
         if self.same:
             for name, value in request.extras.items():
-                body.setdefault(name, value)
+                if name == "item":
+                    body.update(value)
+                else:
+                    body.setdefault(name, value)
         else:
             self.losses.extras(request.extras)
         if "random_seed" in quirks and "seed" in body:
@@ -163,31 +166,28 @@ class _Writer:
     def thinking(self, body: dict[str, Any]) -> None:
         """The effort, as a word or as OpenRouter's object."""
         thinking = self.request.thinking
-        if thinking is None:
+        if thinking is None or self.same:
             return
         quirks = self.dialect.quirks
-        own = (thinking.extras or {}) if self.same else {}
-        if not self.same or "reasoning_object" not in quirks:
-            self.losses.extras(thinking.extras, "reasoning.")
+        self.losses.extras(thinking.extras, "reasoning.")
         if "reasoning_object" in quirks:
             budget = thinking.budget
             if budget is not None and budget > 0:
-                body["reasoning"] = {**own, "max_tokens": budget}
+                body["reasoning"] = {"max_tokens": budget}
             elif (word := effort.word_of(thinking)) is not None:
-                body["reasoning"] = {**own, "effort": word}
+                body["reasoning"] = {"effort": word}
             else:
-                body["reasoning"] = {**own, "enabled": True}
+                body["reasoning"] = {"enabled": True}
             return
         word = effort.word_of(thinking)
-        if word is None:
-            return
-        said = self.same and thinking.effort is not None
-        if said or models.reasons(self.dialect.model) or "reasoning_effort" in quirks:
-            taken = word if said else effort.nearest(word, models.efforts(self.dialect.model))
+        if models.reasons(self.dialect.model) or "reasoning_effort" in quirks:
+            if word is None:
+                return  # it thinks as much as it likes
+            taken = effort.nearest(word, models.efforts(self.dialect.model))
             if effort.is_off(thinking) and taken != "none":
                 self.losses.drop("thinking", "this model always thinks")
             body["reasoning_effort"] = taken
-        elif not effort.is_off(thinking):
+        elif not effort.is_off(thinking) and (word is not None or thinking.enabled):
             self.losses.drop("thinking", "this model is not known to take an effort")
 
     def messages(self) -> list[dict[str, Any]]:
@@ -262,7 +262,7 @@ class _Writer:
         text = "".join(thought.text for thought in thoughts)
         taken = False
         if "reasoning_details" in quirks:
-            details = [row for at, thought in enumerate(thoughts) for row in details_of(thought, at)]
+            details = details_of(thoughts)
             if details:
                 out["reasoning_details"] = details
             elif text:
@@ -341,6 +341,8 @@ class _Writer:
 
     def media(self, part: Media) -> dict[str, Any] | None:
         """An image, a sound, a file."""
+        if part.citations:
+            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
         url = part.url or (media.to_data_url(part.mime, part.data) if part.data is not None else None)
         if part.kind in ("image", "video") and url is not None:
             inner: dict[str, Any] = {"url": url}

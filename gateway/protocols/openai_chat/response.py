@@ -270,7 +270,7 @@ def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str])
     text = "".join(thought.text for thought in thoughts)
     if text:
         message["reasoning_content"] = text
-    details = [row for at, thought in enumerate(thoughts) for row in details_of(thought, at)]
+    details = details_of(thoughts)
     if details:
         message["reasoning_details"] = details
     if annotations:

@@ -27,8 +27,7 @@ from gateway.ir.chat import (
     Whole,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols import media
-from gateway.protocols.custom_tools import from_json, names
+from gateway.protocols import custom_tools, media
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat.finishes import usage_out, word_of
 from gateway.protocols.openai_chat.reasoning import details_of
@@ -51,7 +50,7 @@ class _Block:
         self.tail = tail
         self.call = call
         self.text: list[str] = []
-        self.unwrapper: Unwrapper | None = None
+        self.unwrapper: Unwrapper | None = None  # of a custom call that is a function's upstream
 
 
 class Encoder:
@@ -64,6 +63,7 @@ class Encoder:
         "_custom",
         "_losses",
         "_now",
+        "_said",
         "_shows_usage",
         "_started",
         "_tail",
@@ -75,8 +75,9 @@ class Encoder:
         self._shows_usage = request.stream_usage
         self._usage: Usage | None = None
         self._blocks: dict[int, _Block] = {}
-        self._custom = names(request)
         self._calls: dict[int, int] = {}
+        self._said: dict[int, int] = {}  # by choice: details of thoughts
+        self._custom = custom_tools.names(request)
         self._started: set[int] = set()
         self._losses = Losses("OpenAI's chat wire")
         self._base = b""
@@ -93,9 +94,9 @@ class Encoder:
             block = self._blocks[event.block]
             if block.kind == "reasoning":
                 block.text.append(event.text)
-            if block.unwrapper is not None:
+            elif block.unwrapper is not None:
                 block.text.append(event.text)
-                return self._said(block, block.unwrapper.feed(event.text))
+                return self._unwrapped(block, block.unwrapper.feed(event.text))
             if event.logprobs is None:
                 return b"%b%b%b" % (block.head, _JSON.encode(event.text), block.tail)
         match event:
@@ -112,8 +113,7 @@ class Encoder:
                     self._losses.drop("text.signature", "text is not signed here")
                     return b""
                 text = "".join(block.text)
-                details = details_of(Reasoning(text=text, signature=signature, redacted=redacted), number)
-                return self._chunk(block.choice, {"reasoning_details": details})
+                return self._details(block.choice, Reasoning(text=text, signature=signature, redacted=redacted))
             case Cited(number, citation):
                 row = annotation_of(citation, "")
                 if row is None:
@@ -144,6 +144,11 @@ class Encoder:
             counts = _JSON.encode(usage_out(self._usage or Usage()))
             usage = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._base, counts)
         return usage + _DONE
+
+    def _details(self, choice: int, thought: Reasoning) -> bytes:
+        details = details_of([thought], self._said.get(choice, 0))
+        self._said[choice] = self._said.get(choice, 0) + len(details)
+        return self._chunk(choice, {"reasoning_details": details})
 
     def _begin(self, event: Began) -> None:
         base: dict[str, Any] = {
@@ -178,9 +183,9 @@ class Encoder:
         custom = event.custom or event.name in self._custom
         kind, field_name = ("custom", "input") if custom else ("function", "arguments")
         opening = head + b'"tool_calls":[{"index":%d,"%b":{"%b":' % (index, kind.encode(), field_name.encode())
-        block = self._blocks[event.block] = _Block("tool_call", event.choice, opening, b"}}]" + end, index)
+        self._blocks[event.block] = _Block("tool_call", event.choice, opening, b"}}]" + end, index)
         if custom and not event.custom:
-            block.unwrapper = Unwrapper()
+            self._blocks[event.block].unwrapper = Unwrapper()
         call: dict[str, Any] = {
             "index": index,
             "id": event.id,
@@ -191,7 +196,7 @@ class Encoder:
             call["extra_content"] = {"google": {"thought_signature": event.signature.value}}
         return started + self._chunk(event.choice, {"tool_calls": [call]})
 
-    def _said(self, block: _Block, text: str) -> bytes:
+    def _unwrapped(self, block: _Block, text: str) -> bytes:
         """A piece of a free text that was unwrapped."""
         return b"%b%b%b" % (block.head, _JSON.encode(text), block.tail) if text else b""
 
@@ -199,8 +204,8 @@ class Encoder:
         """The rest of a free text, now that all of it is there."""
         if block is None or block.unwrapper is None:
             return b""
-        whole, said = from_json("".join(block.text)), block.unwrapper.said
-        return self._said(block, whole[len(said) :] if whole.startswith(said) else "")
+        whole, said = custom_tools.from_json("".join(block.text)), block.unwrapper.said
+        return self._unwrapped(block, whole[len(said) :] if whole.startswith(said) else "")
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
         row = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish}

@@ -114,7 +114,7 @@ def test_what_an_answer_cannot_carry() -> None:
         "thinking": "t",
         "tool_calls": [{"id": "1", "function": {"index": 0, "name": "f", "arguments": {"x": 1}}}],
     }
-    assert (encoded.body["done"], encoded.body["done_reason"]) == (True, "stop")
+    assert (encoded.body["done"], encoded.body["done_reason"]) == (True, "content_filter")
 
 
 def test_probabilities_both_ways() -> None:
@@ -324,7 +324,7 @@ def test_what_a_stream_cannot_carry() -> None:
         },
         {"role": "assistant", "content": ""},
     ]
-    assert lines[-1]["done_reason"] == "stop"
+    assert lines[-1]["done_reason"] == "content_filter"
 
 
 def test_bug_1_and_2_parallel_pieces_of_arguments_stay_apart() -> None:
