@@ -33,11 +33,14 @@ bench: $(VENV)/ready ## one table, ratios against nginx in the same run
 soak: $(VENV)/ready ## 1,000 reloads under load, with 1 and with 2 workers
 	$(BIN)/python -m benchmarks.soak_reload
 
-interop: $(VENV)/ready ## agents and SDKs of others, over the wires of a server of others; needs node and 1 GB
-	@command -v npm >/dev/null || { echo "node 20.15 or newer and npm are needed. On Debian: apt-get install nodejs npm"; exit 1; }
-	npm ci --prefix tests/interop --no-audit --no-fund
+interop: $(VENV)/ready tests/interop/node_modules/.package-lock.json ## agents and SDKs over a server of others; node, 1 GB
 	INTEROP=1 $(BIN)/pytest -n $(JOBS) -q tests/interop
 	$(BIN)/python -m tests.interop
+
+tests/interop/node_modules/.package-lock.json: tests/interop/package-lock.json
+	@command -v npm >/dev/null || { echo "Needed: node 20.15 or newer, and npm. On Debian 13: apt-get install nodejs npm"; exit 1; }
+	npm ci --prefix tests/interop --no-audit --no-fund
+	@touch $@
 
 clean:
 	rm -rf $(VENV) $(CLIENTS)/node_modules tests/interop/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
