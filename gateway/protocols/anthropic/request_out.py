@@ -22,10 +22,11 @@ from gateway.protocols import custom_tools, effort, systems
 from gateway.protocols.anthropic import generations
 from gateway.protocols.anthropic.content_out import Content, mark
 from gateway.protocols.anthropic.request_in import ORIGIN
-from gateway.protocols.anthropic.schemas import closed, input_schema
+from gateway.protocols.anthropic.schemas import closed, enforced, input_schema
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
 
+_TIERS: Final = {"auto": "auto", "default": "standard_only", "priority": "auto"}
 ANSWER_TOOL: Final = "structured_answer"
 BUDGET_LEAST: Final = 1024
 
@@ -52,7 +53,7 @@ class _Writer:
         leading, rest = systems.split(messages)
         body: dict[str, Any] = {"model": self.model, "max_tokens": self.most(), "messages": self.content.turns(rest)}
         system = self.content.system(leading)
-        if system:
+        if system or (self.same and leading):
             body["system"] = system
         tools = self.tools()
         self.choice(body, tools)
@@ -108,19 +109,16 @@ class _Writer:
             body["metadata"] = {"user_id": request.user}
         tier = request.service_tier
         if isinstance(tier, str):
-            word = tier if self.same else {"auto": "auto", "default": "standard_only", "priority": "auto"}.get(tier)
+            word = _TIERS.get(tier, tier if self.same else None)
             if word is None:
                 losses.drop("service_tier", f"there is no tier {tier!r} here")
             else:
                 body["service_tier"] = word
-        for name in ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"):
-            value = getattr(request, name)
-            if value is not False and value != 0:
-                losses.unless(value, name)
+        losses.samplers(request)
         if isinstance(request.n, int) and request.n != 1:
             losses.drop("n", "one answer at a time")
         if not self.same:
-            losses.unless(request.metadata, "metadata")
+            losses.unless(request.metadata or None, "metadata")
             losses.unless(request.cache_key, "prompt_cache_key", "prompts are cached by marks")
 
     def refuses(self, name: str, value: float, thinks: bool) -> str | None:
@@ -153,7 +151,7 @@ class _Writer:
                 self.losses.drop("thinking", "this model always thinks")
             return
         if efforts and word is not None:
-            body.setdefault("output_config", {})["effort"] = effort.nearest(word, efforts)
+            body.setdefault("output_config", {})["effort"] = effort.said(word, thinking, efforts, self.losses)
         if not generations.thinks(self.model):
             self.losses.drop("thinking", "this model does not think")
         elif body.get("tool_choice", {}).get("type") in ("any", "tool"):
@@ -213,7 +211,7 @@ class _Writer:
     def tool(self, tool: Tool) -> dict[str, Any]:
         """One tool."""
         out: dict[str, Any] = {"name": tool.name}
-        description = custom_tools.described(tool) if tool.custom else tool.description
+        description = custom_tools.described(tool, self.losses) if tool.custom else tool.description
         if description is not None:
             out["description"] = description
         if self.same:
@@ -221,10 +219,13 @@ class _Writer:
         else:
             schema = custom_tools.SCHEMA if tool.custom else tool.schema
             out["input_schema"] = input_schema(schema, self.losses)
-        if tool.strict is not None and (self.same or (tool.strict and generations.structures(self.model))):
+        if self.same and tool.strict is not None:
             out["strict"] = tool.strict
-            if not self.same:
-                out["input_schema"] = closed(out["input_schema"])
+        elif tool.strict and generations.structures(self.model) and enforced(out["input_schema"]):
+            out["strict"] = True
+            out["input_schema"] = closed(out["input_schema"])
+        elif tool.strict:
+            self.losses.drop("tools.strict", "this model does not enforce this schema")
         if tool.cache is not None:
             out["cache_control"] = mark(tool.cache)
         self.content.own(tool.extras, out)
@@ -260,16 +261,25 @@ class _Writer:
             else:
                 body["system"] = f"{system}\n\n{systems.JSON_ONLY}" if system else systems.JSON_ONLY
             return
-        schema = format_.schema if self.same else closed(format_.schema)
-        if self.same or generations.structures(self.model):
-            body["output_config"] = {"format": {"type": "json_schema", "schema": schema, **(format_.extras or {})}}
+        if self.same:
+            inner = {"type": "json_schema", "schema": format_.schema, **(format_.extras or {})}
+            body["output_config"] = {"format": inner}
             return
+        self.losses.extras(format_.extras, "response_format.")
+        if generations.structures(self.model) and enforced(format_.schema):
+            self.losses.unless(format_.description, "response_format.description")
+            body["output_config"] = {"format": {"type": "json_schema", "schema": closed(format_.schema)}}
+            return
+        if body.get("tool_choice", {}).get("type") == "none":
+            tools.clear()
         name = ANSWER_TOOL
         while any(tool.get("name") == name for tool in tools):
             name += "_"
         description = format_.description or "Gives the answer. Call it once, at the end, with the whole answer."
         forced = not tools
-        tools.append({"name": name, "description": description, "input_schema": input_schema(schema, self.losses)})
+        tools.append(
+            {"name": name, "description": description, "input_schema": input_schema(format_.schema, self.losses)}
+        )
         if forced:
             body["tool_choice"] = {"type": "tool", "name": name}
         elif body.get("tool_choice", {}).get("type") in (None, "auto"):
