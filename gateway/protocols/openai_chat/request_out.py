@@ -15,7 +15,6 @@ What providers differ in is in the dialect's quirks (providers/catalog.py):
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -23,7 +22,6 @@ from msgspec import UNSET
 from gateway.ir.chat import (
     Cache,
     Declined,
-    Format,
     HostedTool,
     Media,
     Message,
@@ -37,18 +35,19 @@ from gateway.ir.chat import (
     ToolChoice,
     ToolResult,
 )
-from gateway.protocols import effort, media, tool_ids
+from gateway.protocols import custom_tools, effort, media, tool_ids
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
+from gateway.protocols.openai_chat.models import cold, efforts, reasons, word_of
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.request_in import ORIGIN
+from gateway.protocols.openai_chat.schemas import format_of, loosened, nested
 from gateway.protocols.seals import GEMINI
 from gateway.protocols.systems import in_user_words
 
-# https://platform.openai.com/docs/guides/reasoning and the names under which others host reasoning models
-_REASONS: Final = re.compile(r"(^|/)(o[1-9]|gpt-5|gpt-oss|codex|grok-3-mini|grok-4|deepseek-r|qwen3|magistral)")
-# https://platform.openai.com/docs/guides/latest-model: temperature and top_p are refused by reasoning models
-_COLD: Final = re.compile(r"(^|/)(o[1-9]|gpt-5(?!.*chat))")
+# Fields that OpenAI's two wires share under one name.
+SHARED: Final = ("store", "safety_identifier", "prompt_cache_retention", "verbosity")
+_STOPS: Final = 4
 _TIERS: Final = ("auto", "default", "flex", "priority", "scale")
 
 
@@ -57,22 +56,13 @@ def encode_request(request: Request, dialect: Dialect) -> Encoded:
     return _Writer(request, dialect).write()
 
 
-def reasons(model: str) -> bool:
-    """Whether a model's name says that it reasons."""
-    return _REASONS.search(model) is not None
-
-
-def cold(model: str) -> bool:
-    """Whether a model refuses temperature and top_p."""
-    return _COLD.search(model) is not None
-
-
 class _Writer:
     def __init__(self, request: Request, dialect: Dialect) -> None:
-        self.request = request
-        self.dialect = dialect
         self.losses = Losses("OpenAI's chat wire")
+        self.request = loosened(request, self.losses)
+        self.dialect = dialect
         self.same = request.origin == ORIGIN
+        self.openai = "max_completion_tokens" in dialect.quirks and "developer" in dialect.quirks
 
     def write(self) -> Encoded:
         """The body."""
@@ -86,23 +76,29 @@ class _Writer:
         if request.tool_choice is not None and (choice := self.choice(request.tool_choice)) is not None:
             body["tool_choice"] = choice
         if request.format is not None:
-            body["response_format"] = _format(request.format)
+            body["response_format"] = format_of(request.format, self.losses, same=self.same)
         self.thinking(body)
         if request.stream:
             body["stream"] = True
             if request.stream_usage or "no_stream_options" not in quirks:
                 body["stream_options"] = {"include_usage": True}
-        if self.same:
-            for name, value in request.extras.items():
-                body.setdefault(name, value)
-        else:
-            self.losses.extras(request.extras)
+        self.extras(body)
         if "random_seed" in quirks and "seed" in body:
             body["random_seed"] = body.pop("seed")
         for name in [each for each in body if f"no_{each}" in quirks]:
             self.losses.drop(name, f"{self.dialect.provider} does not take it")
             del body[name]
         return Encoded(body, self.losses.all())
+
+    def extras(self, body: dict[str, Any]) -> None:
+        """What only this wire knows, and, for OpenAI itself, what its two wires share."""
+        extras = dict(self.request.extras)
+        if self.same or self.openai:
+            for name in extras if self.same else SHARED:
+                if name in extras:
+                    body.setdefault(name, extras[name])
+        if not self.same:
+            self.losses.extras({name: value for name, value in extras.items() if name not in body})
 
     def scalars(self, body: dict[str, Any]) -> None:
         """The fields that are written as they are."""
@@ -117,7 +113,7 @@ class _Writer:
             ("presence_penalty", request.presence_penalty),
             ("frequency_penalty", request.frequency_penalty),
             ("logprobs", request.logprobs),
-            ("top_logprobs", request.top_logprobs),
+            ("top_logprobs", request.top_logprobs if self.same or request.logprobs is True else UNSET),
             ("logit_bias", request.logit_bias),
             ("n", request.n),
             ("user", request.user),
@@ -130,7 +126,7 @@ class _Writer:
                 losses.drop(name, "this model does not take it")
                 continue
             if name == "metadata" and not self.same:
-                losses.drop("metadata", "it is kept only with stored answers")
+                losses.unless(value or None, "metadata", "it is kept only with stored answers")
                 continue
             if name == "prompt_cache_key" and not self.same and "max_completion_tokens" not in self.dialect.quirks:
                 losses.drop(name, f"{self.dialect.provider} is not known to take it")
@@ -141,8 +137,12 @@ class _Writer:
                 body["top_k"] = request.top_k
             else:
                 losses.drop("top_k", "OpenAI's chat wire has no such parameter")
-        if request.stop is not UNSET and (request.stop is not None or self.same):
-            body["stop"] = list(request.stop) if request.stop is not None else None
+        stop = request.stop
+        if stop is not UNSET and (stop or self.same):
+            body["stop"] = list(stop) if stop is not None else None
+            if self.openai and not self.same and len(body["stop"]) > _STOPS:
+                losses.drop("stop", f"OpenAI stops at {_STOPS} sequences at most; the first ones are sent")
+                body["stop"] = body["stop"][:_STOPS]
         if request.parallel_tools is not UNSET and (self.same or request.tools):
             body["parallel_tool_calls"] = request.parallel_tools
         tier = request.service_tier
@@ -167,12 +167,13 @@ class _Writer:
             else:
                 body["reasoning"] = {"enabled": True}
             return
-        word = effort.word_of(thinking)
+        word = word_of(thinking, self.dialect.model)
         if word is None:
             return
         said = self.same and thinking.effort is not None
         if said or reasons(self.dialect.model) or "reasoning_effort" in quirks:
-            body["reasoning_effort"] = word if said else effort.nearest(word, efforts(self.dialect.model))
+            allowed = efforts(self.dialect.model)
+            body["reasoning_effort"] = word if said else effort.said(word, thinking, allowed, self.losses)
         elif not effort.is_off(thinking):
             self.losses.drop("thinking", "this model is not known to take an effort")
 
@@ -270,6 +271,7 @@ class _Writer:
             text = parts[0]
             if text.cache is None or not self.marks(text.cache):
                 self.own(text.extras, {})
+                self.proofs(text)
                 return text.text
         written = [part for each in parts if (part := self.part(each)) is not None]
         return written or None
@@ -280,6 +282,7 @@ class _Writer:
             case Text():
                 out: dict[str, Any] = {"type": "text", "text": part.text}
                 self.own(part.extras, out)
+                self.proofs(part)
                 cache = part.cache
             case Media():
                 written = self.media(part)
@@ -301,6 +304,11 @@ class _Writer:
             out["cache_control"] = _mark(cache)
         return out
 
+    def proofs(self, text: Text) -> None:
+        """What shows where a text comes from, which is not taken back."""
+        self.losses.unless(text.citations or None, "citations", "they are not taken back here")
+        self.losses.unless(text.signature, "text.signature", "there is no place for it here")
+
     def own(self, extras: dict[str, Any] | None, out: dict[str, Any]) -> None:
         """Fields of the client's own wire, back on it or reported."""
         if extras:
@@ -321,6 +329,9 @@ class _Writer:
     def media(self, part: Media) -> dict[str, Any] | None:
         """An image, a sound, a file."""
         url = part.url or (media.to_data_url(part.mime, part.data) if part.data is not None else None)
+        if part.kind == "video" and self.openai and not self.same:
+            self.losses.drop("video", "OpenAI takes no video")
+            return None
         if part.kind in ("image", "video") and url is not None:
             inner: dict[str, Any] = {"url": url}
             if part.detail is not None:
@@ -332,13 +343,19 @@ class _Writer:
                 "type": "input_audio",
                 "input_audio": {"data": part.data, "format": {"mpeg": "mp3", "wave": "wav"}.get(word, word)},
             }
-        if part.text is not None:
-            return {"type": "text", "text": part.text}
+        text = part.text
+        if (
+            text is None
+            and part.data is not None
+            and ("no_file" in self.dialect.quirks or (self.openai and not self.same))
+        ):
+            text = media.text_of(part.mime, part.data)
+        if not self.same:
+            media.report(part, self.losses, name=text is not None)
+        if text is not None:
+            self.own(part.extras, {})
+            return {"type": "text", "text": text}
         if part.data is not None:
-            if "no_file" in self.dialect.quirks:
-                text = media.text_of(part.mime, part.data)
-                if text is not None:
-                    return {"type": "text", "text": text}
             name = part.name or f"document.{media.ending(part.mime) or 'bin'}"
             file: dict[str, Any] = {"filename": name, "file_data": url}
             out = {"type": "file", "file": file}
@@ -415,7 +432,7 @@ class _Writer:
             if tool.description is not None:
                 inner["description"] = tool.description
             if tool.grammar is not None:
-                inner["format"] = tool.grammar
+                inner["format"] = tool.grammar if self.same else nested(tool.grammar)
             return {"type": "custom", "custom": inner}
         inner = {"name": tool.name}
         if tool.description is not None:
@@ -441,37 +458,19 @@ class _Writer:
             return None
         if not self.request.tools and not self.same:
             return None
+        custom = custom_tools.names(self.request)
+
+        def named(name: str | None) -> dict[str, Any]:
+            kind = "custom" if name in custom else "function"
+            return {"type": kind, kind: {"name": name}}
+
         if choice.mode == "tool":
-            return {"type": "function", "function": {"name": choice.name}}
+            return named(choice.name)
         if choice.allowed:
-            tools = [{"type": "function", "function": {"name": name}} for name in choice.allowed]
+            tools = [named(name) for name in choice.allowed]
             return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": tools}}
         return {"required": "any"}.get(choice.mode, choice.mode) if "any" in self.dialect.quirks else choice.mode
 
 
 def _mark(cache: Cache) -> dict[str, Any]:
     return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}
-
-
-def efforts(model: str) -> tuple[str, ...]:
-    """The words a model takes: https://platform.openai.com/docs/guides/reasoning#reasoning-effort."""
-    name = model.rpartition("/")[2]
-    if name.startswith(("o1", "o3", "o4", "gpt-oss", "grok", "magistral", "qwen", "deepseek")):
-        return ("low", "medium", "high")
-    if re.match(r"gpt-5(-|$)", name):
-        return ("minimal", "low", "medium", "high")
-    if name.startswith("gpt-5.1"):
-        return ("none", "low", "medium", "high")
-    return ("none", "minimal", "low", "medium", "high", "xhigh")
-
-
-def _format(format_: Format) -> dict[str, Any]:
-    if format_.kind != "json_schema":
-        return {"type": format_.kind, **(format_.extras or {})}
-    inner: dict[str, Any] = {"name": format_.name or "answer"}
-    if format_.description is not None:
-        inner["description"] = format_.description
-    inner["schema"] = format_.schema
-    if format_.strict is not None:
-        inner["strict"] = format_.strict
-    return {"type": "json_schema", "json_schema": {**inner, **(format_.extras or {})}}

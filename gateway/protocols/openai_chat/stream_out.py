@@ -9,10 +9,12 @@ import msgspec
 from gateway.ir.chat import (
     Began,
     Cited,
+    Closed,
     Counted,
     Dropped,
     Ended,
     Event,
+    Finish,
     Media,
     Opened,
     Piece,
@@ -35,7 +37,7 @@ _FIELDS: Final = {"text": b"content", "reasoning": b"reasoning_content", "refusa
 
 
 class _Block:
-    __slots__ = ("call", "choice", "head", "kind", "tail", "text")
+    __slots__ = ("before", "call", "choice", "head", "kind", "size", "tail", "text")
 
     def __init__(self, kind: str, choice: int, head: bytes, tail: bytes, call: int) -> None:
         self.kind = kind
@@ -43,13 +45,26 @@ class _Block:
         self.head = head  # of a chunk with a piece of this block, up to the piece
         self.tail = tail
         self.call = call
-        self.text: list[str] = []
+        self.text: list[str] = []  # of a thought
+        self.size = 0  # characters of a text so far
+        self.before = 0  # characters of the choice's texts before this one
 
 
 class Encoder:
     """See `contract.StreamEncoder`."""
 
-    __slots__ = ("_base", "_blocks", "_calls", "_losses", "_now", "_shows_usage", "_started", "_tail", "_usage")
+    __slots__ = (
+        "_base",
+        "_blocks",
+        "_calls",
+        "_losses",
+        "_now",
+        "_said",
+        "_shows_usage",
+        "_started",
+        "_tail",
+        "_usage",
+    )
 
     def __init__(self, request: Request, now: int) -> None:
         self._now = now
@@ -58,6 +73,7 @@ class Encoder:
         self._blocks: dict[int, _Block] = {}
         self._calls: dict[int, int] = {}
         self._started: set[int] = set()
+        self._said: dict[int, int] = {}  # characters of each choice's texts
         self._losses = Losses("OpenAI's chat wire")
         self._base = b""
         self._tail = b',"usage":null}\n\n' if request.stream_usage else b"}\n\n"
@@ -71,7 +87,9 @@ class Encoder:
         """The chunks of an event."""
         if event.__class__ is Piece:
             block = self._blocks[event.block]
-            if block.kind == "reasoning":
+            if block.kind == "text":
+                block.size += len(event.text)
+            elif block.kind == "reasoning":
                 block.text.append(event.text)
             if event.logprobs is None:
                 return b"%b%b%b" % (block.head, _JSON.encode(event.text), block.tail)
@@ -89,11 +107,16 @@ class Encoder:
                 details = details_of(Reasoning(text=text, signature=signature, redacted=redacted), number)
                 return self._chunk(block.choice, {"reasoning_details": details})
             case Cited(number, citation):
-                row = annotation_of(citation, "")
+                block = self._blocks[number]
+                row = annotation_of(citation, block.size, block.before)
                 if row is None:
                     self._losses.drop("citations", "citations have URLs on this wire")
                     return b""
-                return self._chunk(self._blocks[number].choice, {"annotations": [row]})
+                return self._chunk(block.choice, {"annotations": [row]})
+            case Closed(number):
+                block = self._blocks[number]
+                if block.kind == "text":
+                    self._said[block.choice] = block.before + block.size
             case Whole(_, Media(kind="image") as image, choice):
                 url = image.url or media.to_data_url(image.mime, image.data or "")
                 return self._start(choice) + self._chunk(
@@ -102,6 +125,7 @@ class Encoder:
             case Whole(_, part, _):
                 self._losses.drop(getattr(part, "what", "media"), "only the provider's own wire knows it")
             case Ended(finish, choice):
+                self._losses.finish(finish, word_of(finish), word_of(Finish.STOP))
                 return self._start(choice) + self._chunk(choice, {}, finish=word_of(finish))
             case Counted(usage):
                 self._usage = usage
@@ -143,7 +167,8 @@ class Encoder:
         started = self._start(event.choice)
         if event.kind != "tool_call":
             field = _FIELDS[event.kind]
-            self._blocks[event.block] = _Block(event.kind, event.choice, head + b'"%b":' % field, end, 0)
+            block = self._blocks[event.block] = _Block(event.kind, event.choice, head + b'"%b":' % field, end, 0)
+            block.before = self._said.get(event.choice, 0)
             return started
         index = self._calls.get(event.choice, 0)
         self._calls[event.choice] = index + 1
