@@ -2,8 +2,9 @@
 
 Until the first content-bearing frame each frame is decoded, so that a stream that fails before it has said anything
 can be given up without the client knowing. From then on bytes are forwarded in runs of whole frames, and a frame is
-decoded only where the run holds a word that can matter, which each wire names. Inside JSON text a quote is always
-escaped, so content cannot imitate these words. Bounds: 1 MiB before content, 16 MiB for one frame.
+decoded only where it holds a word that can matter, which each wire names; so what becomes of a frame does not depend on
+how the bytes were cut. Inside JSON text a quote is always escaped, so content cannot imitate these words. Bounds: 1 MiB
+before content, 16 MiB for one frame.
 """
 
 from __future__ import annotations
@@ -143,7 +144,7 @@ class Sniffer:
             return data
         kept: list[bytes] = []
         for frame in self._split(data):
-            if self._examine(frame):
+            if self._plain(frame) or self._examine(frame):
                 kept.append(frame)
             if self.failure is not None:
                 break

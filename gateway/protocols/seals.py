@@ -14,24 +14,37 @@ import binascii
 from typing import Final
 
 from gateway.ir.chat import Seal
+from gateway.protocols.tool_ids import fit
 
 _MARK: Final = "gw1~"
 _BYTES: Final = b'"gw1~'
 _ARMOR: Final = "Z3cxf"  # how the base64 of anything marked begins: its first 30 bits
 _ARMORED: Final = b'"Z3cxf'
 
-CALL: Final = "call"  # the id of a seal that belongs to the call after it, on wires that cannot sign calls
+CALL: Final = "call:"  # how the id of a seal begins that belongs to a call, on wires that cannot sign calls
+BEDROCK: Final = "bedrock"  # models of Bedrock that are not Claude
 CLAUDE: Final = "claude"
 GEMINI: Final = "gemini"
 OPENAI: Final = "openai"
+SIGNERS: Final = frozenset((BEDROCK, CLAUDE))  # whose signature proves a text; what else they seal is redacted
 
 
 def wrap(seal: Seal, family: str) -> str:
     """The seal as a value on the wire of `family`."""
-    if seal.family == family and seal.id != CALL:
+    if seal.family == family and not is_of_call(seal):
         return seal.value
     whole = f"{_MARK}{seal.family}~{seal.id or ''}~{seal.value}"
     return base64.b64encode(whole.encode("utf-8", "surrogatepass")).decode() if family == GEMINI else whole
+
+
+def of_call(seal: Seal, call: str) -> Seal:
+    """The signature of a call as a seal of its own, which names the call."""
+    return Seal(seal.family, seal.value, CALL + fit(call))
+
+
+def is_of_call(seal: Seal) -> bool:
+    """Whether a seal is the signature of a call."""
+    return seal.id is not None and seal.id.startswith(CALL)
 
 
 def unwrap(value: str, family: str) -> Seal:

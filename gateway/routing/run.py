@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
 from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.protocols.stripped import refused
 from gateway.routing.attempt import Answer, attempt
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
@@ -155,7 +156,7 @@ def _resting(target: Target, closed: tuple[float, Lane] | None, moment: Moment, 
 async def _use(
     target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, deadline: float | None
 ) -> Answer | Failure:
-    """One target with one credential, retries included."""
+    """One target with one credential, retries included. Where it cannot read a seal, once more without any."""
     retries = 0
     while True:
         now = tools.clock()
@@ -167,6 +168,9 @@ async def _use(
         outcome = await _once(target, lane, job, moment, tools, course, left)
         if isinstance(outcome, Answer):
             return outcome
+        if refused(outcome) and (bare := job.without_seals()) is not None:
+            job = bare
+            continue
         pause = _pause(outcome, retries, target, tools.random)
         if pause is None or (left is not None and pause >= left):
             return outcome

@@ -1,7 +1,8 @@
 """What is sent to one target, and how its answer is read: forwarded on the same wire, translated onto another.
 
 A request goes out as the client's own bytes where the target speaks the client's wire, unless it carries a seal of
-another family of models (protocols/seals.py), which the target's provider would refuse.
+another family of models (protocols/seals.py), which the target's provider would refuse, or has lost its seals
+(protocols/stripped.py): then its body is written anew on the same wire, and its answer still passes as it is.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from typing import Final
 
 import msgspec
 
-from gateway.failure import Failed, Failure, Kind
+from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
-from gateway.protocols import PROTOCOLS, forward, seals, translate
-from gateway.protocols.contract import Head, Protocol, StreamSniffer
+from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
+from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.routing.node import Target
 
@@ -25,27 +26,52 @@ class Job:
     """What is to be done: a request whose head was read, in the protocol of its client.
 
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
-    whatever number of targets it is translated for.
+    whatever number of targets it is translated for. `stripped`: its seals were taken off.
     """
 
-    __slots__ = ("_request", "head", "headers", "protocol", "sealed")
+    __slots__ = ("_request", "head", "headers", "protocol", "sealed", "stripped")
 
     def __init__(self, protocol: Protocol, head: Head, headers: tuple[tuple[str, str], ...] = ()) -> None:
         self.protocol = protocol
         self.head = head
         self.headers = headers
         self.sealed = seals.wrapped(head.body)
+        self.stripped = False
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
         """Whether a target of this wire gets the client's own bytes."""
-        return protocol == self.protocol.name and not self.sealed
+        return protocol == self.protocol.name and not self.sealed and not self.stripped
 
     def request(self) -> chat.Request:
         """The request in the IR. Raises `Refused` (400)."""
         if self._request is None:
             self._request = translate.request_of(self.protocol, self.head)
         return self._request
+
+    def without_seals(self) -> Job | None:
+        """The same without seals; None where it has none left, and where it cannot be read."""
+        if self.stripped:
+            return None
+        try:
+            request = stripped.stripped(self.request())
+        except Refused:
+            return None
+        if request is None:
+            return None
+        job = Job(self.protocol, self.head, self.headers)
+        job.stripped = True
+        job._request = request
+        return job
+
+    def encoded(self, target: Target) -> Encoded:
+        """The body for a target, written from the IR. Raises `Failed` where `on_lossy` forbids what would be lost."""
+        encoded = translate.encoded(PROTOCOLS[target.protocol], self.request(), target.dialect)
+        if self.stripped:
+            encoded = msgspec.structs.replace(encoded, dropped=merged(stripped.DROPPED, encoded.dropped))
+        if encoded.dropped and target.on_lossy in ("reject", "reroute"):
+            raise Failed(_lossy(target, encoded.dropped))
+        return encoded
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -64,15 +90,20 @@ class Forwarding:
     def __init__(self, job: Job, target: Target) -> None:
         self.protocol = job.protocol
         ask = "no_stream_options" not in target.dialect.quirks
-        forwarded = job.protocol.encode_forwarded(job.head, target.upstream, target.edits, ask)
+        head = job.head
+        self.dropped: tuple[chat.Dropped, ...] = ()
+        if not job.forwards(target.protocol):
+            encoded = job.encoded(target)
+            self.dropped = encoded.dropped
+            head = job.protocol.decode_head(forward.body_of(encoded.body), head.model, head.stream)
+        forwarded = job.protocol.encode_forwarded(head, target.upstream, target.edits, ask)
         self.body = forwarded.body
         self.headers = job.headers
-        self.dropped: tuple[chat.Dropped, ...] = ()
         self._strip = forwarded.strip_usage
 
     def whole(self, body: bytes, _now: float) -> Read:
         """The answer as it is. Raises `Failed`."""
-        return Read(body, self.protocol.decode_answer(body))
+        return Read(body, self.protocol.decode_answer(body), self.dropped)
 
     def stream(self, _now: float) -> StreamSniffer:
         """A watcher of the stream."""
@@ -88,7 +119,7 @@ class Translating:
         self.protocol = PROTOCOLS[target.protocol]
         self._client = job.protocol
         self._request = job.request()
-        encoded = translate.encoded(self.protocol, self._request, target.dialect)
+        encoded = job.encoded(target)
         self._tool = encoded.answer_tool
         self.dropped = encoded.dropped
         self.headers: tuple[tuple[str, str], ...] = ()
@@ -98,8 +129,6 @@ class Translating:
         else:
             fields = forward.edited(fields, target.edits)
         self.body = forward.body_of(fields)
-        if self.dropped and target.on_lossy in ("reject", "reroute"):
-            raise Failed(_lossy(target, self.dropped))
 
     def whole(self, body: bytes, now: float) -> Read:
         """The answer on the client's wire. Raises `Failed`."""
@@ -114,7 +143,7 @@ class Translating:
 
 def sending(job: Job, target: Target) -> Forwarding | Translating:
     """What to send to a target. Raises `Failed` where its `on_lossy` forbids what would be lost."""
-    return Forwarding(job, target) if job.forwards(target.protocol) else Translating(job, target)
+    return Forwarding(job, target) if target.protocol == job.protocol.name else Translating(job, target)
 
 
 def _lossy(target: Target, dropped: tuple[chat.Dropped, ...]) -> Failure:

@@ -1,7 +1,8 @@
 """Ollama's error bodies: {"error": "text"}, whatever the status; in a stream, a line of the same under status 200.
 
-Source: server/routes.go of https://github.com/ollama/ollama. A path that is none and a method that is none are plain
-text, as its router writes them. An overloaded server is 503 there, so the word `overloaded` is.
+Sources: server/routes.go of https://github.com/ollama/ollama and https://docs.ollama.com/api/errors (429 is a limit of
+the rate; that of an account is said in words). A path that is none and a method that is none are plain text, as its
+router writes them. An overloaded server is 503 there, so the word `overloaded` is.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BY_STATUS: Final = {
     401: "unauthorized",
     403: "this model requires a subscription, upgrade for access: https://ollama.com/upgrade",
     404: "model 'sandbox' not found",
-    429: "you've reached your usage limit, please wait or upgrade to continue",
+    429: "too many requests",
     499: "request canceled",
     500: "llama runner process has terminated: exit status 2",
     502: "upstream error",

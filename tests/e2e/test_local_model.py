@@ -18,11 +18,24 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import anthropic
+import ollama
 import openai
 import pytest
+from google import genai
 
 ROOT = Path(__file__).parents[2]
 INSTALL = "pip install --no-deps --require-hashes -r requirements-local.lock"
+# llama.cpp speaks three wires; as Messages and as Responses it is asked by clients of other protocols.
+WIRES = """
+version: 1
+providers:
+  llama-messages: {protocol: anthropic, base_url: "http://UPSTREAM/v1", api_key: none}
+  llama-responses: {protocol: openai-responses, base_url: "http://UPSTREAM/v1", api_key: none}
+models:
+  messages: {provider: llama-messages, id: smollm2}
+  responses: {provider: llama-responses, id: smollm2}
+"""
 PATIENCE = 20.0  # seconds for a process to say that it is ready
 
 
@@ -57,8 +70,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         assert text.count("127.0.0.1:8080") == text.count("127.0.0.1:8090") == 1
         config = place / "router.yaml"
         config.write_text(text.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:8090", upstream))
+        wires = place / "wires.yaml"
+        wires.write_text(WIRES.replace("UPSTREAM", upstream))
         server, url = started(
-            [sys.executable, "-m", "gateway", "serve", "--config", str(config)],
+            [sys.executable, "-m", "gateway", "serve", "--config", str(config), "--config", str(wires)],
             place / "gateway.log",
             r"serving\s+url=(\S+)",
         )
@@ -167,3 +182,68 @@ async def test_four_streams_at_once(gateway: str) -> None:
             return finish[-1]
 
         assert set(await asyncio.gather(*map(tell, range(4)))) <= {"stop", "length"}
+
+
+QUESTION = "What is the capital of France? Answer in one sentence."
+
+
+@pytest.mark.parametrize("model", ["smollm2", "messages", "responses"])
+def test_every_client_asks_each_of_its_wires(gateway: str, model: str) -> None:
+    """Five protocols in, llama.cpp's three out, whole and streamed: the same answer, counted the same."""
+    said = [QUESTION]
+    texts: dict[str, str] = {}
+    counts: dict[str, tuple[int, int]] = {}
+
+    chat = openai.OpenAI(base_url=f"{gateway}/v1", api_key="none", max_retries=0, timeout=30)
+    response = chat.responses.create(model=model, input=said[0], max_output_tokens=40, temperature=0)
+    texts["responses"] = response.output_text
+    assert response.usage is not None
+    counts["responses"] = (response.usage.input_tokens, response.usage.output_tokens)
+    stream = chat.responses.create(model=model, input=said[0], max_output_tokens=40, temperature=0, stream=True)
+    deltas = [event.delta for event in stream if event.type == "response.output_text.delta"]
+    assert len(deltas) > 3
+    texts["responses, streamed"] = "".join(deltas)
+
+    completion = chat.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": said[0]}], max_tokens=40, temperature=0
+    )
+    texts["chat"] = completion.choices[0].message.content or ""
+    assert completion.usage is not None
+    counts["chat"] = (completion.usage.prompt_tokens, completion.usage.completion_tokens)
+
+    claude = anthropic.Anthropic(base_url=gateway, api_key="none", max_retries=0, timeout=30)
+    message = claude.messages.create(
+        model=model,
+        max_tokens=40,
+        messages=[{"role": "user", "content": said[0]}],
+        extra_body={"temperature": 0},
+    )
+    texts["messages"] = "".join(block.text for block in message.content if block.type == "text")
+    counts["messages"] = (
+        message.usage.input_tokens + (message.usage.cache_read_input_tokens or 0),
+        message.usage.output_tokens,
+    )
+    with claude.messages.stream(
+        model=model,
+        max_tokens=40,
+        messages=[{"role": "user", "content": said[0]}],
+        extra_body={"temperature": 0},
+    ) as events:
+        texts["messages, streamed"] = "".join(events.text_stream)
+
+    options = genai.types.HttpOptions(base_url=gateway, timeout=30_000)
+    gemini = genai.Client(api_key="none", http_options=options)
+    settings = genai.types.GenerateContentConfig(max_output_tokens=40, temperature=0)
+    texts["gemini"] = gemini.models.generate_content(model=model, contents=said[0], config=settings).text or ""
+    pieces = gemini.models.generate_content_stream(model=model, contents=said[0], config=settings)
+    texts["gemini, streamed"] = "".join(piece.text or "" for piece in pieces)
+
+    local = ollama.Client(host=gateway, timeout=30)
+    asked = {"model": model, "messages": [{"role": "user", "content": said[0]}]}
+    texts["ollama"] = local.chat(**asked, options={"num_predict": 40, "temperature": 0}).message.content or ""
+    lines = local.chat(**asked, options={"num_predict": 40, "temperature": 0}, stream=True)
+    texts["ollama, streamed"] = "".join(line.message.content or "" for line in lines)
+
+    assert all("Paris" in text for text in texts.values()), texts
+    assert len(set(texts.values())) == 1, texts
+    assert len(set(counts.values())) == 1, counts

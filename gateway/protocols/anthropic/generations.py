@@ -1,7 +1,9 @@
 """What each generation of Claude takes, read off its name, wherever it is hosted.
 
 Sources: https://platform.claude.com/docs/en/build-with-claude/adaptive-thinking, /effort, /extended-thinking,
-/structured-outputs and /about-claude/models/overview. A name that cannot be read is taken for a current model.
+/structured-outputs and /about-claude/models/overview. A Claude whose name cannot be read is taken for a current one.
+Models of others that are served on Anthropic's wire (llama.cpp, vLLM, DeepSeek, Moonshot) take what the wire has always
+had: samplers, budgets and tools, and nothing newer.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Final
 _NEW: Final = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d)(?:[-.](\d{1,2})(?!\d))?")
 _OLD: Final = re.compile(r"claude-(?:v)?(\d)(?:[-.](\d))?(?!\d)")
 _CURRENT: Final = (5, 0)
+_FOREIGN: Final = (3, 7)
 
 EFFORTS: Final = ("low", "medium", "high")
 EFFORTS_MAX: Final = ("low", "medium", "high", "max")
@@ -26,7 +29,7 @@ def version(model: str) -> tuple[int, int]:
     match = _OLD.search(model)
     if match is not None:
         return int(match[1]), int(match[2] or 0)
-    return _CURRENT
+    return _CURRENT if "claude" in model else _FOREIGN
 
 
 def family(model: str) -> str:
@@ -70,7 +73,7 @@ def samples(model: str) -> bool:
 
 
 def samples_twice(model: str) -> bool:
-    """Whether temperature and top_p may come together: up to Opus 4."""
+    """Whether temperature and top_p may come together: before Opus 4.1."""
     return version(model) < (4, 1)
 
 
@@ -84,6 +87,4 @@ def most_output(model: str) -> int:
     at = version(model)
     if at < (3, 5):
         return 4096
-    if at < (3, 7):
-        return 8192
-    return 32000
+    return 32000 if "claude" in model and at >= (3, 7) else 8192

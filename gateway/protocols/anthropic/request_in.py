@@ -34,7 +34,8 @@ from gateway.protocols import media
 from gateway.protocols.anthropic.citations import citation_of
 from gateway.protocols.contract import Head
 from gateway.protocols.reading import Fields, Malformed, compact, json_of, kind_of
-from gateway.protocols.seals import CALL, CLAUDE, unwrap
+from gateway.protocols.seals import CALL, CLAUDE, is_of_call, unwrap
+from gateway.protocols.tool_ids import fit
 
 ORIGIN: Final = "anthropic"
 
@@ -177,17 +178,20 @@ def blocks_of(content: Any, at: str) -> tuple[Part, ...]:
 
 
 def _signed(parts: list[Part]) -> tuple[Part, ...]:
-    """Blocks in which signatures that travelled beside a call (see seals.CALL) are back on it."""
+    """Blocks in which signatures that travelled beside their calls (see seals.CALL) are back on them."""
+    seals: dict[str | None, Seal] = {}
     out: list[Part] = []
     for part in parts:
-        last = out[-1] if out else None
-        if isinstance(part, ToolCall) and isinstance(last, Reasoning) and last.signature is not None:
-            seal = last.signature
-            if seal.id == CALL and not last.text:
-                out[-1] = msgspec.structs.replace(part, signature=Seal(seal.family, seal.value))
-                continue
-        out.append(part)
-    return tuple(out)
+        if isinstance(part, Reasoning) and part.signature is not None and is_of_call(part.signature):
+            seals[part.signature.id] = Seal(part.signature.family, part.signature.value)
+        else:
+            out.append(part)
+    if not seals:
+        return tuple(out)
+    return tuple(
+        msgspec.structs.replace(part, signature=seals.get(CALL + fit(part.id))) if isinstance(part, ToolCall) else part
+        for part in out
+    )
 
 
 def block_of(value: Any, at: str) -> Part:

@@ -105,7 +105,7 @@ class _Writer:
                 losses.drop("stop", "stop sequences of white space are not taken")
             if stops or self.same:
                 body["stop_sequences"] = stops
-        if isinstance(request.user, str):
+        if isinstance(request.user, str) or (self.same and request.user is None):
             body["metadata"] = {"user_id": request.user}
         tier = request.service_tier
         if isinstance(tier, str):
@@ -189,6 +189,9 @@ class _Writer:
             out["budget_tokens"] = thinking.budget
         if thinking.summary is not None:
             out["display"] = "omitted" if thinking.summary == "" else "summarized"
+        if out["type"] == "enabled" and _loop_without_thought(body["messages"]):
+            self.losses.drop("thinking", "the thinking of the running tool loop did not come back with it")
+            return
         body["thinking"] = {**out, **(thinking.extras or {})}
 
     # Tools and structure.

@@ -16,7 +16,7 @@ from gateway.protocols.anthropic.request_in import ORIGIN, blocks_of
 from gateway.protocols.contract import Encoded
 from gateway.protocols.losses import Losses
 from gateway.protocols.reading import Fields, json_of
-from gateway.protocols.seals import CALL, CLAUDE, wrap
+from gateway.protocols.seals import CLAUDE, of_call, wrap
 
 
 class _Answer(msgspec.Struct):
@@ -124,7 +124,7 @@ def _blocks(part: Part, losses: Losses, same: bool) -> list[dict[str, Any]]:
             call = {"type": "tool_use", "id": part.id, "name": part.name, "input": losses.object_of(part.arguments)}
             if same and part.extras:
                 call.update(part.extras)
-            return [call] if part.signature is None else [signed_call(part.signature), call]
+            return [call] if part.signature is None else [signed_call(part.signature, part.id), call]
         case Opaque():
             if same:
                 return [dict(part.raw)]
@@ -142,6 +142,6 @@ def thinking_out(part: Reasoning) -> dict[str, Any]:
     return {"type": "thinking", "thinking": part.text, "signature": signature}
 
 
-def signed_call(seal: Seal) -> dict[str, Any]:
-    """The block that carries the signature of the call after it."""
-    return {"type": "thinking", "thinking": "", "signature": wrap(Seal(seal.family, seal.value, CALL), CLAUDE)}
+def signed_call(seal: Seal, call: str) -> dict[str, Any]:
+    """The block that carries the signature of a call."""
+    return {"type": "thinking", "thinking": "", "signature": wrap(of_call(seal, call), CLAUDE)}

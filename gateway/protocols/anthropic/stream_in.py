@@ -9,13 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.failure import Failure, Kind
-from gateway.ir.chat import Began, Broke, Cited, Closed, Counted, Ended, Event, Opaque, Opened, Piece, Sealed, Whole
+from gateway.ir.chat import Began, Cited, Closed, Counted, Ended, Event, Opaque, Opened, Piece, Sealed, Whole
 from gateway.protocols.anthropic.citations import citation_of
 from gateway.protocols.anthropic.errors import failure_of
 from gateway.protocols.anthropic.finishes import finish_of, tier_of, usage_of
+from gateway.protocols.decoding import FrameDecoder
 from gateway.protocols.framing import SseReader
-from gateway.protocols.reading import Malformed, compact
+from gateway.protocols.reading import compact
 from gateway.protocols.seals import CLAUDE, unwrap
 
 
@@ -44,14 +44,13 @@ _EVENT: Final = msgspec.json.Decoder(_Event)
 _CALL: Final = "tool_call"
 
 
-class Decoder:
-    """See `contract.StreamDecoder`."""
+class Decoder(FrameDecoder[bytes]):
+    """See `contract.StreamDecoder`. A server that gave a stop reason and no `message_stop` is forgiven."""
 
-    __slots__ = ("_cited", "_empty", "_finish", "_kinds", "_reader", "_sizes", "_usage", "ended")
+    __slots__ = ("_cited", "_empty", "_finish", "_kinds", "_sizes", "_usage")
 
     def __init__(self) -> None:
-        self.ended = False
-        self._reader = SseReader()
+        super().__init__(SseReader())
         self._kinds: dict[int, str] = {}  # the open blocks
         self._empty: set[int] = set()  # calls without arguments so far
         self._sizes: dict[int, int] = {}  # characters of the open texts
@@ -59,30 +58,12 @@ class Decoder:
         self._usage: dict[str, Any] = {}
         self._finish: Ended | None = None
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events of the next bytes."""
-        out: list[Event] = []
-        try:
-            for found in self._reader.feed(data):
-                self._frame(found, out)
-        except Malformed as malformed:
-            out.append(Broke(malformed.failed().failure))
-        return out
-
-    def close(self) -> list[Event]:
-        """The end of the body. A server that gave a stop reason and no `message_stop` is forgiven."""
-        out: list[Event] = []
-        for found in self._reader.close():
-            self._frame(found, out)
-        self.ended = self.ended or self._finish is not None
-        return out
+    def _closed(self, out: list[Event]) -> None:
+        self.ended = self._finish is not None
 
     def _frame(self, data: bytes, out: list[Event]) -> None:
-        try:
-            event = _EVENT.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            message = f"an event of the stream is not one of a message: {error}"
-            out.append(Broke(Failure(kind=Kind.BAD_RESPONSE, message=message)))
+        event = self._decoded(_EVENT, data, "not one of a message", out)
+        if event is None:
             return
         delta = event.delta
         match event.type:
@@ -106,7 +87,7 @@ class Decoder:
             case "message_stop":
                 self.ended = True
             case "error":
-                out.append(Broke(failure_of(event.error, None)))
+                self._break(failure_of(event.error, None), out)
 
     def _begin(self, message: Any, out: list[Event]) -> None:
         message = message if isinstance(message, dict) else {}
@@ -136,6 +117,7 @@ class Decoder:
     def _open(self, index: int, block: Any, out: list[Event]) -> None:
         block = block if isinstance(block, dict) else {}
         kind = block.get("type")
+        self._close(index, out)  # of a server that numbers its blocks oddly
         match kind:
             case "text":
                 self._kinds[index] = "text"
@@ -174,7 +156,7 @@ class Decoder:
         if delta.text is not None:
             if kind is None:
                 self._open(index, {"type": "text"}, out)
-            if delta.text and kind != "opaque":
+            if delta.text and self._kinds.get(index) == "text":
                 self._sizes[index] = self._sizes.get(index, 0) + len(delta.text)
                 out.append(Piece(index, delta.text))
         elif delta.partial_json is not None:
@@ -184,7 +166,7 @@ class Decoder:
         elif delta.thinking is not None:
             if kind is None:
                 self._open(index, {"type": "thinking"}, out)
-            if delta.thinking:
+            if delta.thinking and self._kinds.get(index) == "reasoning":
                 out.append(Piece(index, delta.thinking))
         elif delta.signature is not None:
             if kind == "reasoning" and delta.signature:

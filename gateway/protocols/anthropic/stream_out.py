@@ -152,7 +152,7 @@ class Encoder:
         """A block of thought is begun with its first piece, for it may turn out to be redacted."""
         before = b""
         if event.kind == "tool_call" and event.signature is not None:
-            before = self._whole(signed_call(event.signature))
+            before = self._whole(signed_call(event.signature, event.id))
         self._block, self._kind, self._started = event.block, event.kind, False
         if event.kind == "reasoning":
             return before

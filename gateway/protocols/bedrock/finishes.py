@@ -15,9 +15,8 @@ from gateway.failure import Failure, Kind
 from gateway.ir.chat import Finish, Seal
 from gateway.ir.usage import Usage
 from gateway.protocols.reading import count
-from gateway.protocols.seals import CLAUDE
+from gateway.protocols.seals import BEDROCK, CLAUDE
 
-BEDROCK: Final = "bedrock"  # the family of seals that are not Claude's
 UNREADABLE: Final = "malformed_model_output"
 
 _FINISHES: Final[dict[str, Finish]] = {

@@ -149,6 +149,8 @@ class Decoder:
         return []
 
     def _message(self, message: AwsMessage, out: list[Event]) -> None:
+        if self.ended:
+            return
         headers, payload = message
         name = headers.get(":event-type")
         if name == "contentBlockDelta" and headers.get(":message-type", "event") == "event":

@@ -26,9 +26,9 @@ from gateway.ir.chat import (
 from gateway.protocols import custom_tools
 from gateway.protocols.bedrock import models
 from gateway.protocols.bedrock.content_out import Contents
-from gateway.protocols.bedrock.finishes import BEDROCK, redacted_out
+from gateway.protocols.bedrock.finishes import redacted_out
 from gateway.protocols.losses import Losses
-from gateway.protocols.seals import CLAUDE
+from gateway.protocols.seals import BEDROCK, CLAUDE
 from gateway.protocols.tool_ids import fit
 
 NOTHING: Final = "(no content)"

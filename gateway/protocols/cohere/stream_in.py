@@ -10,14 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.failure import Failure, Kind
-from gateway.ir.chat import Began, Broke, Cited, Closed, Counted, Ended, Event, Opened, Piece
+from gateway.ir.chat import Began, Cited, Closed, Counted, Ended, Event, Opened, Piece
 from gateway.protocols.cohere.citations import citations_of
 from gateway.protocols.cohere.errors import failure_of
 from gateway.protocols.cohere.finishes import failure_in, finish_of, logprobs_of, usage_of
 from gateway.protocols.cohere.response import arguments_of
+from gateway.protocols.decoding import FrameDecoder
 from gateway.protocols.framing import SseReader
-from gateway.protocols.reading import Malformed
 from gateway.protocols.tool_ids import made
 
 
@@ -66,27 +65,22 @@ _NOTHING: Final = _Message()
 _DELTA: Final = _Delta()
 
 
-class Decoder:
+class Decoder(FrameDecoder[bytes]):
     """See `contract.StreamDecoder`."""
 
     __slots__ = (
         "_block",
         "_blocks",
-        "_broke",
         "_calls",
         "_empty",
         "_id",
         "_index",
         "_kind",
         "_made",
-        "_reader",
-        "ended",
     )
 
     def __init__(self) -> None:
-        self.ended = False
-        self._reader = SseReader()
-        self._broke = False
+        super().__init__(SseReader())
         self._id = ""
         self._kind = ""  # of the open block that is no call: text, reasoning, plan
         self._index = -1  # its content index
@@ -96,39 +90,11 @@ class Decoder:
         self._empty: set[int] = set()  # calls without arguments so far
         self._made = 0
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events of the next bytes."""
-        out: list[Event] = []
-        try:
-            for found in self._reader.feed(data):
-                self._frame(found, out)
-        except Malformed as malformed:
-            self._break(malformed.failed().failure, out)
-        return out
-
-    def close(self) -> list[Event]:
-        """The end of the body. The last event may lack its blank line."""
-        out: list[Event] = []
-        try:
-            for found in self._reader.close():
-                self._frame(found, out)
-        except Malformed as malformed:
-            self._break(malformed.failed().failure, out)
-        return out
-
-    def _break(self, failure: Failure, out: list[Event]) -> None:
-        if not self._broke:
-            self._broke = True
-            out.append(Broke(failure))
-
     def _frame(self, data: bytes, out: list[Event]) -> None:
-        if self.ended or self._broke or data == b"[DONE]":
+        if data == b"[DONE]":
             return
-        try:
-            event = _EVENT.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            words = f"an event of the stream is not one of a chat: {error}"
-            self._break(Failure(kind=Kind.BAD_RESPONSE, message=words), out)
+        event = self._decoded(_EVENT, data, "not one of a chat", out)
+        if event is None:
             return
         delta = event.delta or _DELTA
         message = delta.message or _NOTHING

@@ -29,9 +29,9 @@ _HELD: Final = ("https://generativelanguage.googleapis.com/", "gs://", "files/")
 _DECODE: Final = msgspec.json.Decoder()
 
 
-def parts_of(values: list[Any], at: str, ids: Ids) -> list[Part]:
-    """The parts of a content. Raises `Malformed`."""
-    out: list[Part] = []
+def parts_of(values: list[Any], at: str, ids: Ids, before: list[Part] | None = None) -> list[Part]:
+    """The parts of a content, after those of the same turn that came `before`. Raises `Malformed`."""
+    out: list[Part] = list(before or ())
     for index, value in enumerate(values):
         _part(value, f"{at}[{index}]", ids, out)
     return out

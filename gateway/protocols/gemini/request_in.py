@@ -100,12 +100,30 @@ def _contents(fields: Fields, ids: Talking) -> list[Message]:
     values = value if isinstance(value, list) else [value]
     messages: list[Message] = []
     for at, each in enumerate(values):
-        messages.extend(_content(each, f"contents[{at}]", ids))
+        before = messages.pop() if messages and _goes_on(messages[-1], each) else None
+        messages.extend(_content(each, f"contents[{at}]", ids, before))
     return messages
 
 
-def _content(value: Any, at: str, ids: Talking) -> list[Message]:
-    """One turn. Results of functions stand first, in a message of their own."""
+def _goes_on(message: Message, value: Any) -> bool:
+    """Whether a content is more of the model's turn: SDKs keep a stream as a content for each of its chunks."""
+    if message.role != "assistant" or message.extras or not isinstance(value, dict):
+        return False
+    return _ROLES.get(value.get("role") or "") == _MODEL and not value.keys() - {"role", "parts"}
+
+
+def _joined(parts: list[Part], at: int) -> list[Part]:
+    """The parts with the texts on both sides of a place as one, where they are nothing but text."""
+    if not 0 < at < len(parts):
+        return parts
+    one, other = parts[at - 1], parts[at]
+    if not (isinstance(one, Text) and isinstance(other, Text)) or one != Text(one.text) or other != Text(other.text):
+        return parts
+    return [*parts[: at - 1], Text(one.text + other.text), *parts[at + 1 :]]
+
+
+def _content(value: Any, at: str, ids: Talking, before: Message | None = None) -> list[Message]:
+    """One turn, or the rest of the one `before`. Results of functions stand first, in a message of their own."""
     if isinstance(value, str):
         return [Message("user", tuple(content_of(value, at, ids)))]
     fields = fields_of(value, at)
@@ -113,9 +131,10 @@ def _content(value: Any, at: str, ids: Talking) -> list[Message]:
     if word not in _ROLES:
         raise Malformed(f"{at}.role", f"must be 'user' or 'model', not {word!r}")
     model = _ROLES[word] == _MODEL
-    if model:
+    if model and before is None:
         ids.turn()
-    parts = parts_of(list_of(fields, "parts"), f"{at}.parts", ids)
+    earlier = list(before.parts) if before is not None else []
+    parts = _joined(parts_of(list_of(fields, "parts"), f"{at}.parts", ids, earlier), len(earlier))
     if model and len(parts) > 1:  # the end of a stream, as SDKs keep it
         parts = [part for part in parts if part != Text("")]
     extras = fields.extras()
@@ -140,13 +159,20 @@ def _tools(value: Any, at: str) -> list[Tool | HostedTool]:
 
 def _function(value: Any, at: str) -> Tool:
     fields = fields_of(value, at)
-    older, newer = fields.some("parameters"), fields.some("parametersJsonSchema")
+    schema, written = _schema(fields, "parameters", "parametersJsonSchema")
     return Tool(
         name=fields.needed("name"),
         description=fields.text("description"),
-        schema=from_gemini(newer if newer is not None else older),
-        extras=fields.extras(),
+        schema=schema,
+        extras={**fields.left, **written} or None,
     )
+
+
+def _schema(fields: Fields, older: str, newer: str) -> tuple[Any, dict[str, Any]]:
+    """A schema as JSON Schema, and how it was written: in which field, in Gemini's words or in JSON Schema's."""
+    written = {name: value for name in (older, newer) if (value := fields.some(name)) is not None}
+    schema = written.get(newer, written.get(older))
+    return from_gemini(schema), {"wrapper": written} if written else {}
 
 
 def _choice(config: Fields, extras: dict[str, Any]) -> ToolChoice | None:
@@ -179,10 +205,9 @@ def _format(settings: Fields) -> Format | None:
             settings.text("responseMimeType")
         return None
     settings.some("responseMimeType")
-    older, newer = settings.some("responseSchema"), settings.some("responseJsonSchema")
-    schema = newer if newer is not None else older
+    schema, written = _schema(settings, "responseSchema", "responseJsonSchema")
     if schema is not None:
-        return Format(kind="json_schema", schema=from_gemini(schema))
+        return Format(kind="json_schema", schema=schema, extras=written)
     if mime is None:
         return None
     return Format(kind="json_object" if mime == "application/json" else "text")

@@ -35,7 +35,7 @@ from gateway.protocols.gemini.schemas import to_json, to_openapi
 from gateway.protocols.gemini.shapes import ORIGIN, TOGETHER, Talking, put_all
 from gateway.protocols.gemini.thinking import generation, signs, thinking_out
 from gateway.protocols.losses import Losses
-from gateway.protocols.seals import CALL, GEMINI
+from gateway.protocols.seals import GEMINI, is_of_call
 
 # https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ): for calls that another model made
 _DUMMY: Final = "skip_thought_signature_validator"
@@ -196,7 +196,7 @@ class _Writer:
                     out.append(text_out("", Seal(GEMINI, seal.value)))
                 seal = found or seal
                 continue
-            if seal is not None and isinstance(part, ToolCall if seal.id == CALL else Text | ToolCall):
+            if seal is not None and isinstance(part, ToolCall if is_of_call(seal) else Text | ToolCall):
                 if part.signature is None:
                     part = msgspec.structs.replace(part, signature=Seal(GEMINI, seal.value))
                 seal = None
@@ -211,7 +211,7 @@ class _Writer:
         if seal is None or seal.family != GEMINI:
             self.losses.drop("reasoning", "thoughts are taken back only with a seal of Gemini's")
             return None
-        if not part.text or seal.id == CALL:
+        if not part.text or is_of_call(seal):
             return seal
         out.append(text_out(part.text, seal, thought=True))
         return None
@@ -371,7 +371,11 @@ class _Writer:
         if description is not None:
             out["description"] = description
         schema = custom_tools.SCHEMA if tool.custom else tool.schema
-        if schema is not None:
+        extras = dict(tool.extras or {})
+        wrapper = extras.pop("wrapper", None)
+        if self.same and isinstance(wrapper, dict):
+            out.update(wrapper)
+        elif schema is not None:
             field = f"tools.{tool.name}"
             if self.age >= 2.5:
                 out["parametersJsonSchema"] = to_json(schema, self.losses, field)
@@ -381,7 +385,7 @@ class _Writer:
             self.losses.drop("tools.strict", "Gemini does not promise that calls keep to their schema")
         if tool.cache is not None:
             self.losses.drop("cache_control", "prompts are cached here without marks")
-        return self.with_extras(out, tool.extras)
+        return self.with_extras(out, extras)
 
     def choice(self, choice: ToolChoice) -> dict[str, Any] | None:
         """Which function is to be called."""
@@ -445,6 +449,9 @@ class _Writer:
     def schema(self, settings: dict[str, Any], form: Format) -> None:
         """The schema; its name and description stand in it."""
         schema = form.schema
+        if self.same and form.extras and isinstance(form.extras.get("wrapper"), dict):
+            settings.update(form.extras["wrapper"])
+            return
         if isinstance(schema, dict):
             words = {"title": form.name, "description": form.description}
             schema = {**{name: word for name, word in words.items() if word is not None}, **schema}

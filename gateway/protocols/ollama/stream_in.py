@@ -6,14 +6,13 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.failure import Failure, Kind
-from gateway.ir.chat import Began, Broke, Closed, Counted, Ended, Event, Opened, Piece, Whole
+from gateway.ir.chat import Began, Closed, Counted, Ended, Event, Opened, Piece, Whole
+from gateway.protocols.decoding import FrameDecoder
 from gateway.protocols.framing import LineReader
 from gateway.protocols.ollama.errors import failure_of
 from gateway.protocols.ollama.finishes import finish_of, logprobs_of, usage_of
 from gateway.protocols.ollama.response import call_of, image_of
 from gateway.protocols.ollama.stamps import seconds_of
-from gateway.protocols.reading import Malformed
 
 
 class _Message(msgspec.Struct):
@@ -40,55 +39,23 @@ _LINE: Final = msgspec.json.Decoder(_Line)
 _NOTHING: Final = _Message(content="")
 
 
-class Decoder:
+class Decoder(FrameDecoder[bytes]):
     """See `contract.StreamDecoder`."""
 
-    __slots__ = ("_began", "_block", "_blocks", "_broke", "_calls", "_kind", "_reader", "_salt", "ended")
+    __slots__ = ("_began", "_block", "_blocks", "_calls", "_kind", "_salt")
 
     def __init__(self) -> None:
-        self.ended = False
-        self._reader = LineReader()
+        super().__init__(LineReader())
         self._began = False
-        self._broke = False
         self._salt = ""
         self._kind = ""  # of the open block
         self._block = 0
         self._blocks = 0
         self._calls = 0
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events of the next bytes."""
-        out: list[Event] = []
-        try:
-            for line in self._reader.feed(data):
-                self._line(line, out)
-        except Malformed as malformed:
-            self._break(malformed.failed().failure, out)
-        return out
-
-    def close(self) -> list[Event]:
-        """The end of the body. The last line may lack its end."""
-        out: list[Event] = []
-        try:
-            for line in self._reader.close():
-                self._line(line, out)
-        except Malformed as malformed:
-            self._break(malformed.failed().failure, out)
-        return out
-
-    def _break(self, failure: Failure, out: list[Event]) -> None:
-        if not self._broke:
-            self._broke = True
-            out.append(Broke(failure))
-
-    def _line(self, data: bytes, out: list[Event]) -> None:
-        if self.ended or self._broke:
-            return
-        try:
-            line = _LINE.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            words = f"a line of the stream is not one of a chat: {error}"
-            self._break(Failure(kind=Kind.BAD_RESPONSE, message=words), out)
+    def _frame(self, data: bytes, out: list[Event]) -> None:
+        line = self._decoded(_LINE, data, "not one of a chat", out)
+        if line is None:
             return
         if line.error is not None:
             self._break(failure_of(line.error, None), out)

@@ -4,18 +4,20 @@
 - `reasoning_details` (https://openrouter.ai/docs/guides/best-practices/reasoning-tokens): a list of `reasoning.text`
   with a signature, `reasoning.summary` and `reasoning.encrypted`, each with the `format` of the family that made it.
 
-A client that keeps `reasoning_details` in its history, as OpenRouter's do, keeps every seal.
+A client that keeps `reasoning_details` in its history, as OpenRouter's do, keeps every seal. Each detail has an `index`
+of its own, by which OpenAI's SDKs put a stream together: two of the same index would become one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from gateway.ir.chat import Reasoning, Seal
 from gateway.protocols.reading import Fields
-from gateway.protocols.seals import CLAUDE, GEMINI, OPENAI
+from gateway.protocols.seals import CLAUDE, GEMINI, OPENAI, SIGNERS
 
 _FAMILIES: Final = {
     "anthropic-claude-v1": CLAUDE,
@@ -44,21 +46,23 @@ def thoughts_of(fields: Fields) -> list[Reasoning]:
 
 
 def _joined(details: list[Any]) -> list[Reasoning]:
-    """The thoughts of the details; a summary and the encrypted thought of the same index are one."""
+    """The thoughts of the details; a summary and the encrypted thought after it are one, unless their ids differ."""
     thoughts: list[Reasoning] = []
     last: Any = None
     for each in details:
         thought = _detail(each)
         if thought is None:
             continue
-        index = each.get("index")
-        if thoughts and index is not None and index == last and thoughts[-1].signature is None and not thought.text:
-            thought = msgspec.structs.replace(
-                thoughts[-1], signature=thought.signature, redacted=thought.redacted, id=thought.id
-            )
-            thoughts.pop()
+        if last is not None and not thought.text and last.get("format") == each.get("format"):
+            before = thoughts[-1]
+            if thought.id is None or before.id in (None, thought.id):
+                thoughts[-1] = msgspec.structs.replace(
+                    before, signature=thought.signature, redacted=thought.redacted, id=thought.id
+                )
+                last = None
+                continue
         thoughts.append(thought)
-        last = index
+        last = each if each["type"] == "reasoning.summary" else None
     return thoughts
 
 
@@ -83,25 +87,30 @@ def _detail(value: Any) -> Reasoning | None:
             return Reasoning(text=summary, summary=(summary,), id=id_)
         case "reasoning.encrypted":
             seal = Seal(family, _text(value.get("data")), id_)
-            if family == CLAUDE:
+            if family in SIGNERS:
                 return Reasoning(redacted=seal, id=id_)
             return Reasoning(signature=seal, id=id_)
     return None
 
 
-def details_of(thought: Reasoning, index: int) -> list[dict[str, Any]]:
-    """What `reasoning_details` says of one thought; nothing where plain text says it all."""
+def details_of(thoughts: Iterable[Reasoning], first: int = 0) -> list[dict[str, Any]]:
+    """What `reasoning_details` says of thoughts, numbered from `first`; nothing where plain text says it all."""
+    rows = [row for thought in thoughts for row in _rows(thought)]
+    return [{**row, "index": at} for at, row in enumerate(rows, first)]
+
+
+def _rows(thought: Reasoning) -> list[dict[str, Any]]:
     signature, redacted = thought.signature, thought.redacted
     if signature is None and redacted is None:
         return []
     seal = signature or redacted
     assert seal is not None  # noqa: S101 - one of the two is there
-    common = {"format": _FORMATS.get(seal.family, seal.family), "index": index}
+    common = {"format": _FORMATS.get(seal.family, seal.family)}
     if seal.id is not None:
         common["id"] = seal.id
     if redacted is not None:
         return [{"type": "reasoning.encrypted", "data": redacted.value, **common}]
-    if seal.family == CLAUDE:
+    if seal.family in SIGNERS:
         return [{"type": "reasoning.text", "text": thought.text, "signature": seal.value, **common}]
     text = [{"type": "reasoning.summary", "summary": thought.text, **common}] if thought.text else []
     return [*text, {"type": "reasoning.encrypted", "data": seal.value, **common}]

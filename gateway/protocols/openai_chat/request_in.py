@@ -46,6 +46,8 @@ _ROLES: Final[dict[str, Role]] = {
     "tool": "tool",
     "function": "tool",
 }
+# Fields that the IR says in words of its own; the same wire gets them back as they were.
+_AS_WRITTEN: Final = ("stream_options", "reasoning_effort", "reasoning")
 
 
 def decode_request(head: Head) -> Request:
@@ -53,7 +55,8 @@ def decode_request(head: Head) -> Request:
     fields = Fields(json_of(head.body), "")
     fields.some("model")
     fields.some("stream")
-    options = fields.inner("stream_options")
+    item = {name: fields.left[name] for name in _AS_WRITTEN if name in fields.left}
+    options = fields.maybe_object("stream_options") or None
     tools = _tools(fields.items("tools")) + _functions(fields.items("functions"))
     most = fields.maybe_whole("max_completion_tokens")
     older = fields.maybe_whole("max_tokens")
@@ -66,7 +69,7 @@ def decode_request(head: Head) -> Request:
         parallel_tools=fields.maybe_flag("parallel_tool_calls"),
         format=_format(fields.inner("response_format")),
         thinking=_thinking(fields),
-        max_tokens=older if most is UNSET or most is None else most,
+        max_tokens=most if isinstance(most, int) or older is UNSET else older,
         temperature=fields.maybe_number("temperature"),
         top_p=fields.maybe_number("top_p"),
         top_k=fields.maybe_whole("top_k"),
@@ -83,8 +86,8 @@ def decode_request(head: Head) -> Request:
         metadata=fields.maybe_object("metadata"),
         cache_key=fields.maybe_text("prompt_cache_key"),
         stream=head.stream,
-        stream_usage=options is not None and options.left.get("include_usage") is True,
-        extras=fields.left,
+        stream_usage=options is not None and options.get("include_usage") is True,
+        extras={**fields.left, "item": item} if item else fields.left,
     )
 
 

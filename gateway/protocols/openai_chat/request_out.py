@@ -80,7 +80,7 @@ class _Writer:
         self.thinking(body)
         if request.stream:
             body["stream"] = True
-            if request.stream_usage or "no_stream_options" not in quirks:
+            if not self.same and (request.stream_usage or "no_stream_options" not in quirks):
                 body["stream_options"] = {"include_usage": True}
         self.extras(body)
         if "random_seed" in quirks and "seed" in body:
@@ -93,6 +93,7 @@ class _Writer:
     def extras(self, body: dict[str, Any]) -> None:
         """What only this wire knows, and, for OpenAI itself, what its two wires share."""
         extras = dict(self.request.extras)
+        body.update(extras.pop("item", {}) if self.same else {})
         if self.same or self.openai:
             for name in extras if self.same else SHARED:
                 if name in extras:
@@ -155,7 +156,7 @@ class _Writer:
     def thinking(self, body: dict[str, Any]) -> None:
         """The effort, as a word or as OpenRouter's object."""
         thinking = self.request.thinking
-        if thinking is None:
+        if thinking is None or self.same:
             return
         quirks = self.dialect.quirks
         if "reasoning_object" in quirks:
@@ -168,13 +169,10 @@ class _Writer:
                 body["reasoning"] = {"enabled": True}
             return
         word = word_of(thinking, self.dialect.model)
-        if word is None:
-            return
-        said = self.same and thinking.effort is not None
-        if said or reasons(self.dialect.model) or "reasoning_effort" in quirks:
-            allowed = efforts(self.dialect.model)
-            body["reasoning_effort"] = word if said else effort.said(word, thinking, allowed, self.losses)
-        elif not effort.is_off(thinking):
+        if reasons(self.dialect.model) or "reasoning_effort" in quirks:
+            if word is not None:
+                body["reasoning_effort"] = effort.said(word, thinking, efforts(self.dialect.model), self.losses)
+        elif not effort.is_off(thinking) and (word is not None or thinking.enabled):
             self.losses.drop("thinking", "this model is not known to take an effort")
 
     def messages(self) -> list[dict[str, Any]]:
@@ -249,7 +247,7 @@ class _Writer:
         text = "".join(thought.text for thought in thoughts)
         taken = False
         if "reasoning_details" in quirks:
-            details = [row for at, thought in enumerate(thoughts) for row in details_of(thought, at)]
+            details = details_of(thoughts)
             if details:
                 out["reasoning_details"] = details
             elif text:

@@ -22,7 +22,7 @@ from gateway.ir.chat import (
     ToolCall,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols import media
+from gateway.protocols import custom_tools, media
 from gateway.protocols.contract import Encoded
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat.errors import failure_of
@@ -204,6 +204,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
     """The answer's body."""
     losses = Losses("OpenAI's chat wire")
     same = response.origin == ORIGIN
+    custom = custom_tools.names(request)
     body: dict[str, Any] = {
         "id": response.id or "chatcmpl-0",
         "object": "chat.completion",
@@ -212,7 +213,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
         "choices": [
             {
                 "index": at,
-                "message": _message(choice, losses, same),
+                "message": _message(choice, losses, same, custom),
                 "logprobs": choice.logprobs,
                 "finish_reason": word_of(choice.finish),
             }
@@ -228,7 +229,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
     return Encoded(body, losses.all())
 
 
-def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
+def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str]) -> dict[str, Any]:
     texts: list[str] = []
     refusals: list[str] = []
     thoughts: list[Reasoning] = []
@@ -255,7 +256,7 @@ def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
             case Reasoning():
                 thoughts.append(part)
             case ToolCall():
-                calls.append(call_out(part))
+                calls.append(call_out(part, custom))
             case Media(kind="image"):
                 url = part.url or media.to_data_url(part.mime, part.data or "")
                 images.append({"type": "image_url", "image_url": {"url": url}})
@@ -274,7 +275,7 @@ def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
     text = "".join(thought.text for thought in thoughts)
     if text:
         message["reasoning_content"] = text
-    details = [row for at, thought in enumerate((*thoughts, *proofs)) for row in details_of(thought, at)]
+    details = details_of([*thoughts, *proofs])
     if details:
         message["reasoning_details"] = details
     if annotations:
@@ -290,8 +291,10 @@ def _message(choice: Choice, losses: Losses, same: bool) -> dict[str, Any]:
     return message
 
 
-def call_out(call: ToolCall) -> dict[str, Any]:
-    """A call in an answer."""
+def call_out(call: ToolCall, custom: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """A call in an answer; `custom` names the tools that take free text."""
+    if call.name in custom and not call.custom:
+        call = msgspec.structs.replace(call, custom=True, arguments=custom_tools.from_json(call.arguments))
     kind = "custom" if call.custom else "function"
     inner = {"name": call.name, "input" if call.custom else "arguments": call.arguments}
     out: dict[str, Any] = {"id": call.id, "type": kind, kind: inner}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -26,7 +27,14 @@ class _Chunk(msgspec.Struct):
     error: Any = None
 
 
+_USAGE: Final = re.compile(rb'"usage"[ \t]*:[ \t]*(?!null|[ \t])')
+_FINISH: Final = re.compile(rb'"finish_reason"[ \t]*:[ \t]*(?!null|[ \t])')
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
+
+
+def _says(data: bytes, name: bytes, nothing: bytes, something: re.Pattern[bytes]) -> bool:
+    """Whether a field has a value other than null anywhere. Most servers write null without a space, and often."""
+    return data.count(name) != data.count(nothing) and something.search(data) is not None
 
 
 def _bears_content(chunk: _Chunk) -> bool:
@@ -54,13 +62,10 @@ class Sniffer(Base):
         return b"data: [DONE]\n\n"
 
     def _plain(self, data: bytes) -> bool:
-        last = data.rfind(b'"usage"')
-        counts = last >= 0 and not data[last + 7 : last + 16].lstrip(b" \t:").startswith(b"null")
-        if counts or b"[DONE]" in data or b'"error"' in data:
+        if b"[DONE]" in data or b'"error"' in data or _says(data, b'"usage"', b'"usage":null', _USAGE):
             return False
         if not self._finished:
-            at = data.rfind(b'"finish_reason"')
-            self._finished = at >= 0 and not data[at + 15 : at + 24].lstrip(b" \t:").startswith(b"null")
+            self._finished = _says(data, b'"finish_reason"', b'"finish_reason":null', _FINISH)
         return True
 
     def _examine(self, frame: bytes) -> bool:

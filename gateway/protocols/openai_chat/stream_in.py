@@ -11,15 +11,15 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.failure import Failure, Kind
-from gateway.ir.chat import Began, Broke, Cited, Closed, Counted, Ended, Event, Opened, Piece, Sealed, Whole
+from gateway.ir.chat import Began, Cited, Closed, Counted, Ended, Event, Opened, Piece, Sealed, Whole
+from gateway.protocols.decoding import FrameDecoder
 from gateway.protocols.framing import SseReader
 from gateway.protocols.openai_chat.errors import failure_of
 from gateway.protocols.openai_chat.finishes import finish_of, usage_of
 from gateway.protocols.openai_chat.reasoning import thoughts_of
 from gateway.protocols.openai_chat.request_in import thinking_text
 from gateway.protocols.openai_chat.response import citation_of, image_of, signature_of
-from gateway.protocols.reading import Fields, Malformed, compact
+from gateway.protocols.reading import Fields, compact
 from gateway.protocols.tool_ids import made
 
 
@@ -85,50 +85,31 @@ class _Lane:
         self.finish: Any = None
 
 
-class Decoder:
-    """See `contract.StreamDecoder`."""
+class Decoder(FrameDecoder[bytes]):
+    """See `contract.StreamDecoder`. A server that gave a finish reason and no [DONE] is forgiven."""
 
-    __slots__ = ("_began", "_blocks", "_id", "_lanes", "_reader", "ended")
+    __slots__ = ("_began", "_blocks", "_id", "_lanes")
 
     def __init__(self) -> None:
-        self.ended = False
-        self._reader = SseReader()
+        super().__init__(SseReader())
         self._lanes: dict[int, _Lane] = {}
         self._began = False
         self._blocks = 0
         self._id = ""
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events of the next bytes."""
-        out: list[Event] = []
-        try:
-            for found in self._reader.feed(data):
-                self._frame(found, out)
-        except Malformed as malformed:
-            out.append(Broke(malformed.failed().failure))
-        return out
-
-    def close(self) -> list[Event]:
-        """The end of the body. A server that gave a finish reason and no [DONE] is forgiven."""
-        out: list[Event] = []
-        for found in self._reader.close():
-            self._frame(found, out)
-        if not self.ended and any(lane.finish is not None for lane in self._lanes.values()):
+    def _closed(self, out: list[Event]) -> None:
+        if any(lane.finish is not None for lane in self._lanes.values()):
             self._finish(out)
-        return out
 
     def _frame(self, data: bytes, out: list[Event]) -> None:
         if data == b"[DONE]":
             self._finish(out)
             return
-        try:
-            chunk = _CHUNK.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            message = f"an event of the stream is not a chat completion chunk: {error}"
-            out.append(Broke(Failure(kind=Kind.BAD_RESPONSE, message=message)))
+        chunk = self._decoded(_CHUNK, data, "not a chat completion chunk", out)
+        if chunk is None:
             return
         if chunk.error is not None:
-            out.append(Broke(failure_of(chunk.error, None)))
+            self._break(failure_of(chunk.error, None), out)
             return
         if not self._began:
             self._begin(chunk, out)
@@ -263,8 +244,6 @@ class Decoder:
 
     def _finish(self, out: list[Event]) -> None:
         """Every choice ends. A stream without any choice says nothing, and its reader will know."""
-        if self.ended:
-            return
         self.ended = True
         for index, lane in sorted(self._lanes.items()):
             self._shut(lane, out)

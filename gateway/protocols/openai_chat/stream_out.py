@@ -24,12 +24,13 @@ from gateway.ir.chat import (
     Whole,
 )
 from gateway.ir.usage import Usage
-from gateway.protocols import media
+from gateway.protocols import custom_tools, media
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat.finishes import usage_out, word_of
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.response import annotation_of
 from gateway.protocols.seals import GEMINI
+from gateway.protocols.unwrapping import Unwrapper
 
 _JSON: Final = msgspec.json.Encoder()
 _DONE: Final = b"data: [DONE]\n\n"
@@ -37,7 +38,7 @@ _FIELDS: Final = {"text": b"content", "reasoning": b"reasoning_content", "refusa
 
 
 class _Block:
-    __slots__ = ("before", "call", "choice", "head", "kind", "size", "tail", "text")
+    __slots__ = ("before", "call", "choice", "head", "kind", "size", "tail", "text", "unwrapper")
 
     def __init__(self, kind: str, choice: int, head: bytes, tail: bytes, call: int) -> None:
         self.kind = kind
@@ -45,7 +46,8 @@ class _Block:
         self.head = head  # of a chunk with a piece of this block, up to the piece
         self.tail = tail
         self.call = call
-        self.text: list[str] = []  # of a thought
+        self.text: list[str] = []  # of a thought, or of a custom call that is a function's upstream
+        self.unwrapper: Unwrapper | None = None  # of such a call
         self.size = 0  # characters of a text so far
         self.before = 0  # characters of the choice's texts before this one
 
@@ -57,12 +59,14 @@ class Encoder:
         "_base",
         "_blocks",
         "_calls",
+        "_custom",
         "_losses",
         "_now",
         "_said",
         "_shows_usage",
         "_started",
         "_tail",
+        "_texts",
         "_usage",
     )
 
@@ -72,8 +76,10 @@ class Encoder:
         self._usage: Usage | None = None
         self._blocks: dict[int, _Block] = {}
         self._calls: dict[int, int] = {}
+        self._said: dict[int, int] = {}  # by choice: details of thoughts
+        self._custom = custom_tools.names(request)
         self._started: set[int] = set()
-        self._said: dict[int, int] = {}  # characters of each choice's texts
+        self._texts: dict[int, int] = {}  # by choice: characters of its texts
         self._losses = Losses("OpenAI's chat wire")
         self._base = b""
         self._tail = b',"usage":null}\n\n' if request.stream_usage else b"}\n\n"
@@ -91,6 +97,10 @@ class Encoder:
                 block.size += len(event.text)
             elif block.kind == "reasoning":
                 block.text.append(event.text)
+            elif block.unwrapper is not None:
+                block.text.append(event.text)
+                text = block.unwrapper.feed(event.text)
+                return b"%b%b%b" % (block.head, _JSON.encode(text), block.tail) if text else b""
             if event.logprobs is None:
                 return b"%b%b%b" % (block.head, _JSON.encode(event.text), block.tail)
         match event:
@@ -101,11 +111,12 @@ class Encoder:
                 )
             case Opened():
                 return self._open(event)
+            case Closed(number):
+                return self._closed(self._blocks[number]) if number in self._blocks else b""
             case Sealed(number, signature, redacted):
                 block = self._blocks[number]
                 text = "".join(block.text)
-                details = details_of(Reasoning(text=text, signature=signature, redacted=redacted), number)
-                return self._chunk(block.choice, {"reasoning_details": details})
+                return self._details(block.choice, Reasoning(text=text, signature=signature, redacted=redacted))
             case Cited(number, citation):
                 block = self._blocks[number]
                 row = annotation_of(citation, block.size, block.before)
@@ -113,10 +124,6 @@ class Encoder:
                     self._losses.drop("citations", "citations have URLs on this wire")
                     return b""
                 return self._chunk(block.choice, {"annotations": [row]})
-            case Closed(number):
-                block = self._blocks[number]
-                if block.kind == "text":
-                    self._said[block.choice] = block.before + block.size
             case Whole(_, Media(kind="image") as image, choice):
                 url = image.url or media.to_data_url(image.mime, image.data or "")
                 return self._start(choice) + self._chunk(
@@ -140,6 +147,22 @@ class Encoder:
             counts = _JSON.encode(usage_out(self._usage or Usage()))
             usage = b'data: %b,"choices":[],"usage":%b}\n\n' % (self._base, counts)
         return usage + _DONE
+
+    def _details(self, choice: int, thought: Reasoning) -> bytes:
+        details = details_of([thought], self._said.get(choice, 0))
+        self._said[choice] = self._said.get(choice, 0) + len(details)
+        return self._chunk(choice, {"reasoning_details": details})
+
+    def _closed(self, block: _Block) -> bytes:
+        """The end of a custom call's text: what could only be read with its last quote."""
+        if block.kind == "text":
+            self._texts[block.choice] = block.before + block.size
+        if block.unwrapper is None:
+            return b""
+        whole, said = custom_tools.from_json("".join(block.text)), block.unwrapper.said
+        if len(whole) <= len(said) or not whole.startswith(said):
+            return b""
+        return b"%b%b%b" % (block.head, _JSON.encode(whole[len(said) :]), block.tail)
 
     def _begin(self, event: Began) -> None:
         base: dict[str, Any] = {
@@ -168,13 +191,16 @@ class Encoder:
         if event.kind != "tool_call":
             field = _FIELDS[event.kind]
             block = self._blocks[event.block] = _Block(event.kind, event.choice, head + b'"%b":' % field, end, 0)
-            block.before = self._said.get(event.choice, 0)
+            block.before = self._texts.get(event.choice, 0)
             return started
         index = self._calls.get(event.choice, 0)
         self._calls[event.choice] = index + 1
-        kind, field_name = ("custom", "input") if event.custom else ("function", "arguments")
+        custom = event.custom or event.name in self._custom
+        kind, field_name = ("custom", "input") if custom else ("function", "arguments")
         opening = head + b'"tool_calls":[{"index":%d,"%b":{"%b":' % (index, kind.encode(), field_name.encode())
         self._blocks[event.block] = _Block("tool_call", event.choice, opening, b"}}]" + end, index)
+        if custom and not event.custom:
+            self._blocks[event.block].unwrapper = Unwrapper()
         call: dict[str, Any] = {
             "index": index,
             "id": event.id,

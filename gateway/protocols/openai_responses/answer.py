@@ -15,10 +15,10 @@ from gateway.protocols import tool_ids
 from gateway.protocols.losses import Losses
 from gateway.protocols.openai_responses.client_tools import ITEM, mark_of
 from gateway.protocols.openai_responses.finishes import status_of, usage_out
-from gateway.protocols.openai_responses.items_in import OF_CALL, OF_TEXT, REDACTED
+from gateway.protocols.openai_responses.items_in import OF_TEXT, REDACTED
 from gateway.protocols.openai_responses.request_in import ORIGIN
 from gateway.protocols.openai_responses.tools_out import choice_of, format_of, tools_of
-from gateway.protocols.seals import OPENAI, wrap
+from gateway.protocols.seals import OPENAI, of_call, wrap
 
 # Items that only this wire has, as hosted tools make them.
 _HOSTED: Final = frozenset(
@@ -47,7 +47,8 @@ def hosted(part: Opaque) -> bool:
     raw = part.raw
     if not isinstance(raw, dict):
         return False
-    return raw.get("type") in _HOSTED or (raw.get("type") == "compaction" and "encrypted_content" in raw)
+    kind = raw.get("type")
+    return isinstance(kind, str) and (kind in _HOSTED or (kind == "compaction" and "encrypted_content" in raw))
 
 
 def response_id(id_: str, salt: str) -> str:
@@ -175,8 +176,8 @@ def thought_item(thought: Reasoning, id_: str, *, same: bool) -> dict[str, Any]:
 
 def seal_item(seal: Seal, id_: str, call: str | None) -> dict[str, Any]:
     """A reasoning item that carries the signature of a call, or of the text before it."""
-    of = OF_TEXT if call is None else OF_CALL + tool_ids.fit(call)
-    encrypted = wrap(Seal(seal.family, seal.value, of), "")
+    named = Seal(seal.family, seal.value, OF_TEXT) if call is None else of_call(seal, call)
+    encrypted = wrap(named, "")
     return {"id": id_, "type": "reasoning", "summary": [], "encrypted_content": encrypted}
 
 

@@ -36,9 +36,8 @@ from gateway.protocols.openai_responses.client_tools import ITEM, flat
 from gateway.protocols.openai_responses.content import PART, parts_of
 from gateway.protocols.openai_responses.tools_in import tools_of
 from gateway.protocols.reading import Fields, Malformed, compact
-from gateway.protocols.seals import OPENAI, unwrap
+from gateway.protocols.seals import CALL, OPENAI, is_of_call, unwrap
 
-OF_CALL: Final = "call:"
 OF_TEXT: Final = "text"
 REDACTED: Final = "redacted"
 _ROLES: Final[dict[str, Role]] = {
@@ -114,7 +113,7 @@ class Items:
     def _thought(self, thought: Reasoning) -> None:
         seal = thought.signature
         if seal is not None and seal.family != OPENAI and seal.id is not None:
-            if seal.id.startswith(OF_CALL):
+            if is_of_call(seal):
                 self._seals[seal.id] = Seal(seal.family, seal.value)
                 return
             if seal.id == OF_TEXT:
@@ -126,7 +125,7 @@ class Items:
         self._turn.append(thought)
 
     def _sealed(self, call: ToolCall) -> ToolCall:
-        seal = self._seals.pop(OF_CALL + tool_ids.fit(call.id), None)
+        seal = self._seals.pop(CALL + tool_ids.fit(call.id), None)
         return call if seal is None else msgspec.structs.replace(call, signature=seal)
 
     def _result(self, result: ToolResult) -> None:

@@ -44,7 +44,8 @@ from gateway.protocols.openai_responses.request_in import ORIGIN
 from gateway.protocols.openai_responses.request_out import WIRE
 from gateway.protocols.reading import Fields, json_of
 
-CALLS: Final = ("function_call", "custom_tool_call", "local_shell_call")
+# A shell call can only come to a client of this wire, which gets it as bytes: no other could have asked for it.
+CALLS: Final = ("function_call", "custom_tool_call")
 
 
 class _Answer(msgspec.Struct):

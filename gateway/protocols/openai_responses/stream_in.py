@@ -11,10 +11,8 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from gateway.failure import Failure, Kind
 from gateway.ir.chat import (
     Began,
-    Broke,
     Cited,
     Closed,
     Counted,
@@ -31,6 +29,7 @@ from gateway.ir.chat import (
     ToolCall,
     Whole,
 )
+from gateway.protocols.decoding import FrameDecoder
 from gateway.protocols.framing import SseReader
 from gateway.protocols.openai_chat.response import citation_of
 from gateway.protocols.openai_responses.client_tools import flat
@@ -96,27 +95,22 @@ class _Open:
         self.source = ""
 
 
-class Decoder:
+class Decoder(FrameDecoder[bytes]):
     """See `contract.StreamDecoder`."""
 
     __slots__ = (
         "_began",
         "_blocks",
-        "_broken",
         "_called",
         "_calls",
         "_done",
-        "_reader",
         "_texts",
         "_thoughts",
-        "ended",
     )
 
     def __init__(self) -> None:
-        self.ended = False
-        self._reader = SseReader()
+        super().__init__(SseReader())
         self._began = False
-        self._broken = False
         self._called = False
         self._blocks = 0
         self._texts: dict[tuple[_Key, int], _Open] = {}
@@ -124,38 +118,11 @@ class Decoder:
         self._thoughts: dict[_Key, _Open] = {}
         self._done: set[_Key] = set()
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events of the next bytes."""
-        out: list[Event] = []
-        try:
-            for found in self._reader.feed(data):
-                self._frame(found, out)
-        except Malformed as malformed:
-            self._break(malformed.failed().failure, out)
-        return out
-
-    def close(self) -> list[Event]:
-        """The end of the body."""
-        out: list[Event] = []
-        try:
-            for found in self._reader.close():
-                self._frame(found, out)
-        except Malformed as malformed:
-            self._break(malformed.failed().failure, out)
-        return out
-
-    def _break(self, failure: Failure, out: list[Event]) -> None:
-        self._broken = True
-        out.append(Broke(failure))
-
     def _frame(self, data: bytes, out: list[Event]) -> None:
-        if self.ended or self._broken or data == b"[DONE]":
+        if data == b"[DONE]":
             return
-        try:
-            event = _EVENT.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            message = f"an event of the stream cannot be read: {error}"
-            self._break(Failure(kind=Kind.BAD_RESPONSE, message=message), out)
+        event = self._decoded(_EVENT, data, "not one of a response", out)
+        if event is None:
             return
         kind = event.type
         delta = event.delta
@@ -291,8 +258,8 @@ class Decoder:
         if event.output_index is None and isinstance(item.get("id"), str):
             key = item["id"]
         if kind == "response.output_item.added":
-            kind = item.get("type")
-            if isinstance(kind, str) and kind in _CALLS and isinstance(item.get("name"), str):
+            type_ = item.get("type")
+            if isinstance(type_, str) and type_ in _CALLS and isinstance(item.get("name"), str):
                 self._call(key, item, out)
         elif kind == "response.output_item.done":
             self._item_done(key, item, out)

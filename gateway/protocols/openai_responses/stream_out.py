@@ -48,7 +48,7 @@ from gateway.protocols.openai_responses.answer import (
 from gateway.protocols.openai_responses.content import annotation_of
 from gateway.protocols.openai_responses.finishes import status_of
 from gateway.protocols.openai_responses.request_out import WIRE
-from gateway.protocols.openai_responses.unwrapping import Unwrapper
+from gateway.protocols.unwrapping import Unwrapper
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _SEQUENCE: Final = b',"sequence_number":'

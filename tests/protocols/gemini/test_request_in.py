@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,9 +181,9 @@ def test_media_and_parts_that_only_gemini_knows() -> None:
 
 def test_tools_and_what_may_be_called() -> None:
     tools = read(FULL).tools
-    assert tools[0] == Tool(
-        name="look", description="looks", schema={"type": "object", "properties": {"at": {"type": "integer"}}}
-    )
+    schema = {"type": "object", "properties": {"at": {"type": "integer"}}}
+    written = {"wrapper": {"parametersJsonSchema": schema}}
+    assert tools[0] == Tool(name="look", description="looks", schema=schema, extras=written)
     assert tools[2] == HostedTool("googleSearch", {"googleSearch": {}})
 
     def choice(**config: Any) -> Any:
@@ -319,7 +320,7 @@ def test_depth_is_malformed_not_a_crash() -> None:
     body = {"contents": HELLO, "tools": [{"functionDeclarations": [{"name": "f", "parameters": deep}]}]}
     for model in (FLASH, OLD):
         try:
-            encoded = write(read(body, model), model)
+            encoded = write(msgspec.structs.replace(read(body, model), origin="another"), model)
         except Malformed:
             continue
         assert "tools.f.depth" in fields(encoded)
@@ -366,3 +367,29 @@ def test_results_are_read_as_text_and_go_back_as_they_were(response: Any, text: 
     result = request.messages[-1].parts[0]
     assert isinstance(result, ToolResult) and result.content == (Text(text),)
     assert write(request).body["contents"] == [*HELLO, *turn]
+
+
+def test_a_turn_of_the_model_may_come_in_contents_as_a_stream_did() -> None:
+    def model(*parts: Any) -> dict[str, Any]:
+        return {"role": "model", "parts": list(parts)}
+
+    chunks = [
+        model({"text": "h", "thought": True}),
+        model({"text": "m", "thought": True}),
+        model({"text": "", "thought": True, "thoughtSignature": "Z3cxfmNsYXVkZX5-cw"}),  # gw1~claude~~s
+        model({"text": "let "}),
+        model({"text": "me see"}),
+        model({"functionCall": {"name": "a", "args": {}}}),
+        model({"functionCall": {"name": "b", "args": {}}}),
+        model({"text": ""}),
+    ]
+    results = [{"functionResponse": {"name": name, "response": {"output": name}}} for name in "ab"]
+    request = read({"contents": [*HELLO, *chunks, {"role": "user", "parts": results}]})
+    assert [message.role for message in request.messages] == ["user", "assistant", "tool"]
+    thought, text, *calls = request.messages[1].parts
+    assert thought == Reasoning(text="hm", signature=Seal("claude", "s"))
+    assert text == Text("let me see")
+    answered = request.messages[2].parts
+    assert [call.id for call in calls if isinstance(call, ToolCall)] == [
+        result.call for result in answered if isinstance(result, ToolResult)
+    ]
