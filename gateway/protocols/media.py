@@ -1,6 +1,7 @@
 """Binary content: data URLs, and what bytes are when nobody says it.
 
-The types that wires accept are named by MIME type; where a client gave none, or a generic one, the first bytes decide
+The types that wires accept are named by MIME type; where a client gave none, or a generic one, the first bytes decide,
+and between the types of images always
 (https://mimesniff.spec.whatwg.org/#matching-an-image-type-pattern and the formats' own signatures).
 """
 
@@ -73,8 +74,12 @@ def to_data_url(mime: str | None, data: str) -> str:
 
 
 def sniffed(mime: str | None, data: str) -> str | None:
-    """The MIME type of base64 content: as said, or, where nothing exact was said, by its first bytes."""
-    if mime is not None and mime not in _GENERIC:
+    """The MIME type of base64 content: as said, or, where nothing exact was said, by its first bytes.
+
+    Those of an image count in any case: providers look at them, and refuse one that is called what it is not.
+    """
+    said = mime is not None and mime not in _GENERIC
+    if mime is not None and said and not mime.startswith("image/"):
         return mime
     try:
         head = base64.b64decode(data[:32].replace("-", "+").replace("_", "/") + "==", validate=False)
@@ -82,10 +87,12 @@ def sniffed(mime: str | None, data: str) -> str | None:
         return mime
     if head[:4] == b"RIFF":
         found = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}.get(head[8:12])
-        return found or mime
-    if head[4:8] == b"ftyp":
-        return "video/mp4"
-    found = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    elif head[4:8] == b"ftyp":
+        found = "video/mp4"
+    else:
+        found = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    if said and (found is None or not found.startswith("image/")):
+        return mime
     return found or ("image/jpeg" if mime == "image/jpg" else mime)
 
 

@@ -18,7 +18,15 @@ ROOT = Path(__file__).parents[2]
 GOOD = "version: 1\ngateway: {auth: open}\nproviders: {sandbox: {}}\nmodels: {m: {provider: sandbox}}\n"
 BAD = GOOD.replace("provider: sandbox", "provider: sandbx")
 WARNS = GOOD.replace("models: {m: {provider: sandbox}}\n", "models: {}\n")
-ENV = {"OPENAI_API_KEY": "x" * 20, "CI_KEY": "y" * 20, "OPENAI_SPARE_KEY": "z" * 20}
+ENV = {
+    "OPENAI_API_KEY": "x" * 20,
+    "CI_KEY": "y" * 20,
+    "OPENAI_SPARE_KEY": "z" * 20,
+    "AWS_BEARER_TOKEN_BEDROCK": "b" * 20,
+    "GOOGLE_SERVICE_ACCOUNT": '{"type": "service_account"}',
+    "AZURE_KEY": "a" * 20,
+    "HOUSE_KEY": "h" * 20,
+}
 
 
 def run(*arguments: object) -> Result:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,7 +39,14 @@ MODELS = {
 }
 # What a provider must be known to take for its own clients' fields to be written in their newest spelling.
 SELVES = {"openai-chat": ("max_completion_tokens", "developer")}
-few = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+# The same examples every time; others, and as many as it says, with PROPERTY_EXAMPLES=500.
+_EXAMPLES = os.environ.get("PROPERTY_EXAMPLES")
+few = settings(
+    deadline=None,
+    max_examples=int(_EXAMPLES or 20),
+    derandomize=_EXAMPLES is None,
+    suppress_health_check=list(HealthCheck),
+)
 
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=6)
 JSON = st.recursive(

@@ -31,11 +31,13 @@ _IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 
 
 class Content:
-    """Writes content. `same`: the client speaks this wire, and gets back what it wrote."""
+    """Writes content. `same`: the client speaks this wire, and gets back what it wrote. `signs`: the model is one that
+    takes back only thinking that it signed, as every Claude does; others on this wire may sign nothing."""
 
-    def __init__(self, losses: Losses, same: bool) -> None:
+    def __init__(self, losses: Losses, same: bool, signs: bool) -> None:
         self.losses = losses
         self.same = same
+        self.signs = signs
 
     def system(self, messages: tuple[Message, ...]) -> Any:
         """The system prompt: a string where it is one plain text, else blocks."""
@@ -61,7 +63,7 @@ class Content:
             self.losses.unless(message.name, "messages.name", "participants have no names here")
             if role == "user" and after_results:
                 turns[-1]["content"] += blocks
-            elif blocks or self.same:
+            elif blocks or (self.same and not message.parts):
                 turns.append({"role": role, "content": blocks})
                 if self.same and message.extras:
                     turns[-1].update(message.extras)
@@ -208,7 +210,7 @@ class Content:
             out: dict[str, Any] = {"type": "thinking", "thinking": part.text, "signature": seal.value}
             self.own(part.extras, out)
             return out
-        if self.same and seal is None and part.redacted is None:
+        if self.same and not self.signs and seal is None and part.redacted is None:
             return {"type": "thinking", "thinking": part.text}
         why = "it was not signed" if seal is None and part.redacted is None else "another family of models signed it"
         self.losses.drop("reasoning", f"{why}; Claude takes back only thinking of its own")

@@ -37,6 +37,11 @@ def family(model: str) -> str:
     return next((word for word in ("opus", "sonnet", "haiku", "fable", "mythos") if word in model), "")
 
 
+def signs(model: str) -> bool:
+    """Whether the model takes back only thinking that it signed, as every Claude does."""
+    return "claude" in model
+
+
 def thinks(model: str) -> bool:
     """Whether the model can think at all: since Claude 3.7."""
     return version(model) >= (3, 7)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from gateway.ir.chat import (
@@ -43,7 +44,7 @@ class _Writer:
         self.quirks = dialect.quirks
         self.losses = Losses("Anthropic's wire")
         self.same = request.origin == ORIGIN
-        self.content = Content(self.losses, self.same)
+        self.content = Content(self.losses, self.same, generations.signs(self.model))
         self.answer_tool: str | None = None
 
     def write(self) -> Encoded:
@@ -51,6 +52,10 @@ class _Writer:
         request = self.request
         messages = systems.in_user_words(request.messages, self.losses) if not self.same else request.messages
         leading, rest = systems.split(messages)
+        if leading and not rest and not self.same:
+            rest = tuple(msgspec.structs.replace(message, role="user") for message in leading)
+            leading = ()
+            self.losses.drop("messages.system", "Claude wants a user's words; the system's became them")
         body: dict[str, Any] = {"model": self.model, "max_tokens": self.most(), "messages": self.content.turns(rest)}
         system = self.content.system(leading)
         if system or (self.same and leading):

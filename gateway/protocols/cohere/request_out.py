@@ -32,6 +32,7 @@ from gateway.ir.chat import (
     ToolResult,
 )
 from gateway.protocols import custom_tools, effort, media, systems
+from gateway.protocols.anthropic.schemas import input_schema
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
 from gateway.protocols.reading import compact
@@ -179,7 +180,7 @@ class _Writer:
         if description is not None:
             inner["description"] = description
         schema = custom_tools.SCHEMA if tool.custom else tool.schema
-        inner["parameters"] = schema if isinstance(schema, dict) else {"type": "object", "properties": {}}
+        inner["parameters"] = input_schema(schema, self.losses)
         self.cache(tool.cache)
         self.losses.extras(tool.extras)
         return {"type": "function", "function": inner}

@@ -1,8 +1,9 @@
 """Reasons for the end, counts and probabilities, both ways.
 
 `done_reason` is `stop` or `length`; `load` and `unload` answer a request without messages. An answer that calls tools
-ends in `stop` too. `prompt_eval_count` and `eval_count` are tokens (https://docs.ollama.com/api/usage); cached ones,
-where a server says them, are part of the prompt's.
+ends in `stop` too. The field is free text, so an answer that was filtered or declined says `content_filter`: as `stop`
+it would pass for a complete one. `prompt_eval_count` and `eval_count` are tokens (https://docs.ollama.com/api/usage);
+cached ones, where a server says them, are part of the prompt's.
 """
 
 from __future__ import annotations
@@ -14,8 +15,18 @@ from gateway.ir.chat import Finish
 from gateway.ir.usage import Usage
 from gateway.protocols.reading import count
 
-_IN: Final[dict[str, Finish]] = {"stop": Finish.STOP, "length": Finish.LENGTH, "tool_calls": Finish.TOOL_CALLS}
-_LENGTHS: Final = (Finish.LENGTH, Finish.CONTEXT)
+_IN: Final[dict[str, Finish]] = {
+    "stop": Finish.STOP,
+    "length": Finish.LENGTH,
+    "tool_calls": Finish.TOOL_CALLS,
+    "content_filter": Finish.CONTENT_FILTER,
+}
+_OUT: Final[dict[Finish, str]] = {
+    Finish.LENGTH: "length",
+    Finish.CONTEXT: "length",
+    Finish.CONTENT_FILTER: "content_filter",
+    Finish.REFUSAL: "content_filter",
+}
 
 
 def finish_of(word: Any, called: bool) -> Finish:
@@ -31,7 +42,7 @@ def own_word(word: Any) -> str | None:
 
 def word_of(finish: Finish) -> str:
     """The word for a finish."""
-    return "length" if finish in _LENGTHS else "stop"
+    return _OUT.get(finish, "stop")
 
 
 def usage_of(given: Any, made: Any, cached: Any = None) -> Usage | None:

@@ -29,7 +29,7 @@ from gateway.ir.chat import (
 )
 from gateway.protocols import media
 from gateway.protocols.contract import Head
-from gateway.protocols.ollama.pairing import Pairing
+from gateway.protocols.pairing import Pairing
 from gateway.protocols.reading import Fields, Malformed, compact, json_of, strings, wrong
 
 ORIGIN: Final = "ollama"

@@ -32,8 +32,8 @@ from gateway.ir.chat import (
 from gateway.protocols import custom_tools, effort, media
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
-from gateway.protocols.ollama.pairing import Unpairing
 from gateway.protocols.ollama.request_in import OPTIONS, ORIGIN
+from gateway.protocols.pairing import Unpairing
 
 # https://ollama.com/search?c=thinking
 _THINKS: Final = re.compile(

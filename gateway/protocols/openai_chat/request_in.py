@@ -34,6 +34,7 @@ from gateway.ir.chat import (
 from gateway.protocols import media
 from gateway.protocols.contract import Head
 from gateway.protocols.openai_chat.reasoning import thoughts_of
+from gateway.protocols.pairing import Pairing
 from gateway.protocols.reading import Fields, Malformed, compact, json_of, kind_of, strings, wrong
 from gateway.protocols.seals import GEMINI, unwrap
 
@@ -60,10 +61,11 @@ def decode_request(head: Head) -> Request:
     tools = _tools(fields.items("tools")) + _functions(fields.items("functions"))
     most = fields.maybe_whole("max_completion_tokens")
     older = fields.maybe_whole("max_tokens")
+    pairing = Pairing()
     return Request(
         origin=ORIGIN,
         model=head.model,
-        messages=tuple(_message(value, f"messages[{at}]") for at, value in enumerate(fields.items("messages"))),
+        messages=tuple(_message(each, f"messages[{at}]", pairing) for at, each in enumerate(fields.items("messages"))),
         tools=tools,
         tool_choice=_choice(fields),
         parallel_tools=fields.maybe_flag("parallel_tool_calls"),
@@ -213,7 +215,7 @@ def allowed_choice(fields: Fields) -> ToolChoice:
     return ToolChoice(mode="required" if mode == "required" else "auto", allowed=tuple(names))
 
 
-def _message(value: Any, at: str) -> Message:
+def _message(value: Any, at: str, pairing: Pairing) -> Message:
     fields = Fields(value, at)
     word = fields.needed("role")
     role = _ROLES.get(word)
@@ -227,6 +229,8 @@ def _message(value: Any, at: str) -> Message:
             if word == "tool":
                 raise Malformed(f"{at}.tool_call_id", "is missing")
             call = name or ""
+        if not call or pairing.waits(call):
+            call = pairing.result(call or None, name)
         error = fields.flag("is_error")
         cache = cache_of(fields)
         result = ToolResult(
@@ -246,7 +250,7 @@ def _message(value: Any, at: str) -> Message:
     if refusal:
         parts.append(Declined(refusal))
     for index, each in enumerate(fields.items("tool_calls")):
-        parts.append(_call(each, f"{at}.tool_calls[{index}]"))
+        parts.append(_call(each, f"{at}.tool_calls[{index}]", pairing))
     older = fields.inner("function_call")
     if older is not None:
         tool = older.needed("name")
@@ -258,7 +262,7 @@ def _message(value: Any, at: str) -> Message:
     return Message("assistant", marked(tuple(parts), cache_of(fields)), name, fields.extras())
 
 
-def _call(value: Any, at: str) -> ToolCall:
+def _call(value: Any, at: str, pairing: Pairing) -> ToolCall:
     fields = Fields(value, at)
     kind = fields.text("type") or "function"
     inner = fields.inner("custom" if kind == "custom" else "function")
@@ -273,9 +277,10 @@ def _call(value: Any, at: str) -> ToolCall:
         if isinstance(word, str):
             fields.some("extra_content")
             signature = unwrap(word, GEMINI)
+    name = inner.needed("name")
     return ToolCall(
-        id=fields.text("id") or inner.left.get("name", ""),
-        name=inner.needed("name"),
+        id=pairing.call(fields.text("id"), name),
+        name=name,
         arguments=arguments_of(given, f"{at}.arguments", custom=kind == "custom"),
         custom=kind == "custom",
         signature=signature,

@@ -107,7 +107,7 @@ def test_what_an_answer_cannot_carry() -> None:
     encoded = OLLAMA.encode_response(response, ASKED)
     assert {each.field for each in encoded.dropped} == {
         "choices", "citations", "text.signature", "reasoning.signature", "tool_call.signature", "media", "search",
-        "refusal", "finish_reason",
+        "refusal",
     }  # fmt: skip
     assert encoded.body["message"] == {
         "role": "assistant",
@@ -115,7 +115,7 @@ def test_what_an_answer_cannot_carry() -> None:
         "thinking": "t",
         "tool_calls": [{"id": "1", "function": {"index": 0, "name": "f", "arguments": {"x": 1}}}],
     }
-    assert (encoded.body["done"], encoded.body["done_reason"]) == (True, "stop")
+    assert (encoded.body["done"], encoded.body["done_reason"]) == (True, "content_filter")
 
 
 def test_probabilities_both_ways() -> None:
@@ -317,7 +317,6 @@ def test_what_a_stream_cannot_carry() -> None:
     )
     assert dropped == {
         "citations", "reasoning.signature", "tool_call.signature", "search", "media", "choices", "refusal",
-        "finish_reason",
     }  # fmt: skip
     assert [each["message"] for each in lines] == [
         {"role": "assistant", "content": "no"},
@@ -328,7 +327,7 @@ def test_what_a_stream_cannot_carry() -> None:
         },
         {"role": "assistant", "content": ""},
     ]
-    assert lines[-1]["done_reason"] == "stop"
+    assert lines[-1]["done_reason"] == "content_filter"
 
 
 def test_bug_1_and_2_parallel_pieces_of_arguments_stay_apart() -> None:

@@ -1,8 +1,9 @@
-"""Which result belongs to which call, on a wire where ids are young (2025-11) and most clients leave them out.
+"""Which result belongs to which call, where clients leave out ids.
 
-A result names its call by `tool_call_id`, or by `tool_name`, or by nothing: then the first call that still waits, of
-that name where there is one, is meant. A call without an id gets one that its place in the conversation decides, so
-that the same conversation sent again has the same ids; the writer of this wire leaves such ids out again.
+On Ollama's wire ids are young (2025-11) and most clients have none; on OpenAI's chat wire some servers give empty ones,
+and clients send them back. A result names its call by its id, or by its tool, or by nothing: then the first call that
+still waits, of that name where there is one, is meant. A call without an id gets one that its place in the
+conversation decides, so that the same conversation sent again has the same ids; `Unpairing` leaves such ids out again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ class Pairing:
         self._waiting.append((id_, name))
         self._given.add(id_)
         return id_
+
+    def waits(self, id_: str) -> bool:
+        """Whether a call of this id still waits for its result."""
+        return any(waiting == id_ for waiting, _ in self._waiting)
 
     def result(self, given: str | None, name: str | None) -> str:
         """The id of the call that the next result answers."""
