@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 CONFIG ?= router.yaml
 JOBS ?= auto
 
-.PHONY: serve serve-local test check fmt bench soak clean
+.PHONY: serve serve-local test check fmt bench soak interop clean
 
 serve: $(VENV)/ready ## run router.yaml with hot reload
 	$(BIN)/gateway serve --config $(CONFIG)
@@ -32,8 +32,14 @@ bench: $(VENV)/ready ## one table, ratios against nginx in the same run
 soak: $(VENV)/ready ## 1,000 reloads under load, with 1 and with 2 workers
 	$(BIN)/python -m benchmarks.soak_reload
 
+interop: $(VENV)/ready ## agents and SDKs of others, over the wires of a server of others; needs node and 1 GB
+	@command -v npm >/dev/null || { echo "node 20.15 or newer and npm are needed. On Debian: apt-get install nodejs npm"; exit 1; }
+	npm ci --prefix tests/interop --no-audit --no-fund
+	INTEROP=1 $(BIN)/pytest -n $(JOBS) -q tests/interop
+	$(BIN)/python -m tests.interop
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) tests/interop/node_modules build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
 # Debian's python3 comes without the venv module; it is the one thing that may have to be added.
 $(VENV)/bin/python:

@@ -60,15 +60,27 @@ def encoded(upstream: Protocol, request: Request, dialect: Dialect) -> Encoded:
 
 
 def answer(
-    upstream: Protocol, client: Protocol, request: Request, body: bytes, answer_tool: str | None, now: int
+    upstream: Protocol,
+    client: Protocol,
+    request: Request,
+    body: bytes,
+    answer_tool: str | None,
+    now: int,
+    id_: str = "",
 ) -> tuple[Encoded, Usage | None]:
-    """A whole 2xx answer on the client's wire. `now`: seconds since the epoch. Raises `Failed`."""
+    """A whole 2xx answer on the client's wire. `now`: seconds since the epoch. `id_` as in `Translation`.
+
+    Raises `Failed`.
+    """
     response = response_of(upstream, body)
     if answer_tool is not None:
         response = untooled(response, answer_tool)
-    if not response.created or not response.model:
+    if not (response.id and response.created and response.model):
         response = msgspec.structs.replace(
-            response, created=response.created or now, model=response.model or request.model
+            response,
+            id=response.id or id_,
+            created=response.created or now,
+            model=response.model or request.model,
         )
     return client.encode_response(response, request), response.usage
 
@@ -101,7 +113,8 @@ def untooled(response: Response, tool: str) -> Response:
 class Translation:
     """See `contract.StreamSniffer`. Nothing is given before there is content, so that a fallback stays invisible.
 
-    `model` is the name that was asked for, said to the client where the upstream's wire names none.
+    `model` is the name that was asked for, said to the client where the upstream's wire names none; `id_` stands for
+    the answer's id where that wire has none. Clients tell answers apart by it.
     """
 
     __slots__ = (
@@ -110,6 +123,7 @@ class Translation:
         "_decoder",
         "_encoder",
         "_held",
+        "_id",
         "_model",
         "_size",
         "_tool",
@@ -119,7 +133,12 @@ class Translation:
     )
 
     def __init__(
-        self, decoder: StreamDecoder, encoder: StreamEncoder, answer_tool: str | None = None, model: str = ""
+        self,
+        decoder: StreamDecoder,
+        encoder: StreamEncoder,
+        answer_tool: str | None = None,
+        model: str = "",
+        id_: str = "",
     ) -> None:
         self.content = False
         self.usage: Usage | None = None
@@ -128,6 +147,7 @@ class Translation:
         self._encoder = encoder
         self._tool = answer_tool
         self._model = model
+        self._id = id_
         self._calls = False
         self._held: list[bytes] = []
         self._size = 0
@@ -180,8 +200,8 @@ class Translation:
                     break
                 if kind is Counted or (kind is Began and event.usage is not None):  # type: ignore[union-attr]
                     self.usage = event.usage  # type: ignore[union-attr]
-                if kind is Began and not event.model:  # type: ignore[union-attr]
-                    event = msgspec.structs.replace(event, model=self._model)
+                if kind is Began and not (event.model and event.id):  # type: ignore[union-attr]
+                    event = msgspec.structs.replace(event, model=event.model or self._model, id=event.id or self._id)  # type: ignore[union-attr]
                 if kind is Ended and event.finish is Finish.MALFORMED_CALL:  # type: ignore[union-attr]
                     message = "the model wrote a tool call that cannot be read"
                     self._break(Failure(kind=Kind.BAD_RESPONSE, message=message))

@@ -26,7 +26,7 @@ class Preset(msgspec.Struct, frozen=True):
     quirks: tuple[str, ...] = ()
 
 
-_OPENAI: Final = ("max_completion_tokens", "developer")
+_OPENAI: Final = ("max_completion_tokens", "developer", "custom_tools", "allowed_tools")
 _THINKS: Final = ("reasoning_content", "top_k")
 _MISTRAL: Final = (
     "no_stream_options", "nine_ids", "random_seed", "document_url", "no_user", "no_logprobs", "no_top_logprobs",
@@ -75,7 +75,7 @@ _ROWS: Final = (
     Preset("cloudflare", None, "https://developers.cloudflare.com/workers-ai/configuration/open-ai-compatibility"),
     Preset("databricks", None, "https://docs.databricks.com/aws/en/machine-learning/model-serving/query-chat-models"),
     Preset("litellm", None, "https://docs.litellm.ai/docs/proxy/user_keys", quirks=(*_THINKS, "reasoning_effort", "cache_control", "developer")),
-    Preset("gateway", None, "README.md", quirks=(*_THINKS, "reasoning_details", "reasoning_effort", "cache_control", "developer", "thought_signature")),
+    Preset("gateway", None, "README.md", quirks=(*_THINKS, "reasoning_details", "reasoning_effort", "cache_control", "developer", "thought_signature", "custom_tools", "allowed_tools")),
     Preset("lm-studio", "http://127.0.0.1:1234/v1", "https://lmstudio.ai/docs/app/api/endpoints/openai", needs_key=False, quirks=("top_k",)),
     Preset("llama-cpp", "http://127.0.0.1:8080/v1", "https://github.com/ggml-org/llama.cpp/tree/master/tools/server", needs_key=False, quirks=(*_THINKS, "one_system")),
     Preset("vllm", "http://127.0.0.1:8000/v1", "https://docs.vllm.ai/en/stable/serving/openai_compatible_server.html", needs_key=False, quirks=(*_THINKS, "one_system")),

@@ -38,8 +38,10 @@ PLACES: Final = ("region", "project", "resource")
 def placed(base_url: str, place: Place, protocol: str) -> str:
     """The base URL with a provider's settings in their places. Raises ValueError for one that is missing."""
     base_url = base_url.replace("{protocol}", protocol)
-    if place.region == "global":  # Google's has a host without a region
+    if place.region == "global":  # Google's has a host without a region, and one for each union of regions
         base_url = base_url.replace("{region}-", "")
+    elif place.region in ("us", "eu"):
+        base_url = base_url.replace("{region}-aiplatform.googleapis", "aiplatform.{region}.rep.googleapis")
     for word in PLACES:
         if f"{{{word}}}" in base_url:
             value = getattr(place, word)

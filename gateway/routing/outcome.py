@@ -65,4 +65,5 @@ def _message(failure: Failure, trials: Sequence[Trial]) -> str:
     if not trials:
         return f"No provider could be asked: the last one {_WORDS.get(failure.kind, 'failed')} a moment ago."
     tried = ", ".join(dict.fromkeys(f"{trial.target}: {trial.kind}" for trial in trials if trial.kind is not None))
-    return f"The provider {_WORDS.get(failure.kind, 'failed')} ({attempts}{'; ' if tried else ''}{tried})."
+    said = f"{attempts}; {tried}" if tried else attempts  # of a stream that broke off, no attempt had failed
+    return f"The provider {_WORDS.get(failure.kind, 'failed')} ({said})."

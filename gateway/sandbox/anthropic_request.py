@@ -243,17 +243,22 @@ def _thinking(request: dict[str, Any], turns: list[dict[str, Any]]) -> None:
         raise Bad("`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.")
     if "top_k" in request:
         raise Bad("`top_k` must be unset when thinking is enabled.")
+    begun: dict[str, Any] | None = None  # the model's running turn; a tool loop is one
     for turn in reversed(turns):
-        if turn["role"] == "user" and not any(block["type"] == "tool_result" for block in turn["content"]):
-            return
-        first = turn["content"][0]["type"] if turn["content"] else "text"
-        if turn["role"] == "assistant" and first not in ("thinking", "redacted_thinking"):
-            raise Bad(
-                f"messages.{turn['at']}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
-                f"`{first}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block "
-                "(preceeding the lastmost set of `tool_use` and `tool_result` blocks). We recommend you include "
-                "thinking blocks from previous turns. To avoid this requirement, disable `thinking`."
-            )
+        if turn["role"] == "assistant":
+            begun = turn
+        elif not any(block["type"] == "tool_result" for block in turn["content"]):
+            break
+    if begun is None:
+        return
+    first = begun["content"][0]["type"] if begun["content"] else "text"
+    if first not in ("thinking", "redacted_thinking"):
+        raise Bad(
+            f"messages.{begun['at']}.content.0.type: Expected `thinking` or `redacted_thinking`, but found "
+            f"`{first}`. When `thinking` is enabled, a final `assistant` message must start with a thinking block "
+            "(preceeding the lastmost set of `tool_use` and `tool_result` blocks). We recommend you include "
+            "thinking blocks from previous turns. To avoid this requirement, disable `thinking`."
+        )
 
 
 def _marks(request: dict[str, Any]) -> None:

@@ -125,6 +125,14 @@ async def test_what_the_client_is_told_when_the_chain_ends(name: str) -> None:
         assert refusal.retry_after == pytest.approx(9.0)
 
 
+async def test_an_answer_that_broke_off_names_no_failed_attempt() -> None:
+    bench = Bench(target("a"))
+    bench.scripts["a"] = [Reply(200, OK)]
+    await bench.ask()
+    refusal = refusal_of(Failure(kind=Kind.INTERRUPTED, message="x"), bench.course.trials)
+    assert refusal.message == "The provider broke off in the middle of its answer (1 attempt)."
+
+
 async def test_the_smallest_retry_after_is_told() -> None:
     bench = two()
     bench.scripts = {"a": [error(429, retry_after="30")], "b": [error(429, retry_after="12")]}

@@ -122,6 +122,7 @@ async def test_a_stream_that_breaks_off_says_so_in_the_stream(launch: Any, upstr
         assert frames[-1] == "[DONE]"
         chunks = [json.loads(frame) for frame in frames[:-1]]
         assert chunks[-1]["error"]["code"] == "upstream_interrupted"
+        assert "(1 attempt)." in chunks[-1]["error"]["message"]
         text = "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks[:-1])
         assert text == "You said:", "what came before it is there, and nothing twice"
 

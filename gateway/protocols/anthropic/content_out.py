@@ -58,6 +58,7 @@ class Content:
         for message in messages:
             role = message.role if message.role in ("assistant", "system") else "user"
             blocks = self.blocks(message)
+            self.losses.unless(message.name, "messages.name", "participants have no names here")
             if message.extras:
                 self.own(message.extras, {})
             self.losses.unless(message.name, "messages.name", "participants have no names here")
@@ -98,6 +99,9 @@ class Content:
             case Text():
                 return self.text(part)
             case Media():
+                if role == "assistant" and not self.same:
+                    self.losses.drop(f"assistant.{part.kind}", "the model's own turns are text here")
+                    return None
                 out = self.media(part)
             case ToolResult():
                 out = self.result(part)
@@ -122,6 +126,9 @@ class Content:
         self.losses.unless(part.signature, "text.signature", "text is not signed here")
         if self.same and part.citations:
             out["citations"] = [citation_out(each, True) for each in part.citations]
+        elif part.citations:
+            self.losses.drop("citations", "citations of earlier turns are not sent back")
+        self.losses.unless(part.signature, "text.signature", "text is not signed here")
         if part.cache is not None:
             out["cache_control"] = mark(part.cache)
         self.own(part.extras, out)
@@ -135,7 +142,8 @@ class Content:
         source = self.source(part)
         if source is None:
             return None
-        is_image = part.kind == "image" and source.get("media_type") not in ("application/pdf", "text/plain")
+        mime = source.get("media_type")
+        is_image = mime in _IMAGES if mime is not None and not self.same else part.kind == "image"
         out: dict[str, Any] = {"type": "image" if is_image else "document", "source": source}
         if part.name is not None and not is_image:
             out["title"] = part.name

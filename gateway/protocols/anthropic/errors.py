@@ -54,6 +54,8 @@ _TOO_LONG: Final = (
     "exceed context limit",
     "input length and `max_tokens` exceed",
     "too many tokens",
+    "maximum context length",  # vLLM
+    "available context size",  # llama.cpp
 )
 _FILTERED: Final = ("output blocked by content filtering policy",)
 
@@ -97,6 +99,8 @@ def decode_error(status: int, headers: Headers, body: bytes, now: float) -> Fail
         value: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = None
+    if isinstance(value, list) and len(value) == 1:  # Google's, in front of Claude
+        value = value[0]
     error = value.get("error", value) if isinstance(value, dict) else None
     if error is None:
         error = {"message": f"HTTP {status} without an error that could be read"}

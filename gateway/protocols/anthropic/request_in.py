@@ -7,6 +7,7 @@ own; what stands beside them stays in the user's.
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any, Final
 
 import msgspec
@@ -156,13 +157,9 @@ def _message(value: Any, at: str) -> list[Message]:
     if role != "user" or not any(isinstance(part, ToolResult) for part in parts):
         return [Message(role, parts, extras=fields.extras())]  # type: ignore[arg-type]  # narrowed above
     messages: list[Message] = []
-    run: list[Part] = []
-    for part in parts:  # runs of results and of everything else, in the order they were written
-        if run and isinstance(part, ToolResult) != isinstance(run[0], ToolResult):
-            messages.append(Message("tool" if isinstance(run[0], ToolResult) else "user", tuple(run)))
-            run = []
-        run.append(part)
-    messages.append(Message("tool" if isinstance(run[0], ToolResult) else "user", tuple(run)))
+    extras = fields.extras()  # the first of them has the turn's own fields
+    for results, run in groupby(parts, lambda part: isinstance(part, ToolResult)):  # in the order they were written
+        messages.append(Message("tool" if results else "user", tuple(run), extras=None if messages else extras))
     return messages
 
 

@@ -2,7 +2,7 @@
 
 The wire's own rules, each of which the API answers with a 400 when it is broken: `max_tokens` is needed; thinking goes
 with no forced tool, with temperature 1 only, with a budget of at least 1,024 and below `max_tokens`, and, where it has
-a budget, with the thinking of the running tool loop sent back. Those of content are in content_out.py.
+a budget, only where the model's running turn begins with thinking. Those of content are in content_out.py.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from gateway.ir.chat import (
     ToolChoice,
 )
 from gateway.protocols import custom_tools, effort, systems
-from gateway.protocols.anthropic import generations
+from gateway.protocols.anthropic import generations, schemas
 from gateway.protocols.anthropic.content_out import Content, mark
 from gateway.protocols.anthropic.request_in import ORIGIN
-from gateway.protocols.anthropic.schemas import closed, enforced, input_schema
+from gateway.protocols.anthropic.schemas import input_schema
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
 
@@ -97,8 +97,9 @@ class _Writer:
         ):
             if value is UNSET or value is None:
                 continue
-            if not self.same and (why := self.refuses(name, value, thinks)):
-                losses.drop(name, why)
+            if not self.same and (why := self.refuses(name, value, thinks, body)):
+                if value != 1 or name == "top_k":  # 1 is what is so anyway
+                    losses.drop(name, why)
             elif name == "temperature" and value > 1 and not self.same:
                 losses.drop(name, "lowered to 1, the most there is")
                 body[name] = 1
@@ -126,16 +127,20 @@ class _Writer:
             losses.unless(request.metadata or None, "metadata")
             losses.unless(request.cache_key, "prompt_cache_key", "prompts are cached by marks")
 
-    def refuses(self, name: str, value: float, thinks: bool) -> str | None:
+    def refuses(self, name: str, value: float, thinks: bool, body: dict[str, Any]) -> str | None:
         """Why the model would not take this sampler."""
         if not generations.samples(self.model):
-            return None if name == "temperature" and value == 1 else "this model does not take it"
+            return "this model does not take it"
         if thinks and not (name == "temperature" and value == 1) and not (name == "top_p" and value >= 0.95):
             return "it does not go with thinking"
-        both = isinstance(self.request.temperature, int | float)
-        if name == "top_p" and both and not generations.samples_twice(self.model):
-            return "this model takes temperature or top_p, not both"
-        return None
+        if generations.samples_twice(self.model) or name == "top_k":
+            return None
+        other = self.request.top_p
+        if name == "temperature":
+            gives_way = value == 1 and isinstance(other, int | float) and other != 1
+        else:
+            gives_way = "temperature" in body
+        return "this model takes temperature or top_p, not both" if gives_way else None
 
     # Thinking.
 
@@ -147,6 +152,7 @@ class _Writer:
         if self.same:
             self.own_thinking(thinking, body)
             return
+        self.losses.extras(thinking.extras, "reasoning.")
         efforts = generations.efforts(self.model)
         word = effort.word_of(thinking)
         if effort.is_off(thinking):
@@ -176,8 +182,8 @@ class _Writer:
             budget = max(BUDGET_LEAST, most // 2)
         if budget >= most:
             self.losses.drop("thinking", f"max_tokens leaves no room for {BUDGET_LEAST} tokens of thought")
-        elif _loop_without_thought(body["messages"]):
-            self.losses.drop("thinking", "the thinking of the running tool loop did not come back with it")
+        elif _begun_without_thought(body["messages"]):
+            self.losses.drop("thinking", "the model's running turn does not begin with thinking of its own")
         else:
             body["thinking"] = {"type": "enabled", "budget_tokens": budget}
 
@@ -194,8 +200,8 @@ class _Writer:
             out["budget_tokens"] = thinking.budget
         if thinking.summary is not None:
             out["display"] = "omitted" if thinking.summary == "" else "summarized"
-        if out["type"] == "enabled" and _loop_without_thought(body["messages"]):
-            self.losses.drop("thinking", "the thinking of the running tool loop did not come back with it")
+        if out["type"] == "enabled" and _begun_without_thought(body["messages"]):
+            self.losses.drop("thinking", "the model's running turn does not begin with thinking of its own")
             return
         body["thinking"] = {**out, **(thinking.extras or {})}
 
@@ -227,13 +233,10 @@ class _Writer:
         else:
             schema = custom_tools.SCHEMA if tool.custom else tool.schema
             out["input_schema"] = input_schema(schema, self.losses)
-        if self.same and tool.strict is not None:
+        if tool.strict is not None and (self.same or (tool.strict and generations.structures(self.model))):
             out["strict"] = tool.strict
-        elif tool.strict and generations.structures(self.model) and enforced(out["input_schema"]):
-            out["strict"] = True
-            out["input_schema"] = closed(out["input_schema"])
-        elif tool.strict:
-            self.losses.drop("tools.strict", "this model does not enforce this schema")
+            if not self.same:
+                out["input_schema"] = schemas.plain(out["input_schema"], self.losses, "tools.parameters")
         if tool.cache is not None:
             out["cache_control"] = mark(tool.cache)
         self.content.own(tool.extras, out)
@@ -269,29 +272,26 @@ class _Writer:
             else:
                 body["system"] = f"{system}\n\n{systems.JSON_ONLY}" if system else systems.JSON_ONLY
             return
-        if self.same:
-            inner = {"type": "json_schema", "schema": format_.schema, **(format_.extras or {})}
-            body["output_config"] = {"format": inner}
+        native = self.same or (generations.structures(self.model) and not schemas.maps(format_.schema))
+        schema = format_.schema
+        if native and not self.same:
+            schema = schemas.plain(schema, self.losses, "response_format")
+        if native:
+            out = {"type": "json_schema", "schema": schema}
+            self.content.own(format_.extras, out)
+            body["output_config"] = {"format": out}
             return
-        self.losses.extras(format_.extras, "response_format.")
-        if generations.structures(self.model) and enforced(format_.schema):
-            self.losses.unless(format_.description, "response_format.description")
-            body["output_config"] = {"format": {"type": "json_schema", "schema": closed(format_.schema)}}
-            return
-        if body.get("tool_choice", {}).get("type") == "none":
-            tools.clear()
         name = ANSWER_TOOL
         while any(tool.get("name") == name for tool in tools):
             name += "_"
         description = format_.description or "Gives the answer. Call it once, at the end, with the whole answer."
-        forced = not tools
-        tools.append(
-            {"name": name, "description": description, "input_schema": input_schema(format_.schema, self.losses)}
-        )
+        choice = body.get("tool_choice", {})
+        forced = not tools or choice.get("type") == "none"
+        tools.append({"name": name, "description": description, "input_schema": input_schema(schema, self.losses)})
         if forced:
             body["tool_choice"] = {"type": "tool", "name": name}
-        elif body.get("tool_choice", {}).get("type") in (None, "auto"):
-            body["tool_choice"] = {"type": "any"}
+        elif choice.get("type") in (None, "auto"):
+            body["tool_choice"] = {**choice, "type": "any"}
         self.answer_tool = name
 
 
@@ -303,15 +303,16 @@ def _choice(choice: ToolChoice | None) -> dict[str, Any]:
     return {"type": "any" if choice.mode == "required" else choice.mode}
 
 
-def _loop_without_thought(turns: list[dict[str, Any]]) -> bool:
-    """Whether the last assistant turn calls tools and does not begin with thinking."""
+def _begun_without_thought(turns: list[dict[str, Any]]) -> bool:
+    """Whether the model's running turn, a tool loop or a beginning of its answer, does not begin with thinking.
+
+    A tool loop is one turn: https://platform.claude.com/docs/en/build-with-claude/thinking-tool-workflows.
+    """
+    first: Any = None
     for turn in reversed(turns):
         blocks = turn["content"]
-        if turn["role"] == "user":
-            if isinstance(blocks, str) or not any(block["type"] == "tool_result" for block in blocks):
-                return False
-        elif turn["role"] == "assistant":
-            if isinstance(blocks, str) or not any(block["type"] == "tool_use" for block in blocks):
-                return False
-            return blocks[0]["type"] not in ("thinking", "redacted_thinking")
-    return False
+        if turn["role"] == "assistant":
+            first = blocks
+        elif isinstance(blocks, str) or not any(block["type"] == "tool_result" for block in blocks):
+            break
+    return first is not None and (isinstance(first, str) or first[0]["type"] not in ("thinking", "redacted_thinking"))

@@ -1,25 +1,26 @@
 """JSON Schemas as Anthropic takes them.
 
 Tools: an object at the top, without anyOf, oneOf and allOf there. Structured answers and strict tools: every object
-closed by `additionalProperties: false` (https://platform.claude.com/docs/en/build-with-claude/structured-outputs).
-Those are enforced, on Anthropic's wire and on Bedrock's, and a schema is answered with a 400 where it cannot be: with
-open objects, with bounds of numbers, texts and lists, or with references to itself.
+closed by `additionalProperties: false`, and no bounds of numbers, texts and lists, which are asked for in the
+description instead (https://platform.claude.com/docs/en/build-with-claude/structured-outputs#json-schema-limitations).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from gateway.protocols.losses import Losses
+from gateway.protocols.reading import compact
 
 _DEPTH: Final = 64
 _SCHEMAS: Final = ("properties", "$defs", "definitions", "patternProperties")
 _LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
-_NAMED: Final = ("properties", "$defs", "definitions")
-_NOT_ENFORCED: Final = frozenset(
-    "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength maxItems uniqueItems"
-    " minProperties maxProperties patternProperties propertyNames not if dependentSchemas unevaluatedProperties".split()
-)
+_BOUNDS: Final = (
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "minItems",
+    "maxItems", "uniqueItems", "minProperties", "maxProperties", "patternProperties", "propertyNames", "format",
+)  # fmt: skip
+_FORMATS: Final = ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 
 
 def input_schema(schema: Any, losses: Losses) -> dict[str, Any]:
@@ -51,79 +52,64 @@ def _names(value: Any) -> list[str]:
     return [name for name in value if isinstance(name, str)] if isinstance(value, list) else []
 
 
-def closed(schema: Any, depth: int = 0) -> Any:
-    """The schema with every object closed."""
+def plain(schema: Any, losses: Losses, field: str) -> Any:
+    """The schema as it is enforced: every object closed, bounds in words."""
+    return closed(schema, lambda each: _worded(each, losses, field))
+
+
+def _worded(schema: dict[str, Any], losses: Losses, field: str) -> dict[str, Any]:
+    """One level of a schema, its bounds in its description."""
+    bounds = {word: schema[word] for word in _BOUNDS if word in schema and not _enforced(word, schema[word])}
+    if "oneOf" in schema and "anyOf" not in schema:  # the same, but that several may hold
+        schema = {("anyOf" if word == "oneOf" else word): value for word, value in schema.items()}
+    open_ = schema.get("additionalProperties", False)
+    if open_ is not False:
+        losses.drop(f"{field}.additionalProperties", "objects are closed here")
+    if not bounds:
+        return schema
+    for word in bounds:
+        losses.drop(f"{field}.{word}", "it is asked for in the description, not enforced")
+    words = f"{{{', '.join(f'{word}: {compact(value)}' for word, value in bounds.items())}}}"
+    said = schema.get("description")
+    rest = {word: value for word, value in schema.items() if word not in bounds}
+    return {**rest, "description": f"{said}\n\n{words}" if isinstance(said, str) and said else words}
+
+
+def _enforced(word: str, value: Any) -> bool:
+    """Whether a bound is one that is enforced all the same."""
+    return (word == "minItems" and value in (0, 1)) or (word == "format" and value in _FORMATS)
+
+
+def closed(
+    schema: Any, each: Callable[[dict[str, Any]], dict[str, Any]] = lambda schema: schema, depth: int = 0
+) -> Any:
+    """The schema with every object closed. `each` is done to every level."""
     if not isinstance(schema, dict) or depth > _DEPTH:
         return schema
-    out = dict(schema)
+    out = dict(each(schema))
     for word in _SCHEMAS:
         inner = out.get(word)
         if isinstance(inner, dict):
-            out[word] = {name: closed(value, depth + 1) for name, value in inner.items()}
+            out[word] = {name: closed(value, each, depth + 1) for name, value in inner.items()}
     for word in _LISTS:
         inner = out.get(word)
         if isinstance(inner, list):
-            out[word] = [closed(value, depth + 1) for value in inner]
+            out[word] = [closed(value, each, depth + 1) for value in inner]
     if isinstance(out.get("items"), dict):
-        out["items"] = closed(out["items"], depth + 1)
+        out["items"] = closed(out["items"], each, depth + 1)
     kind = out.get("type")
     if kind == "object" or (isinstance(kind, list) and "object" in kind) or ("properties" in out and kind is None):
         out["additionalProperties"] = False
     return out
 
 
-def enforced(schema: Any) -> bool:
-    """Whether the schema can be enforced as it is, once its objects are closed."""
-    return isinstance(schema, dict) and _plain(schema, 0) and not _refers_to_itself(schema)
-
-
-def _plain(schema: Any, depth: int) -> bool:
-    if not isinstance(schema, dict):
+def maps(schema: Any, depth: int = 0) -> bool:
+    """Whether an object is there for names that the schema does not know: closed, it would always be empty."""
+    if not isinstance(schema, dict) or depth > _DEPTH:
+        return False
+    if not schema.get("properties") and schema.get("additionalProperties") not in (None, False):
         return True
-    if depth > _DEPTH or not _NOT_ENFORCED.isdisjoint(schema):
-        return False
-    if schema.get("additionalProperties", False) is not False or schema.get("minItems", 0) not in (0, 1):
-        return False
     inner = [schema.get("items")]
-    inner += [each for word in _NAMED if isinstance(schema.get(word), dict) for each in schema[word].values()]
+    inner += [each for word in _SCHEMAS if isinstance(schema.get(word), dict) for each in schema[word].values()]
     inner += [each for word in _LISTS if isinstance(schema.get(word), list) for each in schema[word]]
-    return all(_plain(each, depth + 1) for each in inner)
-
-
-def _refers_to_itself(schema: dict[str, Any]) -> bool:
-    """Whether a reference leads back to a definition that it stands in, or out of the schema."""
-    definitions = {
-        f"#/{word}/{name}": value
-        for word in ("$defs", "definitions")
-        if isinstance(schema.get(word), dict)
-        for name, value in schema[word].items()
-    }
-    edges = {name: _references(value) for name, value in definitions.items()}
-    edges["#"] = _references({key: value for key, value in schema.items() if key not in ("$defs", "definitions")})
-    done: set[str] = set()
-
-    def circles(name: str, above: tuple[str, ...]) -> bool:
-        if name in above or name not in edges or len(above) > _DEPTH:
-            return True
-        if name in done:
-            return False
-        found = any(circles(each, (*above, name)) for each in edges[name])
-        done.add(name)
-        return found
-
-    return circles("#", ())
-
-
-def _references(value: Any) -> set[str]:
-    found: set[str] = set()
-    waiting = [value]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, dict):
-            reference = each.get("$ref")
-            if isinstance(reference, str):
-                found.add(reference)
-            waiting += each.values()
-        elif isinstance(each, list):
-            waiting += each
-    return found
+    return any(maps(each, depth + 1) for each in inner)

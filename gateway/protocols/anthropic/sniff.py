@@ -17,6 +17,7 @@ _BLOCKS: Final = ("text", "thinking")
 
 class _Event(msgspec.Struct):
     type: str = ""
+    delta: Any = None
     content_block: Any = None
     message: Any = None
     usage: Any = None
@@ -55,7 +56,8 @@ class Sniffer(Base):
                 self._count(event.message.get("usage") if isinstance(event.message, dict) else None)
             case "message_delta":
                 self._count(event.usage)
-                self._finished = True
+                delta = event.delta if isinstance(event.delta, dict) else {}
+                self._finished = self._finished or delta.get("stop_reason") is not None
             case "message_stop":
                 self._done = True
                 if not self.content:

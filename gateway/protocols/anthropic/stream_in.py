@@ -1,6 +1,7 @@
 """Streams, wire → events: https://platform.claude.com/docs/en/build-with-claude/streaming.
 
-The usage of `message_start` and of every `message_delta` is a snapshot; a count that a later one leaves out stays.
+The usage of `message_start` and of every `message_delta` is a snapshot; a count that a later one leaves out stays, and
+the last stop reason counts. The choice ends with the stream, so that a block which comes late is still inside of it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,18 @@ class Decoder(FrameDecoder[bytes]):
         self._finish: Ended | None = None
 
     def _closed(self, out: list[Event]) -> None:
-        self.ended = self._finish is not None
+        if self._finish is not None:
+            self._end(out)
+
+    def _end(self, out: list[Event]) -> None:
+        """The choice ends, once. A stream without a stop reason says nothing of it."""
+        if self.ended:
+            return
+        self.ended = True
+        for block in list(self._kinds):
+            self._close(block, out)
+        if self._finish is not None:
+            out.append(self._finish)
 
     def _frame(self, data: bytes, out: list[Event]) -> None:
         event = self._decoded(_EVENT, data, "not one of a message", out)
@@ -81,11 +93,8 @@ class Decoder(FrameDecoder[bytes]):
                 if delta is not None and delta.stop_reason is not None:
                     sequence = delta.stop_sequence if isinstance(delta.stop_sequence, str) else None
                     self._finish = Ended(finish_of(delta.stop_reason), 0, sequence)
-                    for block in list(self._kinds):
-                        self._close(block, out)
-                    out.append(self._finish)
             case "message_stop":
-                self.ended = True
+                self._end(out)
             case "error":
                 self._break(failure_of(event.error, None), out)
 

@@ -110,8 +110,9 @@ class Encoder:
                 return b"" if self._kind == "redacted" else self._start() + self._stop()
             case Sealed(_, signature, redacted):
                 if redacted is not None:
+                    before = self._stop() if self._started else b""  # what could be read of it is a block of its own
                     self._kind = "redacted"
-                    return self._whole(thinking_out(Reasoning(redacted=redacted)))
+                    return before + self._whole(thinking_out(Reasoning(redacted=redacted)))
                 if signature is not None and self._kind == "reasoning":
                     value = _JSON.encode(wrap(signature, CLAUDE))
                     delta = b'"delta":{"type":"signature_delta","signature":%b}}\n\n' % value

@@ -115,6 +115,8 @@ def _name(word: str | None) -> str | None:
 def failure_of(body: Any, name: str | None, status: int | None, retry_after: float | None = None) -> Failure:
     """The failure of an error's body. `name` is the exception's, where a header says it; `status` is None in a 200."""
     fields = body if isinstance(body, dict) else {}
+    if isinstance(fields.get("error"), dict):  # the words of a proxy in between
+        fields = fields | fields["error"]
     name = _name(_text(name, fields.get("__type"), fields.get("code"), fields.get("type")))
     message = _text(
         fields.get("message"), fields.get("Message"), fields.get("originalMessage"), fields.get("errorMessage")

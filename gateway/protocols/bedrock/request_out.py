@@ -16,7 +16,7 @@ from msgspec import UNSET
 from gateway.ir.chat import HostedTool, Message, Request, Thinking, Tool, ToolChoice
 from gateway.protocols import custom_tools, effort, systems
 from gateway.protocols.anthropic import generations
-from gateway.protocols.anthropic.schemas import closed, enforced, input_schema
+from gateway.protocols.anthropic.schemas import closed, input_schema
 from gateway.protocols.bedrock import formats, models
 from gateway.protocols.bedrock.turns_out import Turns, called, loop_without_thought
 from gateway.protocols.contract import Dialect, Encoded
@@ -302,7 +302,7 @@ class _Writer:
             spec["description"] = description
         schema = input_schema(custom_tools.SCHEMA if tool.custom else tool.schema, self.losses)
         if tool.strict:
-            if models.structures(self.model, self.maker) and enforced(schema):
+            if models.structures(self.model, self.maker) and formats.enforced(schema):
                 spec["strict"] = True
                 schema = closed(schema)
             else:
@@ -352,7 +352,7 @@ class _Writer:
             if _NO_SYSTEM.search(self.model) is None and not systems.mention_json(self.request.messages):
                 system.append({"text": systems.JSON_ONLY})
             return choice
-        if models.structures(self.model, self.maker) and enforced(format_.schema):
+        if models.structures(self.model, self.maker) and formats.enforced(format_.schema):
             self.output["textFormat"] = formats.text_format(format_, closed(format_.schema))
             return choice
         alone = not tools

@@ -1,4 +1,4 @@
-"""What OpenAI's models take, and those that others host under the same wire, read off their names."""
+"""What OpenAI's models, and those that others host under known names, take: read off the name."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from gateway.ir.chat import Thinking
 from gateway.protocols import effort
 
 # https://platform.openai.com/docs/guides/reasoning and the names under which others host reasoning models
-_REASONS: Final = re.compile(r"(^|/)(o[1-9]|gpt-5|gpt-oss|codex|grok-3-mini|grok-4|deepseek-r|qwen3|magistral)")
-# https://platform.openai.com/docs/guides/latest-model: temperature and top_p are refused by reasoning models
+_REASONS: Final = re.compile(
+    r"(^|/)(o[1-9]|gpt-5(?!.*chat)|gpt-oss|codex|grok-3-mini|grok-4|deepseek-r|qwen3|magistral)"
+)
+# https://platform.openai.com/docs/guides/latest-model: samplers, penalties and log probabilities are refused
 _COLD: Final = re.compile(r"(^|/)(o[1-9]|gpt-5(?!.*chat))")
+# `stop` of https://platform.openai.com/docs/api-reference/chat/create: not with the latest reasoning models
+_NO_STOP: Final = re.compile(r"(^|/)(o3(?!-mini)|o4|gpt-5(?!.*chat))")
 
 
 def reasons(model: str) -> bool:
@@ -20,8 +24,13 @@ def reasons(model: str) -> bool:
 
 
 def cold(model: str) -> bool:
-    """Whether a model refuses temperature and top_p."""
+    """Whether a model refuses samplers, penalties and log probabilities."""
     return _COLD.search(model) is not None
+
+
+def stops(model: str) -> bool:
+    """Whether a model takes stop sequences."""
+    return _NO_STOP.search(model) is None
 
 
 def efforts(model: str) -> tuple[str, ...]:
@@ -29,10 +38,14 @@ def efforts(model: str) -> tuple[str, ...]:
     name = model.rpartition("/")[2]
     if name.startswith(("o1", "o3", "o4", "gpt-oss", "grok", "magistral", "qwen", "deepseek")):
         return ("low", "medium", "high")
+    if name.startswith("gpt-5-pro"):
+        return ("high",)
     if re.match(r"gpt-5(-|$)", name):
         return ("minimal", "low", "medium", "high")
-    if name.startswith("gpt-5.1"):
+    if name.startswith("gpt-5.1") and "codex-max" not in name:
         return ("none", "low", "medium", "high")
+    if name.startswith("gpt-5."):
+        return ("none", "low", "medium", "high", "xhigh")
     return ("none", "minimal", "low", "medium", "high", "xhigh")
 
 

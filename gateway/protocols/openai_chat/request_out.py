@@ -10,7 +10,11 @@ What providers differ in is in the dialect's quirks (providers/catalog.py):
 - `nine_ids`: ids of calls are nine letters and digits;
 - `random_seed`: the seed has Mistral's name;
 - `one_system`: a single system message, at the beginning;
-- `no_strict`, `no_penalties`, …: `no_` and a field that would be answered with an error.
+- `document_url`: documents are URLs, content is in a data URL (Mistral's);
+- `top_k`, `thought_signature`, `reasoning_object`: the field is taken (the last is OpenRouter's `reasoning`);
+- `no_seed`, `no_logprobs`, …: `no_` and a field that would be answered with an error.
+
+Those of tools are in tools_out.py, what OpenAI's own models take in models.py.
 """
 
 from __future__ import annotations
@@ -22,7 +26,6 @@ from msgspec import UNSET
 from gateway.ir.chat import (
     Cache,
     Declined,
-    HostedTool,
     Media,
     Message,
     Opaque,
@@ -30,21 +33,26 @@ from gateway.ir.chat import (
     Reasoning,
     Request,
     Text,
-    Tool,
     ToolCall,
-    ToolChoice,
     ToolResult,
 )
 from gateway.protocols import custom_tools, effort, media, tool_ids
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
-from gateway.protocols.openai_chat.models import cold, efforts, reasons, word_of
+from gateway.protocols.openai_chat import models
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.request_in import ORIGIN
-from gateway.protocols.openai_chat.schemas import format_of, loosened, nested
+from gateway.protocols.openai_chat.schemas import loosened
+from gateway.protocols.openai_chat.tools_out import Tools, format_out, mark
+from gateway.protocols.reading import compact
 from gateway.protocols.seals import GEMINI
 from gateway.protocols.systems import in_user_words
 
+# What models without samplers take for granted, by the fields that they refuse.
+_WARM: Final = {
+    "temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "logprobs": False, "top_logprobs": 0,
+    "logit_bias": {},
+}  # fmt: skip
 # Fields that OpenAI's two wires share under one name.
 SHARED: Final = ("store", "safety_identifier", "prompt_cache_retention", "verbosity")
 _STOPS: Final = 4
@@ -59,28 +67,27 @@ def encode_request(request: Request, dialect: Dialect) -> Encoded:
 class _Writer:
     def __init__(self, request: Request, dialect: Dialect) -> None:
         self.losses = Losses("OpenAI's chat wire")
-        self.request = loosened(request, self.losses)
+        self.request = request = loosened(request, self.losses)
         self.dialect = dialect
         self.same = request.origin == ORIGIN
         self.openai = "max_completion_tokens" in dialect.quirks and "developer" in dialect.quirks
+        self.tools = Tools(request, dialect, self.losses, self.marks)
 
     def write(self) -> Encoded:
         """The body."""
         request, quirks = self.request, self.dialect.quirks
         body: dict[str, Any] = {"model": self.dialect.model, "messages": self.messages()}
-        if request.tools:
-            tools = [tool for each in request.tools if (tool := self.tool(each)) is not None]
-            if tools:
-                body["tools"] = tools
+        self.tools.put(body)
         self.scalars(body)
-        if request.tool_choice is not None and (choice := self.choice(request.tool_choice)) is not None:
-            body["tool_choice"] = choice
         if request.format is not None:
-            body["response_format"] = format_of(request.format, self.losses, same=self.same)
+            own = (request.format.extras or {}) if self.same else {}
+            body["response_format"] = format_out(request.format, own)
+            if not self.same:
+                self.losses.extras(request.format.extras, "response_format.")
         self.thinking(body)
         if request.stream:
             body["stream"] = True
-            if not self.same and (request.stream_usage or "no_stream_options" not in quirks):
+            if not self.same and "no_stream_options" not in quirks:  # there, usage comes unasked
                 body["stream_options"] = {"include_usage": True}
         self.extras(body)
         if "random_seed" in quirks and "seed" in body:
@@ -104,8 +111,9 @@ class _Writer:
     def scalars(self, body: dict[str, Any]) -> None:
         """The fields that are written as they are."""
         request, losses = self.request, self.losses
-        most = "max_completion_tokens" if "max_completion_tokens" in self.dialect.quirks else "max_tokens"
-        chilled = not self.same and cold(self.dialect.model)
+        newest = "max_completion_tokens" in self.dialect.quirks
+        most = "max_completion_tokens" if newest else "max_tokens"
+        chilled = not self.same and models.cold(self.dialect.model)
         for name, value in (
             (most, request.max_tokens),
             ("temperature", request.temperature),
@@ -123,13 +131,14 @@ class _Writer:
         ):
             if value is UNSET or (value is None and not self.same):
                 continue
-            if chilled and name in ("temperature", "top_p") and value != 1:
-                losses.drop(name, "this model does not take it")
+            if chilled and name in _WARM:
+                if value != _WARM[name]:
+                    losses.drop(name, "this model does not take it")
                 continue
             if name == "metadata" and not self.same:
                 losses.unless(value or None, "metadata", "it is kept only with stored answers")
                 continue
-            if name == "prompt_cache_key" and not self.same and "max_completion_tokens" not in self.dialect.quirks:
+            if name == "prompt_cache_key" and not self.same and not newest:
                 losses.drop(name, f"{self.dialect.provider} is not known to take it")
                 continue
             body[name] = value
@@ -138,13 +147,8 @@ class _Writer:
                 body["top_k"] = request.top_k
             else:
                 losses.drop("top_k", "OpenAI's chat wire has no such parameter")
-        stop = request.stop
-        if stop is not UNSET and (stop or self.same):
-            body["stop"] = list(stop) if stop is not None else None
-            if self.openai and not self.same and len(body["stop"]) > _STOPS:
-                losses.drop("stop", f"OpenAI stops at {_STOPS} sequences at most; the first ones are sent")
-                body["stop"] = body["stop"][:_STOPS]
-        if request.parallel_tools is not UNSET and (self.same or request.tools):
+        self.stops(body, newest)
+        if request.parallel_tools is not UNSET and (self.same or "tools" in body):
             body["parallel_tool_calls"] = request.parallel_tools
         tier = request.service_tier
         if tier is not UNSET and (tier is not None or self.same):
@@ -153,12 +157,27 @@ class _Writer:
             else:
                 losses.drop("service_tier", f"there is no tier {tier!r} here")
 
+    def stops(self, body: dict[str, Any], newest: bool) -> None:
+        """Stop sequences: OpenAI takes four, and its latest models none."""
+        stop = self.request.stop
+        if self.same and stop is not UNSET:
+            body["stop"] = list(stop) if stop is not None else None
+        elif isinstance(stop, tuple) and stop:
+            if not models.stops(self.dialect.model):
+                self.losses.drop("stop", "this model does not take it")
+                return
+            if newest and len(stop) > _STOPS:
+                self.losses.drop("stop", f"the first {_STOPS} are all that is taken")
+                stop = stop[:_STOPS]
+            body["stop"] = list(stop)
+
     def thinking(self, body: dict[str, Any]) -> None:
         """The effort, as a word or as OpenRouter's object."""
         thinking = self.request.thinking
         if thinking is None or self.same:
             return
         quirks = self.dialect.quirks
+        self.losses.extras(thinking.extras, "reasoning.")
         if "reasoning_object" in quirks:
             budget = thinking.budget
             if budget is not None and budget > 0:
@@ -168,10 +187,12 @@ class _Writer:
             else:
                 body["reasoning"] = {"enabled": True}
             return
-        word = word_of(thinking, self.dialect.model)
-        if reasons(self.dialect.model) or "reasoning_effort" in quirks:
-            if word is not None:
-                body["reasoning_effort"] = effort.said(word, thinking, efforts(self.dialect.model), self.losses)
+        word = models.word_of(thinking, self.dialect.model)
+        if word is not None and (models.reasons(self.dialect.model) or "reasoning_effort" in quirks):
+            taken = effort.said(word, thinking, models.efforts(self.dialect.model), self.losses)
+            if effort.is_off(thinking) and taken != "none":
+                self.losses.drop("thinking", "this model always thinks")
+            body["reasoning_effort"] = taken
         elif not effort.is_off(thinking) and (word is not None or thinking.enabled):
             self.losses.drop("thinking", "this model is not known to take an effort")
 
@@ -213,7 +234,7 @@ class _Writer:
                 out.update(message.extras)
             else:
                 self.losses.extras(message.extras)
-        if out.get("content") is None and len(out) <= (2 if "content" in out else 1) and not self.same:
+        if out.get("content") is None and out.keys() <= {"role", "name", "content"} and not self.same:
             return None
         return out
 
@@ -268,8 +289,8 @@ class _Writer:
         if len(parts) == 1 and isinstance(parts[0], Text) and (parts[0].extras is None or not self.same):
             text = parts[0]
             if text.cache is None or not self.marks(text.cache):
+                self.of_text(text)
                 self.own(text.extras, {})
-                self.proofs(text)
                 return text.text
         written = [part for each in parts if (part := self.part(each)) is not None]
         return written or None
@@ -279,8 +300,8 @@ class _Writer:
         match part:
             case Text():
                 out: dict[str, Any] = {"type": "text", "text": part.text}
+                self.of_text(part)
                 self.own(part.extras, out)
-                self.proofs(part)
                 cache = part.cache
             case Media():
                 written = self.media(part)
@@ -299,13 +320,13 @@ class _Writer:
             case _:
                 return None
         if cache is not None and self.marks(cache):
-            out["cache_control"] = _mark(cache)
+            out["cache_control"] = mark(cache)
         return out
 
-    def proofs(self, text: Text) -> None:
-        """What shows where a text comes from, which is not taken back."""
-        self.losses.unless(text.citations or None, "citations", "they are not taken back here")
-        self.losses.unless(text.signature, "text.signature", "there is no place for it here")
+    def of_text(self, text: Text) -> None:
+        """Reports what a text had elsewhere."""
+        self.losses.unless(text.signature, "text.signature", "text is not signed here")
+        self.losses.unless(text.citations or None, "citations", "citations of earlier turns are not sent back")
 
     def own(self, extras: dict[str, Any] | None, out: dict[str, Any]) -> None:
         """Fields of the client's own wire, back on it or reported."""
@@ -342,17 +363,15 @@ class _Writer:
                 "input_audio": {"data": part.data, "format": {"mpeg": "mp3", "wave": "wav"}.get(word, word)},
             }
         text = part.text
-        if (
-            text is None
-            and part.data is not None
-            and ("no_file" in self.dialect.quirks or (self.openai and not self.same))
-        ):
+        if text is None and part.data is not None and self.openai and not self.same:  # which takes PDF files only
             text = media.text_of(part.mime, part.data)
         if not self.same:
             media.report(part, self.losses, name=text is not None)
         if text is not None:
             self.own(part.extras, {})
             return {"type": "text", "text": text}
+        if part.kind == "document" and url is not None and "document_url" in self.dialect.quirks:
+            return {"type": "document_url", "document_url": url}
         if part.data is not None:
             name = part.name or f"document.{media.ending(part.mime) or 'bin'}"
             file: dict[str, Any] = {"filename": name, "file_data": url}
@@ -365,8 +384,6 @@ class _Writer:
             return {"type": "file", "file": file}
         if part.file is not None:
             self.losses.drop(part.kind, "a file that another provider keeps cannot be read here")
-        elif "document_url" in self.dialect.quirks and url is not None:
-            return {"type": "document_url", "document_url": url}
         else:
             self.losses.drop(f"{part.kind}.url", f"{part.kind}s by URL cannot be said here")
         return None
@@ -379,12 +396,13 @@ class _Writer:
 
     def call(self, call: ToolCall) -> dict[str, Any]:
         """A call of the model's."""
+        custom = call.custom and self.tools.knows_custom()
         inner: dict[str, Any] = {"name": call.name}
-        if call.custom:
+        if custom:
             inner["input"] = call.arguments
         else:
-            inner["arguments"] = call.arguments
-        kind = "custom" if call.custom else "function"
+            inner["arguments"] = compact(custom_tools.to_object(call.arguments)) if call.custom else call.arguments
+        kind = "custom" if custom else "function"
         out: dict[str, Any] = {"id": self.id(call.id), "type": kind, kind: inner}
         if call.signature is not None:
             if call.signature.family == GEMINI and ("thought_signature" in self.dialect.quirks or self.same):
@@ -414,61 +432,6 @@ class _Writer:
             else:
                 self.losses.drop("tool_result.is_error", "there is no field for it here")
         if result.cache is not None and self.marks(result.cache):
-            out["cache_control"] = _mark(result.cache)
+            out["cache_control"] = mark(result.cache)
         self.own(result.extras, out)
         return out
-
-    def tool(self, tool: Tool | HostedTool) -> dict[str, Any] | None:
-        """A tool."""
-        if isinstance(tool, HostedTool):
-            if self.same:
-                return dict(tool.raw)
-            self.losses.drop(f"tools.{tool.what}", "the tool is run by another provider")
-            return None
-        if tool.custom:
-            inner: dict[str, Any] = {"name": tool.name}
-            if tool.description is not None:
-                inner["description"] = tool.description
-            if tool.grammar is not None:
-                inner["format"] = tool.grammar if self.same else nested(tool.grammar)
-            return {"type": "custom", "custom": inner}
-        inner = {"name": tool.name}
-        if tool.description is not None:
-            inner["description"] = tool.description
-        if tool.schema is not None:
-            inner["parameters"] = tool.schema
-        elif not self.same:
-            inner["parameters"] = {"type": "object", "properties": {}}
-        if tool.strict is not None and "no_strict" not in self.dialect.quirks:
-            inner["strict"] = tool.strict
-        out: dict[str, Any] = {"type": "function", "function": inner}
-        if tool.cache is not None and self.marks(tool.cache):
-            out["cache_control"] = _mark(tool.cache)
-        self.own(tool.extras, out if self.same else inner)
-        return out
-
-    def choice(self, choice: ToolChoice) -> Any:
-        """Which tool is to be called."""
-        if choice.raw is not None:
-            if self.same:
-                return choice.raw
-            self.losses.drop("tool_choice", "only the client's own wire knows this choice")
-            return None
-        if not self.request.tools and not self.same:
-            return None
-        custom = custom_tools.names(self.request)
-
-        def named(name: str | None) -> dict[str, Any]:
-            kind = "custom" if name in custom else "function"
-            return {"type": kind, kind: {"name": name}}
-
-        if choice.mode == "tool":
-            return named(choice.name)
-        if choice.allowed:
-            tools = [named(name) for name in choice.allowed]
-            return {"type": "allowed_tools", "allowed_tools": {"mode": choice.mode, "tools": tools}}
-        return {"required": "any"}.get(choice.mode, choice.mode) if "any" in self.dialect.quirks else choice.mode
-
-
-def _mark(cache: Cache) -> dict[str, Any]:
-    return {"type": "ephemeral"} if cache.ttl is None else {"type": "ephemeral", "ttl": cache.ttl}

@@ -236,7 +236,6 @@ def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str])
     calls: list[dict[str, Any]] = []
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    proofs: list[Reasoning] = []  # of texts, as streams have them too
     audio = None
     for part in choice.parts:
         match part:
@@ -248,9 +247,8 @@ def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str])
                         losses.drop("citations", "citations have URLs on this wire")
                     else:
                         annotations.append(row)
+                losses.unless(part.signature, "text.signature", "text is not signed here")
                 texts.append(part.text)
-                if part.signature is not None:
-                    proofs.append(Reasoning(signature=part.signature))
             case Declined():
                 refusals.append(part.text)
             case Reasoning():
@@ -275,7 +273,7 @@ def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str])
     text = "".join(thought.text for thought in thoughts)
     if text:
         message["reasoning_content"] = text
-    details = details_of([*thoughts, *proofs])
+    details = details_of(thoughts)
     if details:
         message["reasoning_details"] = details
     if annotations:
@@ -291,12 +289,15 @@ def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str])
     return message
 
 
-def call_out(call: ToolCall, custom: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """A call in an answer; `custom` names the tools that take free text."""
-    if call.name in custom and not call.custom:
-        call = msgspec.structs.replace(call, custom=True, arguments=custom_tools.from_json(call.arguments))
-    kind = "custom" if call.custom else "function"
-    inner = {"name": call.name, "input" if call.custom else "arguments": call.arguments}
+def call_out(call: ToolCall, custom: frozenset[str]) -> dict[str, Any]:
+    """A call in an answer. `custom` are the tools whose calls are free text for this client."""
+    inner = {"name": call.name}
+    if call.custom or call.name in custom:
+        kind = "custom"
+        inner["input"] = call.arguments if call.custom else custom_tools.from_json(call.arguments)
+    else:
+        kind = "function"
+        inner["arguments"] = call.arguments
     out: dict[str, Any] = {"id": call.id, "type": kind, kind: inner}
     if call.signature is not None and call.signature.family == GEMINI:
         out["extra_content"] = {"google": {"thought_signature": call.signature.value}}

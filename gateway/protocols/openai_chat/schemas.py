@@ -1,6 +1,6 @@
-"""The form of the answer, and JSON Schemas as OpenAI's strict mode takes them.
+"""JSON Schemas as OpenAI's strict mode takes them.
 
-Strict schemas (https://platform.openai.com/docs/guides/structured-outputs#supported-schemas) are an object at the top,
+They (https://platform.openai.com/docs/guides/structured-outputs#supported-schemas) are an object at the top,
 every object closed and all its properties required; one that is not is answered with a 400 where `strict` is said.
 """
 
@@ -10,36 +10,13 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.ir.chat import Format, Request, Tool
+from gateway.ir.chat import Request, Tool
 from gateway.protocols.losses import Losses
 
 NOT_STRICT: Final = "the schema does not keep to the rules of strict: every object closed, all properties required"
 _DEPTH: Final = 64
 _NEVER: Final = frozenset("allOf not dependentRequired dependentSchemas if then else patternProperties".split())
 _NAMED: Final = ("properties", "$defs", "definitions")
-
-
-def format_of(format_: Format, losses: Losses, *, same: bool) -> dict[str, Any]:
-    """`response_format`."""
-    extras = (format_.extras or {}) if same else {}
-    if not same:
-        losses.extras(format_.extras, "response_format.")
-    if format_.kind != "json_schema":
-        return {"type": format_.kind, **extras}
-    inner: dict[str, Any] = {"name": format_.name or "answer"}
-    if format_.description is not None:
-        inner["description"] = format_.description
-    inner["schema"] = format_.schema
-    if format_.strict is not None:
-        inner["strict"] = format_.strict
-    return {"type": "json_schema", "json_schema": {**inner, **extras}}
-
-
-def nested(grammar: Any) -> Any:
-    """The form of a custom tool's input, which the responses wire does not nest."""
-    if not isinstance(grammar, dict) or grammar.get("type") != "grammar" or "grammar" in grammar:
-        return grammar
-    return {"type": "grammar", "grammar": {name: value for name, value in grammar.items() if name != "type"}}
 
 
 def loosened(request: Request, losses: Losses) -> Request:

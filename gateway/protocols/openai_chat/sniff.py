@@ -25,10 +25,11 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: Any = None
     error: Any = None
+    x_groq: Any = None
 
 
 _USAGE: Final = re.compile(rb'"usage"[ \t]*:[ \t]*(?!null|[ \t])')
-_FINISH: Final = re.compile(rb'"finish_reason"[ \t]*:[ \t]*(?!null|[ \t])')
+_FINISH: Final = re.compile(rb'"finish_reason"[ \t]*:[ \t]*(?!null|""|[ \t])')
 _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 
 
@@ -39,7 +40,7 @@ def _says(data: bytes, name: bytes, nothing: bytes, something: re.Pattern[bytes]
 
 def _bears_content(chunk: _Chunk) -> bool:
     for choice in chunk.choices or ():
-        if choice.finish_reason is not None or choice.text:
+        if choice.finish_reason or choice.text:
             return True
         for name, value in (choice.delta or {}).items():
             if name != "role" and bytes(value) not in _EMPTY:
@@ -85,12 +86,15 @@ class Sniffer(Base):
         if chunk.error is not None:
             self._broke(failure_of(chunk.error, None))
             return False
-        usage = usage_of(chunk.usage)
+        told = chunk.usage
+        if told is None and isinstance(chunk.x_groq, dict):
+            told = chunk.x_groq.get("usage")
+        usage = usage_of(told)
         if usage is not None:
             self.usage = usage
         if _bears_content(chunk):
             self.content = True
         for choice in chunk.choices or ():
-            if choice.finish_reason is not None:
+            if choice.finish_reason:
                 self._finished = True
         return not (self._strip and usage is not None and not chunk.choices)

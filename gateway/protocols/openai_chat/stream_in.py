@@ -72,15 +72,17 @@ _CHUNK: Final = msgspec.json.Decoder(_Chunk)
 
 
 class _Lane:
-    """One choice: its open blocks."""
+    """One choice: its open blocks. A call is found by the id that it was begun with, else by its place."""
 
-    __slots__ = ("block", "calls", "empty", "finish", "ids", "kind")
+    __slots__ = ("block", "called", "calls", "empty", "finish", "ids", "kind", "said")
 
     def __init__(self) -> None:
         self.kind: str | None = None  # of the open block that is no call
         self.block = 0
-        self.calls: dict[Any, int] = {}
-        self.ids: dict[Any, str] = {}
+        self.said = False  # the open block has text
+        self.called: list[int] = []  # all calls
+        self.calls: dict[Any, int] = {}  # the last call of each place
+        self.ids: dict[str, int] = {}
         self.empty: set[int] = set()  # calls without arguments so far
         self.finish: Any = None
 
@@ -159,13 +161,13 @@ class Decoder(FrameDecoder[bytes]):
                 self._attached(lane, choice.index, delta, out)
         elif choice.text:
             self._say(lane, choice.index, "text", choice.text, out, None)
-        if choice.finish_reason is not None:
+        if choice.finish_reason:  # some say "" until there is one
             lane.finish = choice.finish_reason
 
     def _open(self, lane: _Lane, kind: Any, choice: int, out: list[Event]) -> int:
         """The number of a new block of this kind; the one before is closed."""
         self._shut(lane, out)
-        lane.kind, lane.block = kind, self._blocks
+        lane.kind, lane.block, lane.said = kind, self._blocks, False
         self._blocks += 1
         out.append(Opened(lane.block, kind, choice=choice))
         return lane.block
@@ -177,6 +179,7 @@ class Decoder(FrameDecoder[bytes]):
 
     def _say(self, lane: _Lane, choice: int, kind: str, text: str, out: list[Event], logprobs: Any) -> None:
         block = lane.block if lane.kind == kind else self._open(lane, kind, choice, out)
+        lane.said = True
         out.append(Piece(block, text, logprobs))
 
     def _reason(self, lane: _Lane, choice: int, delta: _Delta, out: list[Event]) -> None:
@@ -189,7 +192,7 @@ class Decoder(FrameDecoder[bytes]):
             if thought.text:
                 self._say(lane, choice, "reasoning", thought.text, out, None)
             if thought.signature is not None or thought.redacted is not None:
-                if lane.kind != "reasoning":
+                if lane.kind != "reasoning" or (thought.redacted is not None and lane.said):
                     self._open(lane, "reasoning", choice, out)
                 out.append(Sealed(lane.block, thought.signature, thought.redacted))
                 self._shut(lane, out)
@@ -209,18 +212,19 @@ class Decoder(FrameDecoder[bytes]):
         function = call.function or call.custom or _Function()
         id_ = call.id if isinstance(call.id, str) and call.id not in ("", "null") else None
         key: Any = call.index if call.index is not None else ("place", place)
-        if id_ is not None and lane.ids.get(key, id_) != id_:
-            key = ("id", id_)
-        elif call.index is None and id_ is None and not function.name and lane.calls and key not in lane.calls:
-            key = next(reversed(lane.calls))
-        block = lane.calls.get(key)
+        block = lane.ids.get(id_) if id_ is not None else None
+        if block is None and not (function.name and (id_ is not None or call.index is None)):
+            block = lane.calls.get(key)
+            if block is None and call.index is None and not function.name and lane.called:
+                block = lane.called[-1]
         if block is None:
             self._shut(lane, out)
-            block = lane.calls[key] = self._blocks
+            block = self._blocks
             self._blocks += 1
             name = function.name or ""
             opened = id_ or made(self._id, block, name)
-            lane.ids[key] = opened
+            lane.calls[key] = lane.ids[opened] = block
+            lane.called.append(block)
             lane.empty.add(block)
             extra = {"extra_content": call.extra_content} if call.extra_content is not None else {}
             out.append(Opened(block, "tool_call", opened, name, choice, call.custom is not None, signature_of(extra)))
@@ -247,12 +251,12 @@ class Decoder(FrameDecoder[bytes]):
         self.ended = True
         for index, lane in sorted(self._lanes.items()):
             self._shut(lane, out)
-            for block in lane.calls.values():
+            for block in lane.called:
                 if block in lane.empty:
                     out.append(Piece(block, "{}"))
                 out.append(Closed(block))
-            if lane.finish is not None or lane.calls or self._blocks:
-                out.append(Ended(finish_of(lane.finish, bool(lane.calls)), index))
+            if lane.finish is not None or lane.called or self._blocks:
+                out.append(Ended(finish_of(lane.finish, bool(lane.called)), index))
 
 
 def _logprobs(value: Any, name: str) -> Any:

@@ -1,4 +1,8 @@
-"""Streams, events → wire: chunks with a role first, one finish per choice, usage in a chunk without choices, [DONE]."""
+"""Streams, events → wire: chunks with a role first, one finish per choice, usage in a chunk without choices, [DONE].
+
+A free text that arrives as JSON (custom_tools.py) is unwrapped as it comes; what is left is written when the call is
+closed.
+"""
 
 from __future__ import annotations
 
@@ -99,8 +103,7 @@ class Encoder:
                 block.text.append(event.text)
             elif block.unwrapper is not None:
                 block.text.append(event.text)
-                text = block.unwrapper.feed(event.text)
-                return b"%b%b%b" % (block.head, _JSON.encode(text), block.tail) if text else b""
+                return self._unwrapped(block, block.unwrapper.feed(event.text))
             if event.logprobs is None:
                 return b"%b%b%b" % (block.head, _JSON.encode(event.text), block.tail)
         match event:
@@ -111,10 +114,11 @@ class Encoder:
                 )
             case Opened():
                 return self._open(event)
-            case Closed(number):
-                return self._closed(self._blocks[number]) if number in self._blocks else b""
             case Sealed(number, signature, redacted):
                 block = self._blocks[number]
+                if block.kind != "reasoning":
+                    self._losses.drop("text.signature", "text is not signed here")
+                    return b""
                 text = "".join(block.text)
                 return self._details(block.choice, Reasoning(text=text, signature=signature, redacted=redacted))
             case Cited(number, citation):
@@ -131,6 +135,8 @@ class Encoder:
                 )
             case Whole(_, part, _):
                 self._losses.drop(getattr(part, "what", "media"), "only the provider's own wire knows it")
+            case Closed(number):
+                return self._close(self._blocks.get(number))
             case Ended(finish, choice):
                 self._losses.finish(finish, word_of(finish), word_of(Finish.STOP))
                 return self._start(choice) + self._chunk(choice, {}, finish=word_of(finish))
@@ -152,17 +158,6 @@ class Encoder:
         details = details_of([thought], self._said.get(choice, 0))
         self._said[choice] = self._said.get(choice, 0) + len(details)
         return self._chunk(choice, {"reasoning_details": details})
-
-    def _closed(self, block: _Block) -> bytes:
-        """The end of a custom call's text: what could only be read with its last quote."""
-        if block.kind == "text":
-            self._texts[block.choice] = block.before + block.size
-        if block.unwrapper is None:
-            return b""
-        whole, said = custom_tools.from_json("".join(block.text)), block.unwrapper.said
-        if len(whole) <= len(said) or not whole.startswith(said):
-            return b""
-        return b"%b%b%b" % (block.head, _JSON.encode(whole[len(said) :]), block.tail)
 
     def _begin(self, event: Began) -> None:
         base: dict[str, Any] = {
@@ -210,6 +205,19 @@ class Encoder:
         if event.signature is not None and event.signature.family == GEMINI:
             call["extra_content"] = {"google": {"thought_signature": event.signature.value}}
         return started + self._chunk(event.choice, {"tool_calls": [call]})
+
+    def _unwrapped(self, block: _Block, text: str) -> bytes:
+        """A piece of a free text that was unwrapped."""
+        return b"%b%b%b" % (block.head, _JSON.encode(text), block.tail) if text else b""
+
+    def _close(self, block: _Block | None) -> bytes:
+        """The rest of a free text, now that all of it is there."""
+        if block is not None and block.kind == "text":
+            self._texts[block.choice] = block.before + block.size
+        if block is None or block.unwrapper is None:
+            return b""
+        whole, said = custom_tools.from_json("".join(block.text)), block.unwrapper.said
+        return self._unwrapped(block, whole[len(said) :] if whole.startswith(said) else "")
 
     def _chunk(self, choice: int, delta: dict[str, Any], finish: str | None = None, logprobs: Any = None) -> bytes:
         row = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish}

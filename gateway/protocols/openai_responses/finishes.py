@@ -29,10 +29,10 @@ _INCOMPLETE: Final[dict[Finish, str]] = {
 
 
 def finish_of(status: Any, details: Any, called: bool) -> Finish:
-    """The finish that `status` and `incomplete_details` stand for."""
+    """The finish that `status` and `incomplete_details` stand for. Incomplete for no reason is cut off."""
     if status == "incomplete":
         reason = details.get("reason") if isinstance(details, dict) else None
-        return _REASONS.get(reason, Finish.OTHER) if isinstance(reason, str) else Finish.OTHER
+        return _REASONS.get(reason, Finish.OTHER) if isinstance(reason, str) else Finish.LENGTH
     if status in ("completed", None):
         return Finish.TOOL_CALLS if called else Finish.STOP
     return Finish.OTHER

@@ -271,3 +271,14 @@ def test_errors_without_words(status: int, kind: Kind) -> None:
     for text in (b"", b"<html>", b"[]", b"null", b"{}"):
         assert BEDROCK.decode_error(status, {"retry-after": "3"}, text, 0.0).kind is kind
     assert BEDROCK.decode_error(status, {"retry-after": "3"}, b"", 0.0).retry_after == 3
+
+
+def test_an_error_in_the_words_of_a_proxy() -> None:
+    for kind, type_ in (
+        (Kind.INVALID_REQUEST, "invalid_request_error"),
+        (Kind.CONTEXT_WINDOW, "context_length_exceeded"),
+    ):
+        message = "prompt is too long" if kind is Kind.CONTEXT_WINDOW else "temperature: not so high"
+        body = json.dumps({"type": "error", "error": {"type": type_, "message": message}}).encode()
+        failure = BEDROCK.decode_error(400, {}, body, 0.0)
+        assert (failure.kind, failure.code, failure.message) == (kind, type_, message)

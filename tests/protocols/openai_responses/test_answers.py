@@ -129,7 +129,7 @@ def test_an_answer_returns_as_it_came() -> None:
         ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, Finish.LENGTH),
         ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, Finish.CONTENT_FILTER),
         ({"status": "incomplete", "incomplete_details": {"reason": "steered"}}, Finish.OTHER),
-        ({"status": "incomplete", "incomplete_details": None}, Finish.OTHER),
+        ({"status": "incomplete", "incomplete_details": None}, Finish.LENGTH),
         ({"status": "cancelled"}, Finish.OTHER),
         ({"status": None}, Finish.STOP),
     ],
