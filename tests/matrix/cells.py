@@ -41,7 +41,7 @@ class Upstream(msgspec.Struct, frozen=True):
 
 
 UPSTREAMS: Final = {
-    "openai-chat": Upstream("openai", "gpt-5", thinks=("reasoning=16",)),
+    "openai-chat": Upstream("openai", "o3-mini", thinks=("reasoning=16",)),
     "openai-responses": Upstream("openai-responses", "gpt-5", "encrypted_content", thinks=("reasoning=16",)),
     "anthropic": Upstream("anthropic", "claude-sonnet-4-5", "signature", stops=True),
     "gemini": Upstream("gemini", "gemini-3-flash", "thoughtSignature"),
@@ -97,7 +97,7 @@ TOLD: Final[dict[tuple[str, str, str], Told]] = {
     ("openai-responses", "ollama", "reasoning"): (("thinking.effort",), _EFFORT),
     ("anthropic", "ollama", "reasoning"): (("thinking.budget",), _EFFORT),
     ("gemini", "ollama", "reasoning"): (("thinking.budget",), _EFFORT),
-    ("openai-chat", "gemini", "reasoning"): (("reasoning",), _SEALED),
+    ("openai-chat", "gemini", "reasoning"): (("reasoning", "text.signature"), _SEALED),
     ("openai-responses", "gemini", "reasoning"): (("reasoning",), _SEALED),
     ("anthropic", "gemini", "reasoning"): (("reasoning", "text.signature", "thinking"), _SEALED),
     ("ollama", "openai-responses", "reasoning"): (("reasoning", "reasoning.signature"), _NO_PLACE),

@@ -188,7 +188,9 @@ class _Writer:
                 body["reasoning"] = {"enabled": True}
             return
         word = models.word_of(thinking, self.dialect.model)
-        if word is not None and (models.reasons(self.dialect.model) or "reasoning_effort" in quirks):
+        if models.reasons(self.dialect.model) or "reasoning_effort" in quirks:
+            if word is None:
+                return  # it thinks as much as it likes
             taken = effort.said(word, thinking, models.efforts(self.dialect.model), self.losses)
             if effort.is_off(thinking) and taken != "none":
                 self.losses.drop("thinking", "this model always thinks")
