@@ -1,7 +1,7 @@
 """`python -m benchmarks`: everything in one go, one table, and the raw samples as JSON.
 
-python -m benchmarks              about 5 minutes
-python -m benchmarks --quick      about 1 minute, one round
+python -m benchmarks              about 7 minutes
+python -m benchmarks --quick      about 2 minutes, one round
 python -m benchmarks --only json --only memory
 """
 
@@ -20,12 +20,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from benchmarks import configs, measure
+from benchmarks import configs, measure, translation
 from benchmarks.measure import Candidate, Sample, Stage
 from benchmarks.processes import ROOT, cores, free_port
 from benchmarks.report import Results, promises, table
 
-PARTS = ("json", "streams", "memory", "reload")
+PARTS = ("json", "streams", "memory", "reload", "translation")
 CONNECTIONS = (1, 16, 64, 256)
 SIZES = (10, 100, 1_000, 10_000)
 
@@ -131,10 +131,14 @@ def main() -> int:
     os.sched_setaffinity(0, {load_core})
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as place:
         stage = Stage(Path(place), gateway_core, load_core)
-        if set(parts) - {"reload"}:
+        if set(parts) - {"reload", "translation"}:
             results |= compare(stage, parts, rounds, seconds, options.streams, options.ceiling, options.peers)
         if "reload" in parts and not options.ceiling:
             results |= reload_by_size(stage, sizes, times)
+        translated = None
+        if "translation" in parts and not options.ceiling:
+            note("translation: microseconds per event")
+            translated = translation.measured(stage, 10 if options.quick else 40, seconds / 2, note)
     took = time.monotonic() - began
     print(f"{platform.machine()}, {len(usable)} cores, Python {platform.python_version()}, {rounds} round(s)")
     print(f"core {gateway_core}: the candidate; core {load_core}: the upstream and the load; {took:.0f} s in all\n")
@@ -147,9 +151,17 @@ def main() -> int:
     for what in stage.disturbed:
         print(f"DISTURBED: something else used the candidate's core: {what}")
     kept = promises(results)
+    if translated is not None:
+        print("\n" + translated.text())
+        kept += translated.promises()
     print("\n" + "\n".join(promise.line() for promise in kept))
     options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps({"seconds": took, "results": results}, indent=1) + "\n")
+    options.json.write_text(
+        json.dumps(
+            {"seconds": took, "results": results, "translation": translated.samples() if translated else None}, indent=1
+        )
+        + "\n"
+    )
     print(f"\nsamples: {options.json}")
     return 1 if options.check and not all(promise.kept for promise in kept) else 0
 

@@ -99,7 +99,7 @@ def wait_for_line(server: Running, text: str, patience: float = 20.0) -> None:
     raise RuntimeError(f"{server.process.args!r} did not say {text!r}:\n{server.log.read_text()[-3000:]}")
 
 
-def _load(what: str, command: Sequence[str], stage: Stage, candidate: Candidate) -> tuple[dict[str, Any], float, float]:
+def load(what: str, command: Sequence[str], stage: Stage, candidate: Candidate) -> tuple[dict[str, Any], float, float]:
     """Runs a load program on its core: its result, the candidate's CPU seconds meanwhile, and the wall seconds."""
     before = candidate.server.cpu() if candidate.server is not None else 0.0
     core = core_time(stage.gateway)
@@ -125,7 +125,7 @@ def json_load(stage: Stage, candidate: Candidate, connections: int, seconds: flo
     """wrk: requests per second, p50 and p99 in ms, CPU µs per request, share of its core that the candidate used."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency"]
     command += ["-s", str(ROOT / "benchmarks/wrk.lua"), candidate.url, "--", configs.KEY, "json"]
-    result, used, wall = _load(f"{connections} connections", command, stage, candidate)
+    result, used, wall = load(f"{connections} connections", command, stage, candidate)
     return {
         "rate": result["requests"] / result["microseconds"] * 1e6,
         "p50_ms": result["p50"] / 1000,
@@ -140,7 +140,7 @@ def stream_load(stage: Stage, candidate: Candidate, model: str, streams: int, se
     """Events per second over `streams` open streams, time to the first event in ms, CPU µs per event."""
     command = [sys.executable, "-m", "benchmarks.streams", candidate.url, "--key", configs.KEY, "--model", model]
     command += ["--clients", str(streams), "--seconds", f"{seconds:g}"]
-    result, used, _ = _load(f"{model} streams", command, stage, candidate)
+    result, used, _ = load(f"{model} streams", command, stage, candidate)
     return {
         "rate": result["events"] / result["seconds"],
         "first_p50_ms": result["first_p50"] * 1000,

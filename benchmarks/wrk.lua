@@ -1,4 +1,5 @@
--- A POST of about 1 KB with the caller's key; the result as one JSON line. Arguments after `--`: key, model.
+-- A POST of about 1 KB with the caller's key; the result as one JSON line. Arguments after `--`: key, model, and the
+-- file of the body where it is another.
 function init(arguments)
   local key, model = arguments[1], arguments[2]
   wrk.method = "POST"
@@ -6,6 +7,9 @@ function init(arguments)
   wrk.headers["authorization"] = "Bearer " .. key
   local text = string.rep("What is the capital of France? ", 29)
   wrk.body = '{"model":"' .. model .. '","temperature":0.2,"messages":[{"role":"user","content":"' .. text .. '"}]}'
+  if arguments[3] then
+    wrk.body = io.open(arguments[3]):read("*a")
+  end
 end
 
 function done(summary, latency, requests)

@@ -31,7 +31,13 @@ def last_frame_end(data: bytes) -> int:
 
 def split_frames(data: bytes) -> list[bytes]:
     """Whole frames, each with its own blank line, in order; their concatenation is `data`."""
-    frames: list[bytes] = []
+    if b"\r" not in data:
+        *whole, rest = data.split(b"\n\n")
+        frames = [frame + b"\n\n" for frame in whole]
+        if rest:
+            frames.append(rest)
+        return frames
+    frames = []
     start = 0
     for match in _END.finditer(data):
         frames.append(data[start : match.end()])
@@ -43,8 +49,17 @@ def split_frames(data: bytes) -> list[bytes]:
 
 def data_of(frame: bytes) -> bytes | None:
     """The `data` of one frame, several lines joined by \\n; None for comments and frames without data."""
-    if frame.startswith(b"data:") and frame.count(b"\n") <= 2 and b"\r" not in frame:
+    return _data(frame.rstrip(b"\r\n"))
+
+
+def _data(frame: bytes) -> bytes | None:
+    """The same of a frame without its end. Most are one line, or one after the event's name."""
+    breaks = frame.count(b"\n")
+    if breaks == 0 and frame.startswith(b"data:") and b"\r" not in frame:
         return frame[5:].strip()
+    if breaks == 1 and frame.startswith(b"event:") and b"\r" not in frame:
+        data = frame.partition(b"\n")[2]
+        return data[5:].strip() if data.startswith(b"data:") else None if data != b"data" else b""
     lines = []
     for line in frame.splitlines():
         if line.startswith(b"data:"):
@@ -77,6 +92,11 @@ class SseReader:
             data = b"".join(self._parts)
             self._parts.clear()
             self._size = 0
+        if b"\r" not in data:
+            data, end, rest = data.rpartition(b"\n\n")
+            if rest:
+                self._keep(rest)
+            return [found for part in data.split(b"\n\n") if (found := _data(part)) is not None] if end else []
         cut = last_frame_end(data)
         if cut != len(data):
             self._keep(data[cut:])

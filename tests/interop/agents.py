@@ -17,6 +17,8 @@ from pathlib import Path
 from tests.interop.stage import MODULES
 
 FILE = "secret.txt"
+OPENCODE = "opencode-linux-x64-baseline"  # what `opencode-ai` would fetch; elsewhere it is left out
+PROGRAMS = (MODULES / ".bin", MODULES / OPENCODE / "bin")
 PATIENCE = 120.0  # seconds for an agent to finish
 
 
@@ -107,10 +109,10 @@ AGENTS: dict[str, tuple[str, Callable[[str, str, str], Setup]]] = {
     "Claude Code": ("@anthropic-ai/claude-code", claude_code),
     "Codex": ("@openai/codex", codex),
     "Gemini CLI": ("@google/gemini-cli", gemini_cli),
-    "opencode, chat": ("opencode-ai", opencode("@ai-sdk/openai-compatible", "/v1")),
-    "opencode, Responses": ("opencode-ai", opencode("@ai-sdk/openai", "/v1")),
-    "opencode, Messages": ("opencode-ai", opencode("@ai-sdk/anthropic", "/v1")),
-    "opencode, Gemini": ("opencode-ai", opencode("@ai-sdk/google", "/v1beta")),
+    "opencode, chat": (OPENCODE, opencode("@ai-sdk/openai-compatible", "/v1")),
+    "opencode, Responses": (OPENCODE, opencode("@ai-sdk/openai", "/v1")),
+    "opencode, Messages": (OPENCODE, opencode("@ai-sdk/anthropic", "/v1")),
+    "opencode, Gemini": (OPENCODE, opencode("@ai-sdk/google", "/v1beta")),
 }
 
 
@@ -126,7 +128,7 @@ def run(agent: str, url: str, model: str, place: Path, secret: str) -> tuple[int
     home.mkdir(exist_ok=True)
     nowhere = "http://127.0.0.1:9"
     environ = {
-        "PATH": f"{MODULES / '.bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join([*map(str, PROGRAMS), os.environ["PATH"]]),
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "TERM": "dumb",

@@ -41,7 +41,7 @@ WIRES: dict[str, tuple[str, str, str]] = {
 def lacking() -> str | None:
     """What is not there, and how to get it; None where all is."""
     if shutil.which("node") is None:
-        return "node is not installed (20.15 or newer is needed). On Debian: apt-get install nodejs npm"
+        return "node is not installed (20.15 or newer is needed). On Debian 13: apt-get install nodejs npm"
     if not (MODULES / "@copilotkit/aimock").is_dir():
         return "the programs to try are not installed: make interop, or npm ci --prefix tests/interop"
     return None

@@ -149,9 +149,9 @@ class Bench:
         self.now += reply.after
         return Reply(reply.status, list(reply.pieces), **{k.replace("-", "_"): v for k, v in reply.headers})
 
-    async def ask(self, stream: bool = False, budget: float | None = 60.0) -> Answer | Failure:
+    async def ask(self, stream: bool = False, budget: float | None = 60.0, messages: bytes = b"[]") -> Answer | Failure:
         """One request; the answer, or the failure that the chain ended with."""
-        body = b'{"model":"any","messages":[],"stream":' + (b"true" if stream else b"false") + b"}"
+        body = b'{"model":"any","messages":%b,"stream":%b}' % (messages, b"true" if stream else b"false")
         self.course = Course()
         self.sent.clear()
         job = Job(CHAT, CHAT.decode_head(body))

@@ -376,3 +376,39 @@ def _no_retries() -> object:
     from gateway.routing.node import Retries
 
     return Retries(0, 0.2, 5.0)
+
+
+SEALED = b"""[
+  {"role": "user", "content": "hi"},
+  {"role": "assistant", "content": "a", "reasoning_details": [
+    {"type": "reasoning.encrypted", "data": "x", "format": "openai-responses-v1"}]},
+  {"role": "user", "content": "go on"}]"""
+
+
+async def test_a_seal_that_cannot_be_read_is_taken_off_once() -> None:
+    bench = two()
+    bench.scripts["a"] = [error(400, "invalid_encrypted_content"), Reply()]
+    assert answered(await bench.ask(messages=SEALED)) == "a"
+    assert (bench.path, bench.slept) == (["a", "a"], [])
+    bench.scripts["a"] = [error(400, "invalid_encrypted_content")]
+    assert failed(await bench.ask(messages=SEALED)).code == "invalid_encrypted_content"
+    assert bench.path == ["a", "a"], "and never again"
+    assert len(bench.course.trials) == 2
+
+
+async def test_a_request_without_seals_is_not_sent_again_for_them() -> None:
+    bench = two()
+    bench.scripts["a"] = [error(400, "invalid_encrypted_content")]
+    failed(await bench.ask(messages=b'[{"role":"user","content":"hi"}]'))
+    assert bench.path == ["a"]
+
+
+async def test_each_target_is_asked_with_the_seals_first() -> None:
+    bench = Bench(Chain("c", target("a"), (Fallback(frozenset((Kind.INVALID_REQUEST,)), (target("b"),)),)))
+    bench.scripts["a"] = [error(400, "invalid_encrypted_content")]
+    bench.scripts["b"] = [error(400, "invalid_encrypted_content"), Reply()]
+    outcome = await bench.ask(messages=SEALED)
+    assert answered(outcome) == "b"
+    assert bench.path == ["a", "a", "b", "b"]
+    assert isinstance(outcome, Answer)
+    assert [each.field for each in outcome.dropped] == ["reasoning.signature"]

@@ -23,6 +23,7 @@ PROTOCOL: Final = Protocol(
     name="gemini",
     endpoint=endpoint,
     content_type="text/event-stream",
+    auth="x-goog-api-key",  # https://ai.google.dev/gemini-api/docs/api-key
     keep_alive=b": keep-alive\n\n",
     decode_head=decode_head,
     encode_forwarded=encode_forwarded,
