@@ -175,7 +175,7 @@ def test_an_answer_of_another_wire() -> None:
                 }],
             },
             {"type": "text", "text": "no"},
-            {"type": "thinking", "thinking": "", "signature": "gw1~gemini~call~CsIF"},
+            {"type": "thinking", "thinking": "", "signature": "gw1~gemini~call:c~CsIF"},
             {"type": "tool_use", "id": "c", "name": "f", "input": {"a": 1}},
             {"type": "tool_use", "id": "d", "name": "g", "input": {"input": '{"a'}},
         ],
