@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.ir.chat import Request, Tool
+from gateway.protocols.losses import Losses
 
 SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -22,8 +23,8 @@ SCHEMA: Final[dict[str, Any]] = {
 _ANY: Final = msgspec.json.Decoder()
 
 
-def described(tool: Tool) -> str | None:
-    """The description of a custom tool as a function's: its own words, and the grammar of its input."""
+def described(tool: Tool, losses: Losses) -> str | None:
+    """The description of a custom tool as a function's: its own words, and the grammar of its input (reported)."""
     grammar = tool.grammar if isinstance(tool.grammar, dict) else {}
     inner = grammar.get("grammar")
     if isinstance(inner, dict):  # the chat wire nests it
@@ -31,6 +32,7 @@ def described(tool: Tool) -> str | None:
     definition = grammar.get("definition")
     if not isinstance(definition, str):
         return tool.description
+    losses.drop("tools.format", "the grammar of a tool's input is told to the model, not kept to")
     syntax = grammar.get("syntax")
     words = f"`input` must follow this {syntax if isinstance(syntax, str) else ''} grammar:\n{definition}"
     return f"{tool.description}\n\n{words}" if tool.description else words

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.ir.chat import Thinking
+from gateway.protocols.losses import Losses
 
 _BUDGETS: Final = {
     "none": 0,
@@ -55,3 +56,13 @@ def nearest(word: str, allowed: tuple[str, ...]) -> str:
     rank = order.index(word) if word in order else order.index("medium")
     lower = [each for each in allowed if each in order and order.index(each) <= rank]
     return max(lower, key=order.index) if lower else min(allowed, key=order.index)
+
+
+def said(word: str, thinking: Thinking, allowed: tuple[str, ...], losses: Losses) -> str:
+    """The nearest word that a model takes, reported where it is another, or where tokens were asked for."""
+    near = nearest(word, allowed)
+    if not is_off(thinking) and thinking.effort is None and thinking.budget is not None:
+        losses.drop("thinking.budget", f"it is said as a word here: {near!r}")
+    elif near != word:
+        losses.drop("thinking.effort", f"the nearest that this model takes is {near!r}")
+    return near

@@ -7,11 +7,14 @@ from typing import Any, Final
 
 from msgspec import UNSET
 
-from gateway.ir.chat import Dropped
+from gateway.ir.chat import Dropped, Finish, Request
+from gateway.protocols.reading import object_of
 
 # Fields of a client's wire that say nothing a target could miss. `item` and `wrapper` are for decoders: how the origin
 # wrote what the IR says in another form, so that it can be written that way again.
 _SILENT: Final = frozenset(("id", "object", "status", "index", "caller", "item", "wrapper"))
+
+_UNUSUAL: Final = (Finish.CONTENT_FILTER, Finish.REFUSAL, Finish.PAUSE, Finish.MALFORMED_CALL, Finish.OTHER)
 
 
 class Losses:
@@ -39,6 +42,25 @@ class Losses:
             for name, value in extras.items():
                 if value is not None and name not in _SILENT:
                     self.drop(prefix + name, f"only the client's own wire knows it, not {self.wire}")
+
+    def samplers(self, request: Request) -> None:
+        """Reports the samplers that only some wires have, where they say more than the default does."""
+        for name in ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"):
+            value = getattr(request, name)
+            if name == "seed" or value not in (False, 0, {}):  # a seed of 0 is one
+                self.unless(value, name)
+
+    def finish(self, finish: Finish, word: str, ordinary: str) -> None:
+        """Reports an end that is not an ordinary one where the wire's word for it is that of one."""
+        if word == ordinary and finish in _UNUSUAL:
+            self.drop("finish_reason", f"the answer ended by {finish}, for which there is no word here")
+
+    def object_of(self, arguments: str) -> Any:
+        """The arguments of a call as an object, for wires that have one; text that is none is reported."""
+        value = object_of(arguments)
+        if value and (not arguments.lstrip().startswith("{") or value == {"input": arguments}):
+            self.drop("tool_calls.arguments", "they are no JSON object; they stand in `input`")
+        return value
 
     def all(self) -> tuple[Dropped, ...]:
         """Everything reported, in order."""

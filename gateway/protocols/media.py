@@ -13,6 +13,9 @@ import re
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
+from gateway.ir.chat import Media
+from gateway.protocols.losses import Losses
+
 Kind: TypeAlias = Literal["image", "audio", "document", "video"]
 
 _DATA_URL: Final = re.compile(r"data:([^;,]*)((?:;[^;,]*)*?)(;base64)?,", re.IGNORECASE)
@@ -126,3 +129,11 @@ def text_of(mime: str | None, data: str) -> str | None:
 def base64_of(text: str) -> str:
     """The base64 of a text's UTF-8."""
     return base64.b64encode(text.encode("utf-8", "surrogatepass")).decode()
+
+
+def report(part: Media, losses: Losses, *, name: bool = False) -> None:
+    """Reports what a wire without citations does not say of a document; with `name`, what plain text does not."""
+    if part.citations:
+        losses.drop("document.citations", "documents are not cited here")
+    if name and part.name is not None:
+        losses.drop("document.name", "a document is plain text here, without its name")

@@ -243,9 +243,10 @@ def _choice(request: dict[str, Any], tools: tuple[Tool, ...]) -> tuple[bool, str
         return True, choice["name"]
     if choice["type"] == "allowed_tools":
         allowed = [tool.get("name") for tool in choice["tools"]]
-        if not set(allowed) <= set(names):
+        if not set(allowed) <= {tool.get("name") for tool in request.get("tools", ())}:
             raise Bad("Tool choice 'allowed_tools' not found in 'tools' parameter.", None, "tool_choice")
-        return bool(allowed), allowed[0] if choice["mode"] == "required" and allowed else None
+        known = [name for name in allowed if name in names]
+        return bool(known), known[0] if choice["mode"] == "required" and known else None
     return True, None
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from gateway.ir.chat import Citation
 
 
-def citation_of(value: dict[str, Any]) -> Citation:
-    """A citation of any of Anthropic's kinds."""
+def citation_of(value: dict[str, Any], length: int) -> Citation:
+    """A citation of any of Anthropic's kinds. It is about the whole text that it stands at, which is so long."""
 
     def text(*names: str) -> str | None:
         return next((value[name] for name in names if isinstance(value.get(name), str)), None)
@@ -17,6 +17,8 @@ def citation_of(value: dict[str, Any]) -> Citation:
         url=text("url", "source"),
         title=text("title", "document_title"),
         quote=text("cited_text"),
+        start=0,
+        end=length,
         raw=value,
     )
 

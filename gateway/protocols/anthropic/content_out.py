@@ -23,7 +23,6 @@ from gateway.ir.chat import (
 from gateway.protocols import custom_tools, media
 from gateway.protocols.anthropic.citations import citation_out
 from gateway.protocols.losses import Losses
-from gateway.protocols.reading import object_of
 from gateway.protocols.seals import CLAUDE
 from gateway.protocols.tool_ids import fit
 
@@ -62,6 +61,7 @@ class Content:
             self.losses.unless(message.name, "messages.name", "participants have no names here")
             if message.extras:
                 self.own(message.extras, {})
+            self.losses.unless(message.name, "messages.name", "participants have no names here")
             if role == "user" and after_results:
                 turns[-1]["content"] += blocks
             elif blocks or (self.same and not message.parts):
@@ -123,6 +123,7 @@ class Content:
     def text(self, part: Text) -> dict[str, Any]:
         """A text block."""
         out: dict[str, Any] = {"type": "text", "text": part.text}
+        self.losses.unless(part.signature, "text.signature", "text is not signed here")
         if self.same and part.citations:
             out["citations"] = [citation_out(each, True) for each in part.citations]
         elif part.citations:
@@ -178,7 +179,7 @@ class Content:
 
     def call(self, call: ToolCall) -> dict[str, Any]:
         """A call. Its arguments are an object here."""
-        given: Any = custom_tools.to_object(call.arguments) if call.custom else object_of(call.arguments)
+        given: Any = custom_tools.to_object(call.arguments) if call.custom else self.losses.object_of(call.arguments)
         out: dict[str, Any] = {
             "type": "tool_use",
             "id": call.id if self.same else fit(call.id),

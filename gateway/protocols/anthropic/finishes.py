@@ -39,6 +39,12 @@ def word_of(finish: Finish) -> str:
     return _OUT[finish]
 
 
+def tier_of(usage: Any) -> str | None:
+    """The tier that a `usage` object names, in the IR's word."""
+    word = usage.get("service_tier") if isinstance(usage, dict) else None
+    return {"standard": "default"}.get(word, word) if isinstance(word, str) else None
+
+
 def usage_of(value: Any) -> Usage | None:
     """The neutral counts of a `usage` object."""
     if not isinstance(value, dict):

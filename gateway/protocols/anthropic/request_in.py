@@ -53,6 +53,7 @@ def decode_request(head: Head) -> Request:
     choice, parallel = _choice(fields.inner("tool_choice"))
     metadata = fields.inner("metadata")
     config = fields.inner("output_config")
+    tier = fields.maybe_text("service_tier")
     stop = fields.take("stop_sequences")
     if stop is not UNSET:
         fields.left["stop_sequences"] = stop
@@ -72,7 +73,7 @@ def decode_request(head: Head) -> Request:
         top_k=fields.maybe_whole("top_k"),
         stop=stop,
         user=metadata.maybe_text("user_id") if metadata is not None else UNSET,
-        service_tier=fields.maybe_text("service_tier"),
+        service_tier="default" if tier == "standard_only" else tier,
         stream=head.stream,
         stream_usage=True,
         extras={**fields.left, **({"output_config": config.left} if config is not None and config.left else {})},
@@ -199,9 +200,10 @@ def block_of(value: Any, at: str) -> Part:
     match kind:
         case "text":
             cited = fields.items("citations")
+            text = fields.needed("text")
             return Text(
-                fields.needed("text"),
-                tuple(citation_of(each) for each in cited if isinstance(each, dict)),
+                text,
+                tuple(citation_of(each, len(text)) for each in cited if isinstance(each, dict)),
                 cache_of(fields),
                 extras=fields.extras(),
             )

@@ -23,10 +23,11 @@ from gateway.protocols import custom_tools, effort, systems
 from gateway.protocols.anthropic import generations, schemas
 from gateway.protocols.anthropic.content_out import Content, mark
 from gateway.protocols.anthropic.request_in import ORIGIN
-from gateway.protocols.anthropic.schemas import closed, input_schema
+from gateway.protocols.anthropic.schemas import input_schema
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
 
+_TIERS: Final = {"auto": "auto", "default": "standard_only", "priority": "auto"}
 ANSWER_TOOL: Final = "structured_answer"
 BUDGET_LEAST: Final = 1024
 
@@ -57,7 +58,7 @@ class _Writer:
             self.losses.drop("messages.system", "Claude wants a user's words; the system's became them")
         body: dict[str, Any] = {"model": self.model, "max_tokens": self.most(), "messages": self.content.turns(rest)}
         system = self.content.system(leading)
-        if system:
+        if system or (self.same and leading):
             body["system"] = system
         tools = self.tools()
         self.choice(body, tools)
@@ -114,16 +115,12 @@ class _Writer:
             body["metadata"] = {"user_id": request.user}
         tier = request.service_tier
         if isinstance(tier, str):
-            word = tier if self.same else {"auto": "auto", "default": "standard_only", "priority": "auto"}.get(tier)
+            word = _TIERS.get(tier, tier if self.same else None)
             if word is None:
                 losses.drop("service_tier", f"there is no tier {tier!r} here")
             else:
                 body["service_tier"] = word
-        for name in ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"):
-            value = getattr(request, name)
-            if value is False or (value == 0 and name != "seed") or value == {}:
-                continue  # says what is so anyway
-            losses.unless(value, name)
+        losses.samplers(request)
         if isinstance(request.n, int) and request.n != 1:
             losses.drop("n", "one answer at a time")
         if not self.same:
@@ -165,7 +162,7 @@ class _Writer:
                 self.losses.drop("thinking", "this model always thinks")
             return
         if efforts and word is not None:
-            body.setdefault("output_config", {})["effort"] = effort.nearest(word, efforts)
+            body.setdefault("output_config", {})["effort"] = effort.said(word, thinking, efforts, self.losses)
         if not generations.thinks(self.model):
             self.losses.drop("thinking", "this model does not think")
         elif body.get("tool_choice", {}).get("type") in ("any", "tool"):
@@ -228,7 +225,7 @@ class _Writer:
     def tool(self, tool: Tool) -> dict[str, Any]:
         """One tool."""
         out: dict[str, Any] = {"name": tool.name}
-        description = custom_tools.described(tool) if tool.custom else tool.description
+        description = custom_tools.described(tool, self.losses) if tool.custom else tool.description
         if description is not None:
             out["description"] = description
         if self.same:
@@ -275,11 +272,11 @@ class _Writer:
             else:
                 body["system"] = f"{system}\n\n{systems.JSON_ONLY}" if system else systems.JSON_ONLY
             return
-        native = generations.structures(self.model)
+        native = self.same or (generations.structures(self.model) and not schemas.maps(format_.schema))
         schema = format_.schema
-        if not self.same:
-            schema = schemas.plain(schema, self.losses, "response_format") if native else closed(schema)
-        if self.same or native:
+        if native and not self.same:
+            schema = schemas.plain(schema, self.losses, "response_format")
+        if native:
             out = {"type": "json_schema", "schema": schema}
             self.content.own(format_.extras, out)
             body["output_config"] = {"format": out}

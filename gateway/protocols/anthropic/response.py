@@ -7,15 +7,15 @@ from typing import Any, Final
 import msgspec
 
 from gateway.failure import Failed, Failure, Kind
-from gateway.ir.chat import Choice, Declined, Opaque, Part, Reasoning, Request, Response, Seal, Text, ToolCall
+from gateway.ir.chat import Choice, Declined, Finish, Opaque, Part, Reasoning, Request, Response, Seal, Text, ToolCall
 from gateway.ir.usage import Usage
 from gateway.protocols.anthropic.citations import citation_out
 from gateway.protocols.anthropic.errors import failure_of
-from gateway.protocols.anthropic.finishes import finish_of, usage_of, usage_out, word_of
+from gateway.protocols.anthropic.finishes import finish_of, tier_of, usage_of, usage_out, word_of
 from gateway.protocols.anthropic.request_in import ORIGIN, blocks_of
 from gateway.protocols.contract import Encoded
 from gateway.protocols.losses import Losses
-from gateway.protocols.reading import Fields, json_of, object_of
+from gateway.protocols.reading import Fields, json_of
 from gateway.protocols.seals import CLAUDE, of_call, wrap
 
 
@@ -53,7 +53,6 @@ def decode_response(body: bytes) -> Response:
     for name in ("type", "role"):
         fields.some(name)
     usage = fields.some("usage")
-    tier = usage.get("service_tier") if isinstance(usage, dict) else None
     sequence = fields.some("stop_sequence")
     reason = fields.some("stop_reason")
     parts = blocks_of(fields.some("content"), "content")
@@ -68,7 +67,7 @@ def decode_response(body: bytes) -> Response:
         model=str(fields.some("model") or ""),
         choices=(choice,),
         usage=usage_of(usage),
-        service_tier=tier if isinstance(tier, str) else None,
+        service_tier=tier_of(usage),
         extras=fields.left,
     )
 
@@ -93,8 +92,11 @@ def encode_response(response: Response, request: Request) -> Encoded:
     }
     if len(response.choices) > 1:
         losses.drop("n", "one answer at a time")
+    losses.finish(choice.finish, body["stop_reason"], word_of(Finish.STOP))
+    losses.unless(choice.logprobs, "logprobs")
     if response.service_tier is not None and same:
-        body["usage"]["service_tier"] = response.service_tier
+        tier = response.service_tier
+        body["usage"]["service_tier"] = "standard" if tier == "default" else tier
     if same:
         for name, value in response.extras.items():
             body.setdefault(name, value)
@@ -114,11 +116,12 @@ def _blocks(part: Part, losses: Losses, same: bool) -> list[dict[str, Any]]:
                 losses.drop("text.signature", "text is not signed here")
             return [out]
         case Declined():
+            losses.drop("refusal", "the words of a refusal are text here")
             return [{"type": "text", "text": part.text}]
         case Reasoning():
             return [thinking_out(part)]
         case ToolCall():
-            call = {"type": "tool_use", "id": part.id, "name": part.name, "input": object_of(part.arguments)}
+            call = {"type": "tool_use", "id": part.id, "name": part.name, "input": losses.object_of(part.arguments)}
             if same and part.extras:
                 call.update(part.extras)
             return [call] if part.signature is None else [signed_call(part.signature, part.id), call]

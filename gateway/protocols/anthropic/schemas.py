@@ -101,3 +101,15 @@ def closed(
     if kind == "object" or (isinstance(kind, list) and "object" in kind) or ("properties" in out and kind is None):
         out["additionalProperties"] = False
     return out
+
+
+def maps(schema: Any, depth: int = 0) -> bool:
+    """Whether an object is there for names that the schema does not know: closed, it would always be empty."""
+    if not isinstance(schema, dict) or depth > _DEPTH:
+        return False
+    if not schema.get("properties") and schema.get("additionalProperties") not in (None, False):
+        return True
+    inner = [schema.get("items")]
+    inner += [each for word in _SCHEMAS if isinstance(schema.get(word), dict) for each in schema[word].values()]
+    inner += [each for word in _LISTS if isinstance(schema.get(word), list) for each in schema[word]]
+    return any(maps(each, depth + 1) for each in inner)

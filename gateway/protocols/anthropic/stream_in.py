@@ -13,7 +13,7 @@ import msgspec
 from gateway.ir.chat import Began, Cited, Closed, Counted, Ended, Event, Opaque, Opened, Piece, Sealed, Whole
 from gateway.protocols.anthropic.citations import citation_of
 from gateway.protocols.anthropic.errors import failure_of
-from gateway.protocols.anthropic.finishes import finish_of, usage_of
+from gateway.protocols.anthropic.finishes import finish_of, tier_of, usage_of
 from gateway.protocols.decoding import FrameDecoder
 from gateway.protocols.framing import SseReader
 from gateway.protocols.reading import compact
@@ -48,12 +48,14 @@ _CALL: Final = "tool_call"
 class Decoder(FrameDecoder[bytes]):
     """See `contract.StreamDecoder`. A server that gave a stop reason and no `message_stop` is forgiven."""
 
-    __slots__ = ("_empty", "_finish", "_kinds", "_usage")
+    __slots__ = ("_cited", "_empty", "_finish", "_kinds", "_sizes", "_usage")
 
     def __init__(self) -> None:
         super().__init__(SseReader())
         self._kinds: dict[int, str] = {}  # the open blocks
         self._empty: set[int] = set()  # calls without arguments so far
+        self._sizes: dict[int, int] = {}  # characters of the open texts
+        self._cited: dict[int, list[dict[str, Any]]] = {}  # their citations, which are about the whole of each
         self._usage: dict[str, Any] = {}
         self._finish: Ended | None = None
 
@@ -100,7 +102,6 @@ class Decoder(FrameDecoder[bytes]):
         message = message if isinstance(message, dict) else {}
         usage = message.get("usage")
         self._usage.update(usage if isinstance(usage, dict) else {})
-        tier = self._usage.get("service_tier")
         id_, model = message.get("id"), message.get("model")
         out.append(
             Began(
@@ -108,7 +109,7 @@ class Decoder(FrameDecoder[bytes]):
                 model if isinstance(model, str) else "",
                 0,
                 usage_of(usage),
-                tier if isinstance(tier, str) else None,
+                tier_of(self._usage),
             )
         )
         content = message.get("content")
@@ -132,9 +133,10 @@ class Decoder(FrameDecoder[bytes]):
                 out.append(Opened(index, "text"))
                 if isinstance(block.get("text"), str) and block["text"]:
                     out.append(Piece(index, block["text"]))
+                    self._sizes[index] = len(block["text"])
                 cited = block.get("citations")
-                cited = cited if isinstance(cited, list) else []
-                out.extend(Cited(index, citation_of(each)) for each in cited if isinstance(each, dict))
+                if isinstance(cited, list) and cited:
+                    self._cited[index] = [each for each in cited if isinstance(each, dict)]
             case "thinking":
                 self._kinds[index] = "reasoning"
                 out.append(Opened(index, "reasoning"))
@@ -164,6 +166,7 @@ class Decoder(FrameDecoder[bytes]):
             if kind is None:
                 self._open(index, {"type": "text"}, out)
             if delta.text and self._kinds.get(index) == "text":
+                self._sizes[index] = self._sizes.get(index, 0) + len(delta.text)
                 out.append(Piece(index, delta.text))
         elif delta.partial_json is not None:
             if kind == _CALL and delta.partial_json:
@@ -178,12 +181,14 @@ class Decoder(FrameDecoder[bytes]):
             if kind == "reasoning" and delta.signature:
                 out.append(Sealed(index, unwrap(delta.signature, CLAUDE)))
         elif isinstance(delta.citation, dict) and kind == "text":
-            out.append(Cited(index, citation_of(delta.citation)))
+            self._cited.setdefault(index, []).append(delta.citation)
 
     def _close(self, index: int, out: list[Event]) -> None:
         kind = self._kinds.pop(index, None)
         if kind is None or kind == "opaque":
             return
+        size = self._sizes.pop(index, 0)
+        out.extend(Cited(index, citation_of(each, size)) for each in self._cited.pop(index, ()))
         if index in self._empty:
             self._empty.discard(index)
             out.append(Piece(index, "{}"))

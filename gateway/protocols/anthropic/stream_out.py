@@ -43,13 +43,25 @@ _ARGUMENTS: Final = b'"delta":{"type":"input_json_delta","partial_json":'
 class Encoder:
     """See `contract.StreamEncoder`. `_head` is what precedes a piece of the block that is open."""
 
-    __slots__ = ("_block", "_ended", "_head", "_index", "_kind", "_losses", "_order", "_started", "_usage")
+    __slots__ = (
+        "_block",
+        "_ended",
+        "_head",
+        "_index",
+        "_kind",
+        "_losses",
+        "_order",
+        "_others",
+        "_started",
+        "_usage",
+    )
 
     def __init__(self, request: Request, now: int) -> None:
         self._usage = Usage()
         self._ended = Ended(Finish.STOP)
         self._losses = Losses("Anthropic's wire")
         self._order = Sequencer()
+        self._others: set[int] = set()  # blocks of other choices
         self._index = -1  # of the block on the wire
         self._block = -1  # its number among the events
         self._kind = ""
@@ -62,10 +74,21 @@ class Encoder:
         return self._losses.all()
 
     def push(self, event: Event) -> bytes:
-        """The events on the wire."""
+        """The events on the wire. Clients of this wire get the first choice, for they cannot ask for more."""
         if event.__class__ is Piece and event.block == self._block and self._started:
+            self._losses.unless(event.logprobs, "logprobs")
             return b"%b%b}}\n\n" % (self._head, _JSON.encode(event.text))
+        if self._is_another_choice(event):
+            self._losses.drop("n", "one answer at a time")
+            return b""
         return b"".join([self._write(each) for each in self._order.order(event)])
+
+    def _is_another_choice(self, event: Event) -> bool:
+        if getattr(event, "choice", 0):
+            if isinstance(event, Opened):
+                self._others.add(event.block)
+            return True
+        return bool(self._others) and getattr(event, "block", None) in self._others
 
     def close(self) -> bytes:
         """The stop reason, the counts, the end."""
@@ -75,7 +98,8 @@ class Encoder:
 
     def _write(self, event: Event) -> bytes:
         match event:
-            case Piece(_, text):
+            case Piece(_, text, logprobs):
+                self._losses.unless(logprobs, "logprobs")
                 return b"%b%b%b}}\n\n" % (self._start(), self._head, _JSON.encode(text))
             case Began():
                 return self._begin(event)
@@ -104,8 +128,8 @@ class Encoder:
             case Whole(_, part):
                 self._losses.drop(getattr(part, "what", "media"), "answers carry text here")
             case Ended():
-                if event.choice == 0:
-                    self._ended = event
+                self._ended = event
+                self._losses.finish(event.finish, word_of(event.finish), word_of(Finish.STOP))
             case Counted(usage):
                 self._usage = usage
         return b""
@@ -133,6 +157,8 @@ class Encoder:
         self._block, self._kind, self._started = event.block, event.kind, False
         if event.kind == "reasoning":
             return before
+        if event.kind == "refusal":
+            self._losses.drop("refusal", "the words of a refusal are text here")
         block: dict[str, Any] = {"type": "text", "text": ""}
         if event.kind == "tool_call":
             block = {"type": "tool_use", "id": event.id, "name": event.name, "input": {}}

@@ -27,7 +27,6 @@ _EFFORTS: Final = ("low", "medium", "high")
 _EFFORT_BETA: Final = "effort-2025-11-24"
 _TIERS: Final = {
     "auto": "",
-    "standard_only": "default",
     "default": "default",
     "priority": "priority",
     "flex": "flex",
@@ -184,11 +183,7 @@ class _Writer:
                 body["requestMetadata"] = dict(list(labels.items())[:16])
         if self.asked:
             body["additionalModelResponseFieldPaths"] = self.asked
-        for name in ("seed", "presence_penalty", "frequency_penalty", "logprobs", "top_logprobs", "logit_bias"):
-            value = getattr(request, name)
-            if value is False or (value == 0 and name != "seed") or value == {}:
-                continue  # says what is so anyway
-            losses.unless(value, name)
+        losses.samplers(request)
         if isinstance(request.n, int) and request.n != 1:
             losses.drop("n", "one answer at a time")
         losses.unless(request.user, "user")
@@ -210,13 +205,15 @@ class _Writer:
         elif models.reasons(self.model, self.maker):
             self.nova_thinking(thinking)
         elif self.maker == "gpt-oss":
-            self.additional["reasoning_effort"] = effort.nearest(effort.word_of(thinking) or "medium", _EFFORTS)
+            self.additional["reasoning_effort"] = effort.said(
+                effort.word_of(thinking) or "medium", thinking, _EFFORTS, self.losses
+            )
         else:
             self.losses.drop("thinking", "this model is not known to take an effort")
 
     def nova_thinking(self, thinking: Thinking) -> None:
         """Nova's effort; with the highest there is no bound and no sampler."""
-        word = effort.nearest(effort.word_of(thinking) or "medium", _EFFORTS)
+        word = effort.said(effort.word_of(thinking) or "medium", thinking, _EFFORTS, self.losses)
         if word == "high" and "maxTokens" in self.inference:
             self.losses.drop("thinking", "lowered to medium: this model's high effort goes with no max_tokens")
             word = "medium"
@@ -237,7 +234,7 @@ class _Writer:
         efforts = generations.efforts(model)
         word = effort.word_of(thinking) if thinking.effort or not generations.budgets(model) else None
         if efforts and word is not None:
-            self.output["effort"] = effort.nearest(word, efforts)
+            self.output["effort"] = effort.said(word, thinking, efforts, self.losses)
             if generations.version(model) == (4, 5):
                 self.additional["anthropic_beta"] = [_EFFORT_BETA]
         if not generations.thinks(model):
@@ -300,7 +297,7 @@ class _Writer:
     def tool(self, tool: Tool) -> dict[str, Any]:
         """One tool."""
         spec: dict[str, Any] = {"name": tool.name}
-        description = custom_tools.described(tool) if tool.custom else tool.description
+        description = custom_tools.described(tool, self.losses) if tool.custom else tool.description
         if description and description.strip():
             spec["description"] = description
         schema = input_schema(custom_tools.SCHEMA if tool.custom else tool.schema, self.losses)

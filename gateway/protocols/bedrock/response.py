@@ -121,13 +121,13 @@ def _cited(fields: Fields) -> list[Part]:
     if inner is None:
         return []
     texts = [Fields(each, f"{inner.at}.content[{at}]").text("text") for at, each in enumerate(inner.items("content"))]
-    citations = tuple(citation_of(each) for each in inner.items("citations") if isinstance(each, dict))
     text = "".join(each or "" for each in texts)
+    citations = tuple(citation_of(each, len(text)) for each in inner.items("citations") if isinstance(each, dict))
     return [Text(text, citations)] if text or citations else []
 
 
-def citation_of(value: dict[str, Any]) -> Citation:
-    """A citation. Its places count in the source, not in the text, and stay in `raw`."""
+def citation_of(value: dict[str, Any], length: int) -> Citation:
+    """A citation, which is about the whole text so long. Its places count in the source, and stay in `raw`."""
     location = value.get("location")
     web = location.get("web") if isinstance(location, dict) else None
     url = web.get("url") if isinstance(web, dict) else None
@@ -139,7 +139,9 @@ def citation_of(value: dict[str, Any]) -> Citation:
     quotes = [each.get("text") for each in words if isinstance(each, dict)] if isinstance(words, list) else []
     quote = "".join(each for each in quotes if isinstance(each, str))
     title = next((each for each in (value.get("title"), domain, source) if isinstance(each, str) and each), None)
-    return Citation(url=url if isinstance(url, str) else None, title=title, quote=quote or None, raw=value)
+    return Citation(
+        url=url if isinstance(url, str) else None, title=title, quote=quote or None, start=0, end=length, raw=value
+    )
 
 
 def image_of(value: Any) -> Media | None:

@@ -95,9 +95,10 @@ _HIDDEN: Final = ("call", "result", "image")  # kinds of blocks that come whole
 
 
 class _Block:
-    """One open block. `held` is what is said only at its end: a signature, or the whole of a hidden block."""
+    """One open block. `held` is what is said only at its end: a signature, a text's citations (which are about the
+    whole of it), or the whole of a hidden block."""
 
-    __slots__ = ("empty", "held", "kind", "number", "raw", "redacted")
+    __slots__ = ("empty", "held", "kind", "number", "raw", "redacted", "size")
 
     def __init__(self, kind: str, number: int, raw: dict[str, Any] | None = None) -> None:
         self.kind = kind
@@ -106,6 +107,7 @@ class _Block:
         self.empty = True
         self.held: list[Any] = []
         self.redacted: list[str] = []
+        self.size = 0  # characters of a text so far
 
 
 class Decoder:
@@ -221,6 +223,7 @@ class Decoder:
                 block = self._blocks.get(index)
                 if block is None or block.kind != "text":
                     block = self._open(index, "text", out)
+                block.size += len(text)
                 out.append(Piece(block.number, text))
             return
         thought = delta.reasoningContent
@@ -237,7 +240,7 @@ class Decoder:
             elif given:
                 block.held.append(given)
         elif isinstance(delta.citation, dict):
-            out.append(Cited(self._open(index, "text", out).number, citation_of(delta.citation)))
+            self._open(index, "text", out).held.append(delta.citation)
         elif delta.toolResult is not None or delta.image is not None:
             hidden = self._blocks.get(index)
             if hidden is not None and hidden.kind in _HIDDEN:
@@ -266,7 +269,9 @@ class Decoder:
             return
         if block.kind == "tool_call" and block.empty:
             out.append(Piece(block.number, "{}"))
-        if block.held:
+        if block.kind == "text":
+            out += [Cited(block.number, citation_of(each, block.size)) for each in block.held]
+        elif block.held:
             out.append(Sealed(block.number, signature=signature_of("".join(block.held))))
         out += [Sealed(block.number, redacted=redacted_of(each)) for each in block.redacted]
         out.append(Closed(block.number))

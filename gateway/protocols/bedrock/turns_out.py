@@ -28,7 +28,6 @@ from gateway.protocols.bedrock import models
 from gateway.protocols.bedrock.content_out import Contents
 from gateway.protocols.bedrock.finishes import redacted_out
 from gateway.protocols.losses import Losses
-from gateway.protocols.reading import object_of
 from gateway.protocols.seals import BEDROCK, CLAUDE
 from gateway.protocols.tool_ids import fit
 
@@ -138,7 +137,7 @@ class Turns:
         """A call. Its arguments are an object here."""
         self._losses.unless(call.signature, "tool_call.signature", "calls are not signed here")
         self._losses.extras(call.extras)
-        given: Any = custom_tools.to_object(call.arguments) if call.custom else object_of(call.arguments)
+        given: Any = custom_tools.to_object(call.arguments) if call.custom else self._losses.object_of(call.arguments)
         return {"toolUse": {"toolUseId": fit(call.id), "name": call.name, "input": given}}
 
     def result(self, result: ToolResult) -> dict[str, Any]:

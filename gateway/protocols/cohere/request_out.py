@@ -1,9 +1,10 @@
 """Requests, IR → wire, for Cohere's models.
 
 The wire's own rules, most of them answered with a 400 when broken (https://docs.cohere.com/reference/errors): the
-system prompt comes first; frequency and presence penalties are 0 to 1 and not both; `p` is 0.01 to 0.99; a form of the
-answer does not go with tools, so a schema then becomes a tool of its own; a tool cannot be forced by name, so the
-others are left out. Quirk: `thinking`, the model is known to reason whatever its name.
+system prompt comes first, a user's or a tool's words last, and no turn is empty; temperature, frequency and presence
+penalties are 0 to 1, the latter two not together; `p` is 0.01 to 0.99; a form of the answer does not go with tools, so
+a schema then becomes a tool of its own; a tool cannot be forced by name, so the others are left out. Quirk: `thinking`,
+the model is known to reason whatever its name.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from gateway.protocols.losses import Losses
 from gateway.protocols.reading import compact
 
 ANSWER_TOOL: Final = "structured_answer"
+_NOTHING: Final = "(no content)"
 # https://docs.cohere.com/docs/reasoning
 _REASONS: Final = re.compile(r"reasoning|command-a-plus", re.IGNORECASE)
 # Fields of Cohere's own that a client of any wire can only have meant for it: https://docs.cohere.com/reference/chat
@@ -79,12 +81,13 @@ class _Writer:
         request, losses = self.request, self.losses
         plain = {
             "max_tokens": request.max_tokens,
-            "temperature": request.temperature,
             "seed": request.seed,
             "k": request.top_k,
             "logprobs": request.logprobs,
         }
         body.update({name: value for name, value in plain.items() if value is not UNSET and value is not None})
+        if isinstance(request.temperature, int | float):
+            body["temperature"] = self.within("temperature", request.temperature, 0, 1)
         if isinstance(request.top_p, int | float):
             body["p"] = self.within("top_p", request.top_p, 0.01, 0.99)
         penalties = []
@@ -107,7 +110,7 @@ class _Writer:
         losses.unless(request.top_logprobs or None, "top_logprobs")
         losses.unless(request.logit_bias or None, "logit_bias")
         losses.unless(request.user, "user")
-        losses.unless(request.metadata, "metadata")
+        losses.unless(request.metadata or None, "metadata")
         losses.unless(request.cache_key, "prompt_cache_key", "prompts are cached here without keys")
         if request.service_tier not in (UNSET, None, "auto", "default"):
             losses.drop("service_tier", "there are no tiers here")
@@ -173,7 +176,7 @@ class _Writer:
     def tool(self, tool: Tool) -> dict[str, Any]:
         """One tool; it must have parameters."""
         inner: dict[str, Any] = {"name": tool.name}
-        description = custom_tools.described(tool) if tool.custom else tool.description
+        description = custom_tools.described(tool, self.losses) if tool.custom else tool.description
         if description is not None:
             inner["description"] = description
         schema = custom_tools.SCHEMA if tool.custom else tool.schema
@@ -237,6 +240,11 @@ class _Writer:
                 out.append(written)
         if moved:
             out.append({"role": "user", "content": moved})
+        if out and out[-1]["role"] == "assistant":
+            self.losses.drop(
+                "messages", f"an answer cannot be begun here: {_NOTHING!r} was put after it, as the user's"
+            )
+            out.append({"role": "user", "content": _NOTHING})
         return out
 
     def named(self, message: Message) -> None:
@@ -247,7 +255,7 @@ class _Writer:
 
     def user(self, message: Message) -> dict[str, Any]:
         """A user's turn."""
-        return {"role": "user", "content": self.content(message.parts) or ""}
+        return {"role": "user", "content": self.content(message.parts) or _NOTHING}
 
     def assistant(self, message: Message) -> dict[str, Any] | None:
         """Text, thought and calls of the model's own turn."""
@@ -296,7 +304,7 @@ class _Writer:
             self.losses.drop("tool_result.is_error", "there is no field for it here")
         self.cache(result.cache)
         self.losses.extras(result.extras)
-        return {"role": "tool", "tool_call_id": result.call, "content": content or ""}
+        return {"role": "tool", "tool_call_id": result.call, "content": content or _NOTHING}
 
     def content(self, parts: tuple[Part, ...]) -> Any:
         """A string for one text, parts for everything else, None for nothing. A turn must not hold empty texts."""
@@ -339,9 +347,8 @@ class _Writer:
             return {"type": "image_url", "image_url": {"url": url, **detail}}
         if text is None and part.data is not None and part.kind == "document":
             text = media.text_of(media.sniffed(part.mime or media.by_name(part.name), part.data), part.data)
+        media.report(part, self.losses, name=text is not None)
         if text is not None:
-            if part.citations:
-                self.losses.drop("document.citations", "a document in a message is text here")
             return {"type": "text", "text": text}
         if part.file is not None:
             self.losses.drop(part.kind, "a file that another provider keeps cannot be read here")

@@ -30,16 +30,15 @@ from gateway.ir.chat import (
 )
 from gateway.protocols import custom_tools, media, systems
 from gateway.protocols.contract import Dialect, Encoded
-from gateway.protocols.gemini.parts import call_out, inline, response_out, seal_of, text_out
+from gateway.protocols.gemini.parts import STAND_INS, call_out, inline, response_out, seal_of, text_out
 from gateway.protocols.gemini.schemas import to_json, to_openapi
 from gateway.protocols.gemini.shapes import ORIGIN, TOGETHER, Talking, put_all
 from gateway.protocols.gemini.thinking import generation, signs, thinking_out
 from gateway.protocols.losses import Losses
 from gateway.protocols.seals import GEMINI, is_of_call
 
-# https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ): for calls that another model made
-_DUMMY: Final = "skip_thought_signature_validator"
 _STOPS: Final = 5
+_NOTHING: Final = "(no content)"
 _TIERS: Final = {"default": "standard", "flex": "flex", "priority": "priority"}
 _GUESSES: Final = {"image": "image/jpeg", "document": "application/pdf", "audio": "audio/mpeg", "video": "video/mp4"}
 # https://ai.google.dev/gemini-api/docs/audio#supported-formats
@@ -104,16 +103,22 @@ class _Writer:
             ("maxOutputTokens", request.max_tokens),
             ("temperature", request.temperature),
             ("topP", request.top_p),
-            ("topK", request.top_k),
+            ("topK", self.top_k()),
             ("candidateCount", request.n),
             ("stopSequences", self.stops()),
             ("seed", request.seed),
             ("presencePenalty", request.presence_penalty),
             ("frequencyPenalty", request.frequency_penalty),
             ("responseLogprobs", request.logprobs),
-            ("logprobs", request.top_logprobs),
+            ("logprobs", request.top_logprobs if self.same or request.logprobs is True else UNSET),
         )
         settings.update({n: v for n, v in rows if v is not UNSET and (v is not None or self.same)})
+
+    def top_k(self) -> Any:
+        if self.request.top_k == 0 and not self.same:
+            self.losses.drop("top_k", "it is 1 at least here; 0, which is off elsewhere, cannot be said")
+            return UNSET
+        return self.request.top_k
 
     def stops(self) -> Any:
         stop = self.request.stop
@@ -138,7 +143,7 @@ class _Writer:
         losses.unless(request.user, "user")
         losses.unless(request.metadata or None, "metadata")
         losses.unless(request.cache_key, "prompt_cache_key", "prompts are cached here without keys")
-        if request.parallel_tools is False:
+        if request.parallel_tools is False and request.tools:
             losses.drop("parallel_tool_calls", "Gemini cannot be told to make one call at a time")
         if self.same:
             put_all(body, request.extras)
@@ -171,6 +176,9 @@ class _Writer:
             if self.same:
                 put_all(out[-1], extras)
             last = message.role
+        if out and out[0]["role"] == "model" and not self.same:
+            self.losses.drop("messages", f"a conversation begins with a user's turn: {_NOTHING!r} was put before it")
+            out.insert(0, {"role": "user", "parts": [text_out(_NOTHING)]})
         if signs(self.model):
             _stand_in(out)
         return out
@@ -216,6 +224,7 @@ class _Writer:
                 seal = self.own_seal(part.signature)
                 if not part.text and seal is None and not self.same:
                     return []
+                self.losses.unless(part.citations or None, "citations", "they are not taken back here")
                 return [self.with_extras(text_out(part.text, seal), part.extras)]
             case Reasoning():
                 seal = self.own_seal(seal_of(part))
@@ -356,7 +365,7 @@ class _Writer:
     def function(self, tool: Tool) -> dict[str, Any]:
         """One function."""
         out: dict[str, Any] = {"name": tool.name}
-        description = custom_tools.described(tool) if tool.custom else tool.description
+        description = custom_tools.described(tool, self.losses) if tool.custom else tool.description
         if description is not None:
             out["description"] = description
         schema = custom_tools.SCHEMA if tool.custom else tool.schema
@@ -461,4 +470,4 @@ def _stand_in(contents: list[dict[str, Any]]) -> None:
         if content["role"] == "model":
             first = next((part for part in content["parts"] if "functionCall" in part), None)
             if first is not None:
-                first.setdefault("thoughtSignature", _DUMMY)
+                first.setdefault("thoughtSignature", STAND_INS[0])

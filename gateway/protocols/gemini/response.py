@@ -37,7 +37,7 @@ from gateway.protocols.gemini.finishes import (
     word_of,
 )
 from gateway.protocols.gemini.parts import HOSTED, call_out, content_of, inline, rides, seal_of, text_out
-from gateway.protocols.gemini.shapes import ORIGIN, Answering, fields_of, put_all, too_deep
+from gateway.protocols.gemini.shapes import ORIGIN, Answering, fields_of, put_all, tier_of, tier_out, too_deep
 from gateway.protocols.losses import Losses
 from gateway.protocols.reading import json_of
 
@@ -90,7 +90,6 @@ def _response(value: Any) -> Response:
     ids = Answering(id_)
     choices = tuple(_choice(each, f"candidates[{at}]", ids) for at, each in enumerate(candidates))
     usage = fields.some("usageMetadata")
-    tier = usage.get("serviceTier") if isinstance(usage, dict) else None
     return Response(
         origin=ORIGIN,
         id=id_,
@@ -98,7 +97,7 @@ def _response(value: Any) -> Response:
         choices=choices or (Choice(parts=(), finish=Finish.CONTENT_FILTER),),
         usage=usage_of(usage),
         created=epoch(fields.left.get("createTime")),
-        service_tier=tier if isinstance(tier, str) else None,
+        service_tier=tier_of(usage.get("serviceTier")) if isinstance(usage, dict) else None,
         extras=fields.left,
     )
 
@@ -177,7 +176,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
             del body["candidates"]
         put_all(body, response.extras)
     if response.service_tier is not None:
-        body["usageMetadata"]["serviceTier"] = response.service_tier
+        body["usageMetadata"]["serviceTier"] = tier_out(response.service_tier)
     return Encoded(body, losses.all())
 
 
@@ -188,6 +187,7 @@ def _candidate(choice: Choice, at: int, losses: Losses, same: bool) -> dict[str,
     kept = same and isinstance((choice.extras or {}).get("finishReason"), str)
     out["finishReason"] = (choice.extras or {})["finishReason"] if kept else word_of(choice.finish)
     out["index"] = at
+    losses.finish(choice.finish, out["finishReason"], word_of(Finish.STOP))
     rows = choice.logprobs.get("content") if isinstance(choice.logprobs, dict) else None
     if (logprobs := logprobs_out(rows)) is not None:
         out["logprobsResult"] = logprobs

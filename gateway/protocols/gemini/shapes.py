@@ -20,6 +20,16 @@ TOGETHER: Final = "with results"  # said of a message that stood in one content 
 _SNAKE: Final = re.compile(r"_+([a-zA-Z0-9])")
 
 
+def tier_of(word: Any) -> str | None:
+    """A `serviceTier` in the IR's word, which is OpenAI's."""
+    return {"standard": "default"}.get(word.lower(), word.lower()) if isinstance(word, str) else None
+
+
+def tier_out(word: str) -> str:
+    """The `serviceTier` of an answer."""
+    return {"default": "standard"}.get(word, word)
+
+
 def camel(name: str) -> str:
     """A field's name in camelCase; `_responseJsonSchema`, an older SDK's spelling, loses its first character."""
     return _SNAKE.sub(lambda match: match[1].upper(), name.lstrip("_")) if "_" in name else name

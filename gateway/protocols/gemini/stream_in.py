@@ -39,7 +39,7 @@ from gateway.protocols.gemini.finishes import Counts, blocked, counted, finish_o
 from gateway.protocols.gemini.framing import ArrayReader
 from gateway.protocols.gemini.parts import parts_of
 from gateway.protocols.gemini.response import epoch
-from gateway.protocols.gemini.shapes import Answering
+from gateway.protocols.gemini.shapes import Answering, tier_of
 from gateway.protocols.reading import Malformed
 from gateway.protocols.seals import GEMINI, unwrap
 
@@ -185,7 +185,7 @@ class Decoder:
         self._ids.salt = id_
         model = chunk.model_version if isinstance(chunk.model_version, str) else ""
         given = chunk.usage_metadata
-        tier = given.service_tier if given is not None and isinstance(given.service_tier, str) else None
+        tier = tier_of(given.service_tier) if given is not None else None
         out.append(Began(id_, model, epoch(chunk.create_time), None, tier))
 
     def _candidate(self, candidate: _Candidate, data: bytes, place: int, out: list[Event]) -> None:

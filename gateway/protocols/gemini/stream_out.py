@@ -14,6 +14,7 @@ from gateway.ir.chat import (
     Dropped,
     Ended,
     Event,
+    Finish,
     Media,
     Opened,
     Piece,
@@ -28,6 +29,7 @@ from gateway.protocols.gemini.citations import Grounding
 from gateway.protocols.gemini.finishes import logprobs_out, usage_out, word_of
 from gateway.protocols.gemini.parts import call_out, rides, text_out
 from gateway.protocols.gemini.response import hosted_part, media_part
+from gateway.protocols.gemini.shapes import tier_out
 from gateway.protocols.losses import Losses
 
 _JSON: Final = msgspec.json.Encoder()
@@ -35,7 +37,7 @@ _HEAD: Final = b'data: {"candidates":[{"content":{"parts":[{"text":'
 
 
 class _Block:
-    __slots__ = ("before", "call", "choice", "kind", "tail", "texts")
+    __slots__ = ("after", "before", "call", "choice", "kind", "tail", "texts")
 
     def __init__(self, kind: str, choice: int, tail: bytes, call: Opened | None, before: int) -> None:
         self.kind = kind
@@ -43,7 +45,8 @@ class _Block:
         self.tail = tail  # of an event with a piece of this block, after the piece
         self.call = call
         self.texts: list[str] = []
-        self.before = before  # how many of its choice's texts came before
+        self.before = before  # how many characters of its choice's texts came before
+        self.after: int | None = None  # and how many there were at its end
 
 
 class Encoder:
@@ -99,13 +102,17 @@ class Encoder:
             case Sealed():
                 return self._seal(event)
             case Closed(number):
-                return self._call(self._blocks[number])
+                block = self._blocks[number]
+                if block.kind == "text":
+                    block.after = len("".join(block.texts))
+                return self._call(block)
             case Cited(number):
                 self._cited.setdefault(self._blocks[number].choice, []).append(event)
             case Whole(_, part, choice):
                 shown = media_part(part, self._losses) if isinstance(part, Media) else hosted_part(part, self._losses)
                 return b"" if shown is None else self._release(choice) + self._event(choice, [shown])
             case Ended():
+                self._losses.finish(event.finish, word_of(event.finish), word_of(Finish.STOP))
                 self._ended.append(event)
                 return self._release(event.choice)
             case Counted(usage):
@@ -128,7 +135,7 @@ class Encoder:
             last = event is self._ended[-1]
             usage = usage_out(self._usage or Usage())
             if self._tier is not None:
-                usage["serviceTier"] = self._tier
+                usage["serviceTier"] = tier_out(self._tier)
             counts = b',"usageMetadata":' + _JSON.encode(usage) if last else b""
             out.append(b'data: {"candidates":[%b]%b,%b}\n\n' % (_JSON.encode(row), counts, self._base))
         return b"".join(out)
@@ -199,8 +206,8 @@ class Encoder:
         grounding = Grounding(self._losses)
         whole = "".join(self._said.get(choice, ()))
         for each in cited:
-            at = self._blocks[each.block].before
-            grounding.add(each.citation, whole[at:], whole[:at])
+            block = self._blocks[each.block]
+            grounding.add(each.citation, whole[block.before : block.after], whole[: block.before])
         return grounding.out()
 
     def _event(self, choice: int, parts: list[dict[str, Any]], more: dict[str, Any] | None = None) -> bytes:

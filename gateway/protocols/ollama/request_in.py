@@ -1,7 +1,8 @@
 """Requests, wire → IR: https://docs.ollama.com/api/chat.
 
 Samplers and bounds stand in `options`; those that no other wire knows (`num_ctx`, `repeat_penalty`, `mirostat`, …) stay
-there, under `extras`. `num_predict` below zero means no bound, which is what leaving it out means elsewhere.
+there, and are `extras` under their dotted names. `num_predict` below zero means no bound, which is what leaving it
+out means elsewhere; so nobody is told of it there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ _ROLES: Final[dict[str, Role]] = {
     "assistant": "assistant",
     "tool": "tool",
 }
+OPTIONS: Final = "options."  # before the names of options among a request's extras
 EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -48,8 +50,10 @@ def decode_request(head: Head) -> Request:
     fields.some("model")
     fields.some("stream")
     options = fields.inner("options") or Fields({}, "options")
+    given = dict(options.left)
     pairing = Pairing()
     most = _most(options)
+    unbound = {"item": {"num_predict": given["num_predict"]}} if most is UNSET and "num_predict" in given else {}
     return Request(
         origin=ORIGIN,
         model=head.model,
@@ -71,16 +75,13 @@ def decode_request(head: Head) -> Request:
         top_logprobs=fields.maybe_whole("top_logprobs"),
         stream=head.stream,
         stream_usage=True,
-        extras={**fields.left, "options": options.left} if options.left else fields.left,
+        extras={**fields.left, **unbound, **{f"{OPTIONS}{name}": value for name, value in options.left.items()}},
     )
 
 
 def _most(options: Fields) -> int | UnsetType | None:
     most = options.maybe_whole("num_predict")
-    if isinstance(most, int) and most < 0:
-        options.left["num_predict"] = most
-        return UNSET
-    return most
+    return UNSET if isinstance(most, int) and most < 0 else most
 
 
 def _stop(options: Fields) -> Any:

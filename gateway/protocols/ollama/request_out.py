@@ -32,9 +32,8 @@ from gateway.ir.chat import (
 from gateway.protocols import custom_tools, effort, media
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
-from gateway.protocols.ollama.request_in import ORIGIN
+from gateway.protocols.ollama.request_in import OPTIONS, ORIGIN
 from gateway.protocols.pairing import Unpairing
-from gateway.protocols.reading import object_of
 
 # https://ollama.com/search?c=thinking
 _THINKS: Final = re.compile(
@@ -75,8 +74,10 @@ class _Writer:
         self.scalars(body)
         if self.same:
             for name, value in request.extras.items():
-                if name == "options" and isinstance(value, dict):
-                    body["options"] = {**body.get("options", {}), **value}
+                if name == "item":
+                    body.setdefault("options", {}).update(value)
+                elif name.startswith(OPTIONS):
+                    body.setdefault("options", {})[name.removeprefix(OPTIONS)] = value
                 else:
                     body.setdefault(name, value)
         else:
@@ -109,7 +110,7 @@ class _Writer:
             body["top_logprobs"] = request.top_logprobs
         losses.unless(request.logit_bias or None, "logit_bias")
         losses.unless(request.user, "user")
-        losses.unless(request.metadata, "metadata")
+        losses.unless(request.metadata or None, "metadata")
         losses.unless(request.cache_key, "prompt_cache_key", "prompts are cached here without keys")
         if request.service_tier not in (UNSET, None, "auto", "default"):
             losses.drop("service_tier", "there are no tiers here")
@@ -135,9 +136,7 @@ class _Writer:
             return
         word = effort.word_of(thinking)
         if words and word is not None:
-            body["think"] = effort.nearest(word, _LEVELS)
-            if thinking.budget is not None or body["think"] != word:
-                self.losses.drop("thinking.budget" if thinking.budget is not None else "thinking.effort", "as a word")
+            body["think"] = effort.said(word, thinking, _LEVELS, self.losses)
             return
         body["think"] = True
         if word is not None:
@@ -175,7 +174,7 @@ class _Writer:
             self.losses.drop(f"tools.{tool.what}", "the tool is run by another provider")
             return None
         inner: dict[str, Any] = {"name": tool.name}
-        description = custom_tools.described(tool) if tool.custom else tool.description
+        description = custom_tools.described(tool, self.losses) if tool.custom else tool.description
         if description is not None:
             inner["description"] = description
         schema = custom_tools.SCHEMA if tool.custom else tool.schema
@@ -270,11 +269,10 @@ class _Writer:
 
     def media(self, part: Media, texts: list[str], images: list[str]) -> None:
         """An image by its bytes, a document by its text; nothing else can be said."""
-        if part.citations:
-            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
         text = part.text
         if text is None and part.data is not None and part.kind == "document":
             text = media.text_of(media.sniffed(part.mime or media.by_name(part.name), part.data), part.data)
+        media.report(part, self.losses, name=text is not None)
         if text is not None:
             texts.append(text)
         elif part.kind == "image" and part.data is not None:
@@ -297,7 +295,7 @@ class _Writer:
     def call(self, call: ToolCall, at: int) -> dict[str, Any]:
         """A call of the model's. Its arguments are an object here."""
         self.names[call.id] = call.name
-        given: Any = custom_tools.to_object(call.arguments) if call.custom else object_of(call.arguments)
+        given: Any = custom_tools.to_object(call.arguments) if call.custom else self.losses.object_of(call.arguments)
         inner: dict[str, Any] = {"name": call.name, "arguments": given}
         out: dict[str, Any] = {"function": inner}
         id_ = self.ids.call(call.id, call.name) if self.same else call.id

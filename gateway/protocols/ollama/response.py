@@ -10,6 +10,7 @@ from gateway.failure import Failed, Failure, Kind
 from gateway.ir.chat import (
     Choice,
     Declined,
+    Finish,
     Media,
     Opaque,
     Part,
@@ -35,7 +36,7 @@ from gateway.protocols.ollama.finishes import (
 )
 from gateway.protocols.ollama.request_in import ORIGIN, arguments_of
 from gateway.protocols.ollama.stamps import seconds_of, stamp_of
-from gateway.protocols.reading import Fields, Malformed, json_of, object_of
+from gateway.protocols.reading import Fields, Malformed, json_of
 from gateway.protocols.tool_ids import made
 
 
@@ -138,6 +139,7 @@ def encode_response(response: Response, _request: Request) -> Encoded:
         losses.drop("choices", "one answer at a time")
     extras = response.extras if same else {}
     word = (choice.extras or {}).get("done_reason") if same else None
+    losses.finish(choice.finish, word or word_of(choice.finish), word_of(Finish.STOP))
     body: dict[str, Any] = {
         "model": response.model,
         "created_at": stamp_of(response.created),
@@ -168,6 +170,7 @@ def _message(choice: Choice, losses: Losses) -> dict[str, Any]:
                     losses.drop("text.signature", "there is no place for it here")
             case Declined():
                 texts.append(part.text)
+                losses.drop("refusal", "the words of a refusal are text here")
             case Reasoning():
                 thoughts.append(part.text)
                 if part.signature is not None or part.redacted is not None:
@@ -175,7 +178,7 @@ def _message(choice: Choice, losses: Losses) -> dict[str, Any]:
             case ToolCall():
                 if part.signature is not None:
                     losses.drop("tool_call.signature", "there is no place for it here")
-                calls.append(call_out(part.id, part.name, part.arguments, len(calls), part.custom))
+                calls.append(call_out(part.id, part.name, part.arguments, len(calls), part.custom, losses))
             case Opaque():
                 losses.drop(part.what, "only the provider's own wire knows it")
             case _:
@@ -188,7 +191,7 @@ def _message(choice: Choice, losses: Losses) -> dict[str, Any]:
     return message
 
 
-def call_out(id_: str, name: str, arguments: str, index: int, custom: bool) -> dict[str, Any]:
+def call_out(id_: str, name: str, arguments: str, index: int, custom: bool, losses: Losses) -> dict[str, Any]:
     """A call in an answer."""
-    given = custom_tools.to_object(arguments) if custom else object_of(arguments)
+    given = custom_tools.to_object(arguments) if custom else losses.object_of(arguments)
     return {"id": id_, "function": {"index": index, "name": name, "arguments": given}}

@@ -106,6 +106,7 @@ class Encoder:
                 self._losses.drop("media", NO_MEDIA)
             case Ended(finish, 0):
                 self._finish = finish
+                self._losses.finish(finish, word_of(finish), word_of(Finish.STOP))
             case Counted(usage):
                 self._usage = usage
             case Began():
@@ -135,6 +136,8 @@ class Encoder:
                 self._losses.drop("tool_call.signature", _NO_PLACE)
             self._calls[event.block] = _Call(event)
         else:
+            if event.kind == "refusal":
+                self._losses.drop("refusal", "the words of a refusal are text here")
             self._heads[event.block] = self._thinking if event.kind == "reasoning" else self._text
 
     def _piece(self, block: int, text: str, logprobs: Any) -> bytes:
@@ -149,6 +152,6 @@ class Encoder:
 
     def _call(self, call: _Call) -> bytes:
         opened = call.opened
-        row = call_out(opened.id, opened.name, "".join(call.arguments), self._made, opened.custom)
+        row = call_out(opened.id, opened.name, "".join(call.arguments), self._made, opened.custom, self._losses)
         self._made += 1
         return b'%b"content":"","tool_calls":[%b]%b' % (self._base, _JSON.encode(row), _TAIL)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from gateway.ir.chat import Thinking
+from gateway.protocols import effort
+
 # https://platform.openai.com/docs/guides/reasoning and the names under which others host reasoning models
 _REASONS: Final = re.compile(
     r"(^|/)(o[1-9]|gpt-5(?!.*chat)|gpt-oss|codex|grok-3-mini|grok-4|deepseek-r|qwen3|magistral)"
@@ -44,3 +47,11 @@ def efforts(model: str) -> tuple[str, ...]:
     if name.startswith("gpt-5."):
         return ("none", "low", "medium", "high", "xhigh")
     return ("none", "minimal", "low", "medium", "high", "xhigh")
+
+
+def word_of(thinking: Thinking, model: str) -> str | None:
+    """The effort as a word. A client that only wants thought gets it also where a model's own default is none."""
+    word = effort.word_of(thinking)
+    if word is None and thinking.enabled and "none" in efforts(model):
+        return "medium"
+    return word

@@ -42,6 +42,7 @@ from gateway.protocols.losses import Losses
 from gateway.protocols.openai_chat import models
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.request_in import ORIGIN
+from gateway.protocols.openai_chat.schemas import loosened
 from gateway.protocols.openai_chat.tools_out import Tools, format_out, mark
 from gateway.protocols.reading import compact
 from gateway.protocols.seals import GEMINI
@@ -52,6 +53,8 @@ _WARM: Final = {
     "temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0, "logprobs": False, "top_logprobs": 0,
     "logit_bias": {},
 }  # fmt: skip
+# Fields that OpenAI's two wires share under one name.
+SHARED: Final = ("store", "safety_identifier", "prompt_cache_retention", "verbosity")
 _STOPS: Final = 4
 _TIERS: Final = ("auto", "default", "flex", "priority", "scale")
 
@@ -63,10 +66,11 @@ def encode_request(request: Request, dialect: Dialect) -> Encoded:
 
 class _Writer:
     def __init__(self, request: Request, dialect: Dialect) -> None:
-        self.request = request
-        self.dialect = dialect
         self.losses = Losses("OpenAI's chat wire")
+        self.request = request = loosened(request, self.losses)
+        self.dialect = dialect
         self.same = request.origin == ORIGIN
+        self.openai = "max_completion_tokens" in dialect.quirks and "developer" in dialect.quirks
         self.tools = Tools(request, dialect, self.losses, self.marks)
 
     def write(self) -> Encoded:
@@ -85,20 +89,24 @@ class _Writer:
             body["stream"] = True
             if not self.same and "no_stream_options" not in quirks:  # there, usage comes unasked
                 body["stream_options"] = {"include_usage": True}
-        if self.same:
-            for name, value in request.extras.items():
-                if name == "item":
-                    body.update(value)
-                else:
-                    body.setdefault(name, value)
-        else:
-            self.losses.extras(request.extras)
+        self.extras(body)
         if "random_seed" in quirks and "seed" in body:
             body["random_seed"] = body.pop("seed")
         for name in [each for each in body if f"no_{each}" in quirks]:
             self.losses.drop(name, f"{self.dialect.provider} does not take it")
             del body[name]
         return Encoded(body, self.losses.all())
+
+    def extras(self, body: dict[str, Any]) -> None:
+        """What only this wire knows, and, for OpenAI itself, what its two wires share."""
+        extras = dict(self.request.extras)
+        body.update(extras.pop("item", {}) if self.same else {})
+        if self.same or self.openai:
+            for name in extras if self.same else SHARED:
+                if name in extras:
+                    body.setdefault(name, extras[name])
+        if not self.same:
+            self.losses.extras({name: value for name, value in extras.items() if name not in body})
 
     def scalars(self, body: dict[str, Any]) -> None:
         """The fields that are written as they are."""
@@ -114,7 +122,7 @@ class _Writer:
             ("presence_penalty", request.presence_penalty),
             ("frequency_penalty", request.frequency_penalty),
             ("logprobs", request.logprobs),
-            ("top_logprobs", request.top_logprobs),
+            ("top_logprobs", request.top_logprobs if self.same or request.logprobs is True else UNSET),
             ("logit_bias", request.logit_bias),
             ("n", request.n),
             ("user", request.user),
@@ -128,7 +136,7 @@ class _Writer:
                     losses.drop(name, "this model does not take it")
                 continue
             if name == "metadata" and not self.same:
-                losses.drop("metadata", "it is kept only with stored answers")
+                losses.unless(value or None, "metadata", "it is kept only with stored answers")
                 continue
             if name == "prompt_cache_key" and not self.same and not newest:
                 losses.drop(name, f"{self.dialect.provider} is not known to take it")
@@ -179,11 +187,11 @@ class _Writer:
             else:
                 body["reasoning"] = {"enabled": True}
             return
-        word = effort.word_of(thinking)
+        word = models.word_of(thinking, self.dialect.model)
         if models.reasons(self.dialect.model) or "reasoning_effort" in quirks:
             if word is None:
                 return  # it thinks as much as it likes
-            taken = effort.nearest(word, models.efforts(self.dialect.model))
+            taken = effort.said(word, thinking, models.efforts(self.dialect.model), self.losses)
             if effort.is_off(thinking) and taken != "none":
                 self.losses.drop("thinking", "this model always thinks")
             body["reasoning_effort"] = taken
@@ -341,9 +349,10 @@ class _Writer:
 
     def media(self, part: Media) -> dict[str, Any] | None:
         """An image, a sound, a file."""
-        if part.citations:
-            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
         url = part.url or (media.to_data_url(part.mime, part.data) if part.data is not None else None)
+        if part.kind == "video" and self.openai and not self.same:
+            self.losses.drop("video", "OpenAI takes no video")
+            return None
         if part.kind in ("image", "video") and url is not None:
             inner: dict[str, Any] = {"url": url}
             if part.detail is not None:
@@ -355,8 +364,14 @@ class _Writer:
                 "type": "input_audio",
                 "input_audio": {"data": part.data, "format": {"mpeg": "mp3", "wave": "wav"}.get(word, word)},
             }
-        if part.text is not None:
-            return {"type": "text", "text": part.text}
+        text = part.text
+        if text is None and part.data is not None and self.openai and not self.same:  # which takes PDF files only
+            text = media.text_of(part.mime, part.data)
+        if not self.same:
+            media.report(part, self.losses, name=text is not None)
+        if text is not None:
+            self.own(part.extras, {})
+            return {"type": "text", "text": text}
         if part.kind == "document" and url is not None and "document_url" in self.dialect.quirks:
             return {"type": "document_url", "document_url": url}
         if part.data is not None:

@@ -11,6 +11,7 @@ from gateway.ir.chat import (
     Choice,
     Citation,
     Declined,
+    Finish,
     Media,
     Opaque,
     Part,
@@ -148,15 +149,15 @@ def citation_of(value: dict[str, Any]) -> Citation:
     )
 
 
-def annotation_of(citation: Citation, text: str) -> dict[str, Any] | None:
-    """A citation as `url_citation`; None where it has no URL."""
+def annotation_of(citation: Citation, length: int, before: int) -> dict[str, Any] | None:
+    """A citation of a text so long, which follows `before` characters of the content; None where it has no URL."""
     if citation.url is None:
         return None
     return {
         "type": "url_citation",
         "url_citation": {
-            "start_index": citation.start if citation.start is not None else 0,
-            "end_index": citation.end if citation.end is not None else len(text),
+            "start_index": before + (citation.start or 0),
+            "end_index": before + (citation.end if citation.end is not None else length),
             "url": citation.url,
             "title": citation.title or citation.url,
         },
@@ -239,8 +240,9 @@ def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str])
     for part in choice.parts:
         match part:
             case Text():
+                before = sum(map(len, texts))
                 for citation in part.citations:
-                    row = citation.raw if same else annotation_of(citation, part.text)
+                    row = citation.raw if same else annotation_of(citation, len(part.text), before)
                     if row is None:
                         losses.drop("citations", "citations have URLs on this wire")
                     else:
@@ -262,6 +264,7 @@ def _message(choice: Choice, losses: Losses, same: bool, custom: frozenset[str])
                 losses.drop(part.what, "only the provider's own wire knows it")
             case _:
                 losses.drop("media", "answers carry text and images here")
+    losses.finish(choice.finish, word_of(choice.finish), word_of(Finish.STOP))
     message: dict[str, Any] = {
         "role": "assistant",
         "content": "".join(texts) if texts or not (calls or refusals) else None,

@@ -18,6 +18,7 @@ from gateway.ir.chat import (
     Dropped,
     Ended,
     Event,
+    Finish,
     Media,
     Opened,
     Piece,
@@ -41,7 +42,7 @@ _FIELDS: Final = {"text": b"content", "reasoning": b"reasoning_content", "refusa
 
 
 class _Block:
-    __slots__ = ("call", "choice", "head", "kind", "tail", "text", "unwrapper")
+    __slots__ = ("before", "call", "choice", "head", "kind", "size", "tail", "text", "unwrapper")
 
     def __init__(self, kind: str, choice: int, head: bytes, tail: bytes, call: int) -> None:
         self.kind = kind
@@ -49,8 +50,10 @@ class _Block:
         self.head = head  # of a chunk with a piece of this block, up to the piece
         self.tail = tail
         self.call = call
-        self.text: list[str] = []
-        self.unwrapper: Unwrapper | None = None  # of a custom call that is a function's upstream
+        self.text: list[str] = []  # of a thought, or of a custom call that is a function's upstream
+        self.unwrapper: Unwrapper | None = None  # of such a call
+        self.size = 0  # characters of a text so far
+        self.before = 0  # characters of the choice's texts before this one
 
 
 class Encoder:
@@ -67,6 +70,7 @@ class Encoder:
         "_shows_usage",
         "_started",
         "_tail",
+        "_texts",
         "_usage",
     )
 
@@ -79,6 +83,7 @@ class Encoder:
         self._said: dict[int, int] = {}  # by choice: details of thoughts
         self._custom = custom_tools.names(request)
         self._started: set[int] = set()
+        self._texts: dict[int, int] = {}  # by choice: characters of its texts
         self._losses = Losses("OpenAI's chat wire")
         self._base = b""
         self._tail = b',"usage":null}\n\n' if request.stream_usage else b"}\n\n"
@@ -92,7 +97,9 @@ class Encoder:
         """The chunks of an event."""
         if event.__class__ is Piece:
             block = self._blocks[event.block]
-            if block.kind == "reasoning":
+            if block.kind == "text":
+                block.size += len(event.text)
+            elif block.kind == "reasoning":
                 block.text.append(event.text)
             elif block.unwrapper is not None:
                 block.text.append(event.text)
@@ -115,11 +122,12 @@ class Encoder:
                 text = "".join(block.text)
                 return self._details(block.choice, Reasoning(text=text, signature=signature, redacted=redacted))
             case Cited(number, citation):
-                row = annotation_of(citation, "")
+                block = self._blocks[number]
+                row = annotation_of(citation, block.size, block.before)
                 if row is None:
                     self._losses.drop("citations", "citations have URLs on this wire")
                     return b""
-                return self._chunk(self._blocks[number].choice, {"annotations": [row]})
+                return self._chunk(block.choice, {"annotations": [row]})
             case Whole(_, Media(kind="image") as image, choice):
                 url = image.url or media.to_data_url(image.mime, image.data or "")
                 return self._start(choice) + self._chunk(
@@ -130,6 +138,7 @@ class Encoder:
             case Closed(number):
                 return self._close(self._blocks.get(number))
             case Ended(finish, choice):
+                self._losses.finish(finish, word_of(finish), word_of(Finish.STOP))
                 return self._start(choice) + self._chunk(choice, {}, finish=word_of(finish))
             case Counted(usage):
                 self._usage = usage
@@ -176,7 +185,8 @@ class Encoder:
         started = self._start(event.choice)
         if event.kind != "tool_call":
             field = _FIELDS[event.kind]
-            self._blocks[event.block] = _Block(event.kind, event.choice, head + b'"%b":' % field, end, 0)
+            block = self._blocks[event.block] = _Block(event.kind, event.choice, head + b'"%b":' % field, end, 0)
+            block.before = self._texts.get(event.choice, 0)
             return started
         index = self._calls.get(event.choice, 0)
         self._calls[event.choice] = index + 1
@@ -202,6 +212,8 @@ class Encoder:
 
     def _close(self, block: _Block | None) -> bytes:
         """The rest of a free text, now that all of it is there."""
+        if block is not None and block.kind == "text":
+            self._texts[block.choice] = block.before + block.size
         if block is None or block.unwrapper is None:
             return b""
         whole, said = custom_tools.from_json("".join(block.text)), block.unwrapper.said

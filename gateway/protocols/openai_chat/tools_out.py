@@ -66,7 +66,7 @@ class Tools:
                 inner["format"] = _grammar(tool.grammar)
             return {"type": "custom", "custom": inner, **((tool.extras or {}) if self.same else {})}
         inner = {"name": tool.name}
-        description = custom_tools.described(tool) if tool.custom else tool.description
+        description = custom_tools.described(tool, self.losses) if tool.custom else tool.description
         schema = custom_tools.SCHEMA if tool.custom else tool.schema
         if description is not None:
             inner["description"] = description

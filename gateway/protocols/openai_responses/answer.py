@@ -67,7 +67,9 @@ def response_of(request: Request, *, id_: str, model: str, created: int, tier: s
     nothing = Losses("")
     extras = request.extras
     thinking, choice = request.thinking, request.tool_choice
-    text: dict[str, Any] = {"format": format_of(request.format, same=ours) if request.format else {"type": "text"}}
+    text: dict[str, Any] = {
+        "format": format_of(request.format, nothing, same=ours) if request.format else {"type": "text"}
+    }
     if "verbosity" in extras:
         text["verbosity"] = extras["verbosity"]
     first = request.messages[0] if request.messages else None
@@ -124,6 +126,8 @@ def ended(
 ) -> dict[str, Any]:
     """The response when its answer is complete."""
     status, details = status_of(finish, declined)
+    if status == "incomplete" and output and "status" in output[-1]:
+        output = [*output[:-1], {**output[-1], "status": status}]
     return {
         **body,
         "status": status,

@@ -95,9 +95,10 @@ class Writer:
     def _media(self, part: Media) -> dict[str, Any] | None:
         if part.cache is not None:
             self.losses.drop("cache_control", "prompts are cached here without marks")
-        if part.citations:
-            self.losses.drop(f"{part.kind}.citations", "documents are not cited here")
+        if not self.same:
+            media.report(part, self.losses, name=part.text is not None)
         if part.text is not None:
+            self._own(part.extras, {})
             return {"type": "input_text", "text": part.text}
         url = part.url or (media.to_data_url(part.mime, part.data) if part.data is not None else None)
         out: dict[str, Any]

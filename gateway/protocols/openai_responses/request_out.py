@@ -16,8 +16,10 @@ from gateway.ir.chat import Message, Request, Text
 from gateway.protocols import effort, tool_ids
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
-from gateway.protocols.openai_chat.models import cold, efforts, reasons
+from gateway.protocols.openai_chat.models import cold, efforts, reasons, word_of
 from gateway.protocols.openai_chat.request_in import ORIGIN as CHAT
+from gateway.protocols.openai_chat.request_out import SHARED
+from gateway.protocols.openai_chat.schemas import loosened
 from gateway.protocols.openai_responses.client_tools import ITEM
 from gateway.protocols.openai_responses.items_out import Writer
 from gateway.protocols.openai_responses.request_in import ENCRYPTED, LOGPROBS, ORIGIN
@@ -25,8 +27,6 @@ from gateway.protocols.openai_responses.tools_out import choice_of, format_of, t
 
 WIRE: Final = "OpenAI's responses wire"
 _TIERS: Final = ("auto", "default", "flex", "priority", "scale")
-# Fields that OpenAI's two wires share under one name.
-_SHARED: Final = ("store", "safety_identifier", "prompt_cache_retention")
 _LEAST: Final = 16  # of max_output_tokens; less is refused
 _LONGEST: Final = 64  # of user and prompt_cache_key; more is refused
 
@@ -35,6 +35,7 @@ def encode_request(request: Request, dialect: Dialect) -> Encoded:
     """The body for an upstream, and what it lost."""
     same = request.origin == ORIGIN
     losses = Losses(WIRE)
+    request = loosened(request, losses)
     thinks = same or reasons(dialect.model) or "reasoning_effort" in dialect.quirks
     writer = Writer(losses, same=same, thinks=thinks, files=same or request.origin == CHAT)
     body: dict[str, Any] = {"model": dialect.model}
@@ -60,7 +61,7 @@ def encode_request(request: Request, dialect: Dialect) -> Encoded:
     _scalars(request, dialect, body, losses, same=same)
     _thinking(request, dialect, body, losses, same=same)
     if request.format is not None:
-        body["text"] = {"format": format_of(request.format, same=same)}
+        body["text"] = {"format": format_of(request.format, losses, same=same)}
     if request.stream:
         body["stream"] = True
     _extras(request, dialect, body, losses, same=same)
@@ -149,9 +150,9 @@ def _thinking(request: Request, dialect: Dialect, body: dict[str, Any], losses: 
             losses.drop("thinking", "this model is not known to take an effort")
         return
     out: dict[str, Any] = {}
-    word = effort.word_of(thinking)
+    word = word_of(thinking, dialect.model)
     if word is not None:
-        out["effort"] = effort.nearest(word, efforts(dialect.model))
+        out["effort"] = effort.said(word, thinking, efforts(dialect.model), losses)
     summary = thinking.summary
     if summary is None and (thinking.enabled or thinking.adaptive or (thinking.budget or 0) > 0):
         summary = "auto"
@@ -177,8 +178,8 @@ def _extras(request: Request, dialect: Dialect, body: dict[str, Any], losses: Lo
             body.setdefault(name, value)
         return
     if request.origin == CHAT:
-        for name in _SHARED:
-            if name in extras:
+        for name in SHARED:
+            if name in extras and name != "verbosity":
                 body[name] = extras.pop(name)
         if isinstance(extras.get("verbosity"), str):
             body["text"] = {**body.get("text", {}), "verbosity": extras.pop("verbosity")}

@@ -145,6 +145,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
     output = _Output(id_, request, losses, same=same).items(choice)
     declined = any(isinstance(part, Declined) for part in choice.parts)
     body = ended(body, output, choice.finish, response.usage, declined=declined)
+    losses.finish(choice.finish, body["status"], "completed")
     if same:
         body.update((name, value) for name, value in response.extras.items() if name not in ("output", "usage"))
     return Encoded(body, losses.all())

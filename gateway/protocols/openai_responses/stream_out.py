@@ -46,6 +46,7 @@ from gateway.protocols.openai_responses.answer import (
     thought_item,
 )
 from gateway.protocols.openai_responses.content import annotation_of
+from gateway.protocols.openai_responses.finishes import status_of
 from gateway.protocols.openai_responses.request_out import WIRE
 from gateway.protocols.unwrapping import Unwrapper
 
@@ -99,8 +100,8 @@ class Encoder:
     """See `contract.StreamEncoder`."""
 
     __slots__ = (
-        "_base", "_blocks", "_declined", "_finish", "_items", "_losses", "_message", "_now", "_output", "_request",
-        "_response", "_sequence", "_tools", "_usage",
+        "_base", "_blocks", "_declined", "_finish", "_held", "_items", "_losses", "_message", "_now", "_output",
+        "_request", "_response", "_sequence", "_tools", "_usage",
     )  # fmt: skip
 
     def __init__(self, request: Request, now: int) -> None:
@@ -117,6 +118,7 @@ class Encoder:
         self._message: _Message | None = None
         self._finish = Finish.STOP
         self._declined = False
+        self._held: _Block | None = None  # a call whose end is not told yet
         self._usage: Usage | None = None
 
     @property
@@ -146,6 +148,8 @@ class Encoder:
                 return self._open(event)
             case Closed(number):
                 block = self._blocks.pop(number, None)
+                if block is not None and block.kind == "tool_call":
+                    return self._hold(block)
                 return self._close(block) if block is not None else b""
             case Sealed(number, signature, redacted):
                 if number in self._blocks:
@@ -155,9 +159,9 @@ class Encoder:
                 return self._cite(event) if number in self._blocks else b""
             case Whole():
                 return self._whole(event)
-            case Ended(finish, choice):
-                if choice == 0:
-                    self._finish = finish
+            case Ended(finish, 0):
+                self._finish = finish
+                self._losses.finish(finish, status_of(finish, self._declined)[0], "completed")
             case Counted(usage):
                 self._usage = usage
             case Began():
@@ -167,8 +171,11 @@ class Encoder:
     def close(self) -> bytes:
         """The end of a good stream: whatever is open is done, and the response is complete."""
         out = [] if self._base else [self._begin(Began("", ""))]
-        out.extend(self._close(self._blocks.pop(number)) for number in list(self._blocks))
-        out.append(self._leave())
+        for number in list(self._blocks):
+            block = self._blocks.pop(number)
+            out.append(self._hold(block) if block.kind == "tool_call" else self._close(block))
+        last = status_of(self._finish, self._declined)[0]
+        out += (self._leave(last), self._release(last))
         output = [self._output[index] for index in sorted(self._output)]
         body = ended(self._base, output, self._finish, self._usage, declined=self._declined)
         out.append(self._event(f"response.{body['status']}", response=body))
@@ -210,7 +217,7 @@ class Encoder:
         started = b"" if self._base else self._begin(Began("", ""))
         if event.kind in ("text", "refusal"):
             return started + self._open_part(event)
-        out = started + self._leave()
+        out = started + self._leave() + self._release()
         if event.kind == "reasoning":
             id_, index = self._new("rs")
             block = self._blocks[event.block] = _Block("reasoning", event.id or id_, index)
@@ -220,11 +227,11 @@ class Encoder:
         return out + self._open_call(event)
 
     def _open_part(self, event: Opened) -> bytes:
-        out = b""
+        out = self._release()
         message = self._message
         if message is None:
             message = self._message = _Message(*self._new("msg"))
-            out = self._added(message.index, _message(message, "in_progress"))
+            out += self._added(message.index, _message(message, "in_progress"))
         kind = _EMPTY[event.kind]
         block = self._blocks[event.block] = _Block(event.kind, message.id, message.index)
         block.message, block.place = message, len(message.parts)
@@ -315,7 +322,7 @@ class Encoder:
             what = part.what if isinstance(part, Opaque) else part.kind
             self._losses.drop(what, "only the provider's own wire knows it")
             return b""
-        out = (b"" if self._base else self._begin(Began("", ""))) + self._leave()
+        out = (b"" if self._base else self._begin(Began("", ""))) + self._leave() + self._release()
         index = self._items
         self._items += 1
         begun = {name: value for name, value in item.items() if name != "result"}
@@ -331,8 +338,6 @@ class Encoder:
         text = "".join(block.text)
         if block.kind == "reasoning":
             return self._close_thought(block, text)
-        if block.kind == "tool_call":
-            return self._close_call(block, text)
         return self._close_part(block, text)
 
     def _close_thought(self, block: _Block, text: str) -> bytes:
@@ -345,8 +350,18 @@ class Encoder:
         thought = Reasoning(text=text, signature=block.signature, redacted=block.redacted)
         return out + self._done(block.index, thought_item(thought, block.id, same=False))
 
-    def _close_call(self, block: _Block, text: str) -> bytes:
-        item = self._call(block, text, "completed")
+    def _hold(self, block: _Block) -> bytes:
+        """A call that is closed waits for what comes next: where nothing does, the answer may have been cut in it."""
+        out = self._release()
+        self._held = block
+        return out
+
+    def _release(self, status: str = "completed") -> bytes:
+        block, self._held = self._held, None
+        return b"" if block is None else self._close_call(block, "".join(block.text), status)
+
+    def _close_call(self, block: _Block, text: str, status: str) -> bytes:
+        item = self._call(block, text, status)
         where = {"item_id": block.id, "output_index": block.index}
         out = b""
         if item["type"] == "function_call":
@@ -382,7 +397,7 @@ class Encoder:
             out += self._seal(block.signature, None)
         return out
 
-    def _leave(self) -> bytes:
+    def _leave(self, status: str = "completed") -> bytes:
         """The open message is done, or will be when its last part is."""
         message, self._message = self._message, None
         if message is None:
@@ -390,7 +405,7 @@ class Encoder:
         if message.open:
             message.leaving = True
             return b""
-        return self._done(message.index, _message(message, "completed"))
+        return self._done(message.index, _message(message, status))
 
 
 def _ours(raw: Any) -> bool:
@@ -406,7 +421,7 @@ def _where(block: _Block) -> dict[str, Any]:
 
 
 def _message(message: _Message, status: str) -> dict[str, Any]:
-    parts = message.parts if status == "completed" else []
+    parts = message.parts if status != "in_progress" else []
     return {"id": message.id, "type": "message", "status": status, "content": parts, "role": "assistant"}
 
 

@@ -100,10 +100,12 @@ def _named(name: str, tools: dict[str, Tool], *, same: bool) -> dict[str, Any]:
     return out
 
 
-def format_of(format_: Format, *, same: bool) -> dict[str, Any]:
+def format_of(format_: Format, losses: Losses, *, same: bool) -> dict[str, Any]:
     """`text.format`. A schema has a name here, and is strict only where that was asked for."""
     if format_.kind != "json_schema":
         return {"type": format_.kind, **((format_.extras or {}) if same else {})}
+    if not same:
+        losses.extras(format_.extras, "response_format.")
     out: dict[str, Any] = {"type": "json_schema", "name": tool_ids.fit(format_.name or "answer")}
     if format_.description is not None:
         out["description"] = format_.description

@@ -78,7 +78,7 @@ def test_every_kind_of_content() -> None:
     assert strange == Reasoning(redacted=Seal("bedrock", "AAAA"))
     assert isinstance(cited, Text) and cited.text == "cited"
     first, second = cited.citations
-    assert (first.url, first.title, first.quote, first.start) == (None, "doc", "a quote", None)
+    assert (first.url, first.title, first.quote, first.start) == (None, "doc", "a quote", 0)
     assert (second.url, second.title) == ("https://x/", "x")
     assert image == Media(kind="image", mime="image/png", data="AAAA")
     assert isinstance(hosted, Opaque) and hosted.what == "server_tool_use"

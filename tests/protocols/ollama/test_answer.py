@@ -107,6 +107,7 @@ def test_what_an_answer_cannot_carry() -> None:
     encoded = OLLAMA.encode_response(response, ASKED)
     assert {each.field for each in encoded.dropped} == {
         "choices", "citations", "text.signature", "reasoning.signature", "tool_call.signature", "media", "search",
+        "refusal",
     }  # fmt: skip
     assert encoded.body["message"] == {
         "role": "assistant",
@@ -314,7 +315,9 @@ def test_what_a_stream_cannot_carry() -> None:
             Ended(Finish.REFUSAL),
         ]
     )
-    assert dropped == {"citations", "reasoning.signature", "tool_call.signature", "search", "media", "choices"}
+    assert dropped == {
+        "citations", "reasoning.signature", "tool_call.signature", "search", "media", "choices", "refusal",
+    }  # fmt: skip
     assert [each["message"] for each in lines] == [
         {"role": "assistant", "content": "no"},
         {

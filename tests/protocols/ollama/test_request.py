@@ -129,7 +129,8 @@ def test_what_a_request_means() -> None:
     assert request.extras == {
         "keep_alive": 0,
         "truncate": False,
-        "options": {"num_ctx": 4096, "repeat_penalty": 1.1},
+        "options.num_ctx": 4096,
+        "options.repeat_penalty": 1.1,
     }
     look = request.messages[1].parts
     assert look == (Text("What is this?"), Media(kind="image", mime="image/png", data=PNG))
@@ -153,7 +154,9 @@ def test_no_bound_is_no_bound_anywhere() -> None:
 def test_what_the_chat_wire_gets_and_loses() -> None:
     request = request_of(OLLAMA, OLLAMA.decode_head(json.dumps(FULL).encode()))
     encoded = CHAT.encode_request(request, Dialect("openai", "gpt-4o"))
-    assert {each.field for each in encoded.dropped} == {"reasoning", "options", "keep_alive", "truncate", "top_k"}
+    assert {each.field for each in encoded.dropped} == {
+        "reasoning", "options.num_ctx", "options.repeat_penalty", "keep_alive", "truncate", "top_k",
+    }  # fmt: skip
     calls = encoded.body["messages"][2]["tool_calls"]
     assert calls[0]["id"] == "c1"
     assert json.loads(calls[1]["function"]["arguments"]) == {"city": "Rome", "days": 10**15, "hot": False}

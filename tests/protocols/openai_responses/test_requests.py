@@ -300,9 +300,9 @@ def test_what_other_wires_cannot_keep_is_reported() -> None:
         input=[{"type": "item_reference", "id": "x"}, {"role": "user", "content": "hi"}],
     )
     assert fields_of(encoded) == {
-        "previous_response_id", "truncation", "background", "store", "verbosity", "include", "tools.web_search",
-        "item_reference",
+        "previous_response_id", "truncation", "background", "include", "tools.web_search", "item_reference",
     }  # fmt: skip
+    assert (encoded.body["store"], encoded.body["verbosity"]) == (True, "low"), "OpenAI's two wires share these"
 
 
 def test_tools_that_come_with_the_input_can_be_called_elsewhere() -> None:
@@ -573,21 +573,26 @@ def test_26_efforts() -> None:
     assert fields_of(encoded) == {"thinking"}
 
 
+CLOSED = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
 def test_28_tools_always_say_whether_they_are_strict() -> None:
     tools = (
         Tool(name="a", schema={"type": "object"}),
-        Tool(name="b", strict=True, cache=Cache()),
+        Tool(name="b", schema=CLOSED, strict=True, cache=Cache()),
+        Tool(name="o", schema={"type": "object"}, strict=True),
         Tool(name="c", custom=True, grammar={"type": "grammar", "grammar": {"syntax": "lark", "definition": "x"}}),
         HostedTool("web_search", {"type": "web_search_20250305"}),
     )
     encoded = sent(user(Text("a")), tools=tools, tool_choice=ToolChoice(mode="tool", name="c"))
     assert encoded.body["tools"] == [
         {"type": "function", "name": "a", "parameters": {"type": "object"}, "strict": False},
-        {"type": "function", "name": "b", "parameters": {"type": "object", "properties": {}}, "strict": True},
+        {"type": "function", "name": "b", "parameters": CLOSED, "strict": True},
+        {"type": "function", "name": "o", "parameters": {"type": "object"}, "strict": False},
         {"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}},
     ]
     assert encoded.body["tool_choice"] == {"type": "custom", "name": "c"}
-    assert fields_of(encoded) == {"tools.web_search", "cache_control"}
+    assert fields_of(encoded) == {"tools.web_search", "tools.strict", "cache_control"}
 
 
 def test_what_this_wire_lacks_is_reported() -> None:
