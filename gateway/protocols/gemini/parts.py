@@ -8,6 +8,7 @@ to use it (Claude's), else on the call that follows, since clients keep calls an
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -23,6 +24,9 @@ Ids: TypeAlias = Answering | Talking
 # Parts that only this wire knows, by their field.
 HOSTED: Final = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 _REDACTED: Final = "redacted"
+# https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ): for calls that another model made. They prove nothing.
+STAND_INS: Final = ("skip_thought_signature_validator", "context_engineering_is_the_way_to_go")
+_NO_SEALS: Final = frozenset((*STAND_INS, *(b64encode(word.encode()).decode() for word in STAND_INS)))
 # The one field of a result's object that holds the result: Gemini's own word first, then those of SDKs.
 _HOLDERS: Final = ("output", "result", "error", "return_value", "content")
 _HELD: Final = ("https://generativelanguage.googleapis.com/", "gs://", "files/")
@@ -43,7 +47,7 @@ def _part(value: Any, at: str, ids: Ids, out: list[Part]) -> None:
         return
     fields = fields_of(value, at)
     word = fields.text("thoughtSignature")
-    seal = unwrap(word, GEMINI) if word else None
+    seal = unwrap(word, GEMINI) if word and word not in _NO_SEALS else None
     thought = fields.flag("thought")
     kind = next((name for name, each in fields.left.items() if each is not None and name in _KINDS), None)
     if kind == "functionCall":

@@ -30,15 +30,13 @@ from gateway.ir.chat import (
 )
 from gateway.protocols import custom_tools, media, systems
 from gateway.protocols.contract import Dialect, Encoded
-from gateway.protocols.gemini.parts import call_out, inline, response_out, seal_of, text_out
+from gateway.protocols.gemini.parts import STAND_INS, call_out, inline, response_out, seal_of, text_out
 from gateway.protocols.gemini.schemas import to_json, to_openapi
 from gateway.protocols.gemini.shapes import ORIGIN, TOGETHER, Talking, put_all
 from gateway.protocols.gemini.thinking import generation, signs, thinking_out
 from gateway.protocols.losses import Losses
 from gateway.protocols.seals import GEMINI, is_of_call
 
-# https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ): for calls that another model made
-_DUMMY: Final = "skip_thought_signature_validator"
 _STOPS: Final = 5
 _NOTHING: Final = "(no content)"
 _TIERS: Final = {"default": "standard", "flex": "flex", "priority": "priority"}
@@ -472,4 +470,4 @@ def _stand_in(contents: list[dict[str, Any]]) -> None:
         if content["role"] == "model":
             first = next((part for part in content["parts"] if "functionCall" in part), None)
             if first is not None:
-                first.setdefault("thoughtSignature", _DUMMY)
+                first.setdefault("thoughtSignature", STAND_INS[0])

@@ -149,7 +149,7 @@ def test_thoughts_and_their_seals() -> None:
         {"type": "redacted_thinking", "data": "Emw"},
         {"type": "thinking", "thinking": "other", "signature": "gw1~openai~rs_1~gAAA"},
         {"type": "redacted_thinking", "data": "gw1~openai~rs_2~gBBB"},
-        {"type": "thinking", "thinking": "", "signature": "gw1~gemini~call~CsIF"},
+        {"type": "thinking", "thinking": "", "signature": "gw1~gemini~call:a~CsIF"},
         {"type": "tool_use", "id": "a", "name": "f", "input": {}},
         role="assistant",
     )

@@ -260,7 +260,7 @@ def test_thoughts_of_all_kinds() -> None:
         (2, "start", "thinking"), (2, "signature_delta", "gw1~openai~rs_1~gA"), (2, "stop"),
         (3, "start", "thinking"), (3, "thinking_delta", "read"), (3, "stop"),
         (4, "start", "redacted_thinking", "En"), (4, "stop"),
-        (5, "start", "thinking", "gw1~gemini~call~Cs"), (5, "stop"),
+        (5, "start", "thinking", "gw1~gemini~call:a~Cs"), (5, "stop"),
         (6, "start", "tool_use", "a", "f"), (6, "input_json_delta", "{}"), (6, "stop"),
     ]  # fmt: skip
 

@@ -182,3 +182,10 @@ def test_geminis_own_stream_through_its_own_wire() -> None:
     assert Opened(1, "tool_call", "1", "f", signature=Seal(GEMINI, "c2ln")) in events
     assert Sealed(2, Seal(GEMINI, "dHh0")) in events
     assert parts_in(written(events)) == [part for each in signed for part in each["candidates"][0]["content"]["parts"]]
+
+
+def test_a_stand_in_for_a_signature_is_none() -> None:
+    """Gemini CLI sends one wherever it has none: no other wire loses anything."""
+    for word in (DUMMY, "context_engineering_is_the_way_to_go", base64.b64encode(DUMMY.encode()).decode()):
+        (call,) = again([{"functionCall": {"id": "c", "name": "f", "args": {}}, "thoughtSignature": word}])
+        assert call.signature is None

@@ -401,8 +401,8 @@ def test_every_seal_of_every_family_has_its_detail() -> None:
     assert encoded.body["messages"][1]["reasoning_details"] == [
         {"type": "reasoning.encrypted", "data": "Em", "format": "anthropic-claude-v1", "index": 0},
         {"type": "reasoning.summary", "summary": "so", "format": "openai-responses-v1", "index": 1, "id": "rs_1"},
-        {"type": "reasoning.encrypted", "data": "g", "format": "openai-responses-v1", "index": 1, "id": "rs_1"},
-        {"type": "reasoning.encrypted", "data": "Cs", "format": "google-gemini-v1", "index": 2},
+        {"type": "reasoning.encrypted", "data": "g", "format": "openai-responses-v1", "index": 2, "id": "rs_1"},
+        {"type": "reasoning.encrypted", "data": "Cs", "format": "google-gemini-v1", "index": 3},
     ]
     assert read({"messages": [encoded.body["messages"][1]]}).messages[0].parts[:3] == (
         Reasoning(redacted=Seal("claude", "Em")),
