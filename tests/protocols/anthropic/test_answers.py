@@ -180,7 +180,7 @@ def test_an_answer_of_another_wire() -> None:
             {"type": "tool_use", "id": "d", "name": "g", "input": {"input": '{"a'}},
         ],
     }  # fmt: skip
-    assert lost == ["citations", "refusal", "media", "web_search_call"]
+    assert lost == ["citations", "refusal", "tool_calls.arguments", "media", "web_search_call"]
 
 
 def test_its_own_answer_comes_back_whole() -> None:
