@@ -13,7 +13,8 @@ PAGE: Final = FOLDER.parents[1] / "docs" / "translation-matrix.md"
 _HEAD: Final = """# What becomes what
 
 Every pair of wires is tested by goldens: inputs written by hand from the providers' documentation, and beside each what
-it becomes elsewhere, read against the documentation before it was committed. This page is generated from `tests/golden` (`python -m
+it becomes elsewhere, to be read whenever it changes. Every request among them is one that the sandbox, strict as that
+documentation, takes; every stream is also fed byte by byte. This page is generated from `tests/golden` (`python -m
 tests.golden.write`) and a test compares it. `gateway translate --from A --to B FILE` shows the same for a document of yours.
 
 Rows are where a document comes from, columns where it goes to. The number before the plus sign counts documents that

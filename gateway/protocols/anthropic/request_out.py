@@ -23,7 +23,7 @@ from gateway.protocols import custom_tools, effort, systems
 from gateway.protocols.anthropic import generations, schemas
 from gateway.protocols.anthropic.content_out import Content, mark
 from gateway.protocols.anthropic.request_in import ORIGIN
-from gateway.protocols.anthropic.schemas import input_schema
+from gateway.protocols.anthropic.schemas import closed, input_schema
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
 
@@ -162,7 +162,7 @@ class _Writer:
                 self.losses.drop("thinking", "this model always thinks")
             return
         if efforts and word is not None:
-            body.setdefault("output_config", {})["effort"] = effort.said(word, thinking, efforts, self.losses)
+            body.setdefault("output_config", {})["effort"] = effort.nearest(word, efforts)
         if not generations.thinks(self.model):
             self.losses.drop("thinking", "this model does not think")
         elif body.get("tool_choice", {}).get("type") in ("any", "tool"):
@@ -276,6 +276,8 @@ class _Writer:
         schema = format_.schema
         if native and not self.same:
             schema = schemas.plain(schema, self.losses, "response_format")
+        elif not native and not schemas.maps(schema):
+            schema = closed(schema)
         if native:
             out = {"type": "json_schema", "schema": schema}
             self.content.own(format_.extras, out)

@@ -205,15 +205,13 @@ class _Writer:
         elif models.reasons(self.model, self.maker):
             self.nova_thinking(thinking)
         elif self.maker == "gpt-oss":
-            self.additional["reasoning_effort"] = effort.said(
-                effort.word_of(thinking) or "medium", thinking, _EFFORTS, self.losses
-            )
+            self.additional["reasoning_effort"] = effort.nearest(effort.word_of(thinking) or "medium", _EFFORTS)
         else:
             self.losses.drop("thinking", "this model is not known to take an effort")
 
     def nova_thinking(self, thinking: Thinking) -> None:
         """Nova's effort; with the highest there is no bound and no sampler."""
-        word = effort.said(effort.word_of(thinking) or "medium", thinking, _EFFORTS, self.losses)
+        word = effort.nearest(effort.word_of(thinking) or "medium", _EFFORTS)
         if word == "high" and "maxTokens" in self.inference:
             self.losses.drop("thinking", "lowered to medium: this model's high effort goes with no max_tokens")
             word = "medium"
@@ -234,7 +232,7 @@ class _Writer:
         efforts = generations.efforts(model)
         word = effort.word_of(thinking) if thinking.effort or not generations.budgets(model) else None
         if efforts and word is not None:
-            self.output["effort"] = effort.said(word, thinking, efforts, self.losses)
+            self.output["effort"] = effort.nearest(word, efforts)
             if generations.version(model) == (4, 5):
                 self.additional["anthropic_beta"] = [_EFFORT_BETA]
         if not generations.thinks(model):

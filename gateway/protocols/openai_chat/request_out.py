@@ -191,7 +191,7 @@ class _Writer:
         if models.reasons(self.dialect.model) or "reasoning_effort" in quirks:
             if word is None:
                 return  # it thinks as much as it likes
-            taken = effort.said(word, thinking, models.efforts(self.dialect.model), self.losses)
+            taken = effort.nearest(word, models.efforts(self.dialect.model))
             if effort.is_off(thinking) and taken != "none":
                 self.losses.drop("thinking", "this model always thinks")
             body["reasoning_effort"] = taken

@@ -152,7 +152,7 @@ def _thinking(request: Request, dialect: Dialect, body: dict[str, Any], losses: 
     out: dict[str, Any] = {}
     word = word_of(thinking, dialect.model)
     if word is not None:
-        out["effort"] = effort.said(word, thinking, efforts(dialect.model), losses)
+        out["effort"] = effort.nearest(word, efforts(dialect.model))
     summary = thinking.summary
     if summary is None and (thinking.enabled or thinking.adaptive or (thinking.budget or 0) > 0):
         summary = "auto"

@@ -81,7 +81,7 @@ def test_an_answer_is_read() -> None:
                 parts=(
                     Reasoning(text="hm", signature=Seal("claude", "s")),
                     Reasoning(redacted=Seal("claude", "e")),
-                    Text("hi", (Citation(title="T", quote="q", raw=cited),)),
+                    Text("hi", (Citation(title="T", quote="q", start=0, end=2, raw=cited),)),
                     ToolCall(id="toolu_1", name="f", arguments='{"a":1}', extras={"caller": {"type": "direct"}}),
                     Opaque(
                         "server_tool_use", {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}
@@ -91,7 +91,7 @@ def test_an_answer_is_read() -> None:
             ),
         ),
         usage=COUNTED,
-        service_tier="standard",
+        service_tier="default",
         extras={"context_management": None},
     )
 
@@ -180,7 +180,7 @@ def test_an_answer_of_another_wire() -> None:
             {"type": "tool_use", "id": "d", "name": "g", "input": {"input": '{"a'}},
         ],
     }  # fmt: skip
-    assert lost == ["citations", "media", "web_search_call"]
+    assert lost == ["citations", "refusal", "tool_calls.arguments", "media", "web_search_call"]
 
 
 def test_its_own_answer_comes_back_whole() -> None:

@@ -56,7 +56,7 @@ def test_explicit_values_are_values() -> None:
          "service_tier": "standard_only", "stream": True}
     )  # fmt: skip
     assert (request.temperature, request.top_p, request.top_k, request.stop) == (0, 0.0, 0, ())
-    assert (request.user, request.service_tier, request.stream) == (None, "standard_only", True)
+    assert (request.user, request.service_tier, request.stream) == (None, "default", True)
 
 
 def test_fields_that_only_this_wire_knows() -> None:
@@ -166,7 +166,7 @@ def test_thoughts_and_their_seals() -> None:
 def test_citations_of_an_earlier_answer() -> None:
     cited = {"type": "web_search_result_location", "url": "u", "title": "t", "cited_text": "q", "encrypted_index": "e"}
     (text,) = parts({"type": "text", "text": "x", "citations": [cited]}, role="assistant")
-    assert text.citations == (Citation(url="u", title="t", quote="q", raw=cited),)
+    assert text.citations == (Citation(url="u", title="t", quote="q", start=0, end=len(text.text), raw=cited),)
 
 
 def test_tools() -> None:

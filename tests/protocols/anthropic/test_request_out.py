@@ -371,7 +371,7 @@ def test_what_is_not_enforced_of_a_schema_is_asked_for_in_words() -> None:
             "l": {"type": "array", "items": {"$ref": "#/$defs/x"}, "minItems": 1, "maxItems": 3},
             "e": {"oneOf": [{"type": "object", "properties": {}}, {"type": "null"}]},
         },
-        "$defs": {"x": {"type": "object", "additionalProperties": {"type": "string"}}},
+        "$defs": {"x": {"type": "object"}},
     }
     encoded = write(asked(format=Format(kind="json_schema", schema=schema)))
     assert encoded.body["output_config"]["format"]["schema"] == {
@@ -387,9 +387,18 @@ def test_what_is_not_enforced_of_a_schema_is_asked_for_in_words() -> None:
         "additionalProperties": False,
     }
     assert set(fields(encoded)) == {
-        f"response_format.{word}"
-        for word in ("minimum", "maximum", "minLength", "format", "maxItems", "additionalProperties")
+        f"response_format.{word}" for word in ("minimum", "maximum", "minLength", "format", "maxItems")
     }
+
+
+def test_an_object_for_any_names_is_not_closed_but_asked_for_by_a_tool() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"by_name": {"type": "object", "additionalProperties": {"type": "string"}}},
+    }
+    encoded = write(asked(format=Format(kind="json_schema", schema=schema)))
+    (tool,) = encoded.body["tools"]
+    assert tool["input_schema"] == schema and encoded.answer_tool == tool["name"]
 
 
 def test_bug_24_elsewhere_a_tool_stands_for_the_answer() -> None:

@@ -121,7 +121,7 @@ READ: dict[str, tuple[bytes, list[Event]]] = {
         BEGIN + start(0, type="text", text="", citations=[]) + text(0, "x")
         + delta(0, type="citations_delta", citation=CITED) + stop(0) + end() + STOP,
         [
-            BEGAN, Opened(0, "text"), Piece(0, "x"), Cited(0, Citation(url="u", title="t", quote="q", raw=CITED)),
+            BEGAN, Opened(0, "text"), Piece(0, "x"), Cited(0, Citation(url="u", title="t", quote="q", start=0, end=1, raw=CITED)),
             Closed(0), COUNT, Ended(Finish.STOP),
         ],
     ),
@@ -285,7 +285,7 @@ def test_citations_and_what_cannot_be_shown() -> None:
     }
     assert [frame["content_block"]["type"] for frame in frames if "content_block" in frame] == ["text", "text"]
     assert frames[-2]["delta"] == {"stop_reason": "refusal", "stop_sequence": None}
-    assert lost == ["citations", "text.signature", "web_search_call", "media"]
+    assert lost == ["citations", "text.signature", "web_search_call", "media", "refusal"]
 
 
 def test_usage_known_at_the_beginning_is_said_there_and_the_last_counts_at_the_end() -> None:

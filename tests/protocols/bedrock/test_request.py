@@ -601,7 +601,7 @@ def test_any_json_is_asked_for_in_words() -> None:
         (CLAUDE_46, Thinking(budget=2000), 8000, {"thinking": {"type": "enabled", "budget_tokens": 2000}}, []),
         ("anthropic.claude-3-haiku-20240307-v1:0", Thinking(effort="low"), 800, None, ["thinking"]),
         ("anthropic.claude-3-haiku-20240307-v1:0", Thinking(effort="none"), 800, None, []),
-        (GPT_OSS, Thinking(effort="minimal"), 800, {"reasoning_effort": "low"}, ["thinking.effort"]),
+        (GPT_OSS, Thinking(effort="minimal"), 800, {"reasoning_effort": "low"}, []),
         (GPT_OSS, Thinking(effort="none"), 800, None, ["thinking"]),
         (LLAMA, Thinking(effort="low"), 800, None, ["thinking"]),
         (LLAMA, Thinking(enabled=False), 800, None, []),

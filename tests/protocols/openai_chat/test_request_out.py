@@ -280,10 +280,10 @@ def test_tools_and_choices() -> None:
     assert bare.body["tools"] == [
         {
             "type": "function",
-            "function": {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": True},
+            "function": {"name": "f", "parameters": {"type": "object", "properties": {}}, "strict": False},
         }
     ]
-    assert fields(bare) == ["x"]
+    assert fields(bare) == ["tools.strict", "x"], "an open schema cannot be strict: it would be answered with a 400"
     named = {"type": "function", "function": {"name": "f"}}
     for choice, wanted in (
         (ToolChoice(mode="auto"), "auto"),
@@ -322,13 +322,12 @@ def test_forms_of_the_answer() -> None:
     form = Format(kind="json_schema", name="my answer", description="d", schema=SCHEMA, strict=True, extras={"x": 1})
     encoded = write(asked(format=form))
     inner = encoded.body["response_format"]["json_schema"]
-    assert {name: inner[name] for name in ("description", "schema", "strict")} == {
-        "description": "d",
-        "schema": SCHEMA,
-        "strict": True,
-    }
+    assert (inner["description"], inner["schema"], inner["strict"]) == ("d", SCHEMA, False), "an open one cannot be"
     assert " " not in inner["name"]
-    assert fields(encoded) == ["response_format.x"]
+    assert fields(encoded) == ["response_format.strict", "response_format.x"]
+    closed = {**SCHEMA, "required": ["n"], "additionalProperties": False}
+    strict = write(asked(format=Format(kind="json_schema", schema=closed, strict=True)))
+    assert (strict.body["response_format"]["json_schema"]["strict"], strict.dropped) == (True, ())
     unnamed = write(asked(format=Format(kind="json_schema", schema=SCHEMA)))
     assert unnamed.body["response_format"] == {
         "type": "json_schema",
