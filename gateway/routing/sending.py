@@ -7,7 +7,7 @@ another family of models (protocols/seals.py), which the target's provider would
 
 from __future__ import annotations
 
-from hashlib import sha256
+from random import getrandbits
 from typing import Final
 
 import msgspec
@@ -114,11 +114,10 @@ class Forwarding:
 class Translating:
     """Two wires."""
 
-    __slots__ = ("_asked", "_client", "_request", "_tool", "body", "dropped", "headers", "protocol")
+    __slots__ = ("_client", "_request", "_tool", "body", "dropped", "headers", "protocol")
 
     def __init__(self, job: Job, target: Target) -> None:
         self.protocol = PROTOCOLS[target.protocol]
-        self._asked = job.head.body
         self._client = job.protocol
         self._request = job.request()
         encoded = job.encoded(target)
@@ -134,21 +133,18 @@ class Translating:
 
     def whole(self, body: bytes, now: float) -> Read:
         """The answer on the client's wire. Raises `Failed`."""
-        encoded, usage = translate.answer(
-            self.protocol, self._client, self._request, body, self._tool, int(now), self._id(now)
-        )
+        encoded, usage = translate.answer(self.protocol, self._client, self._request, body, self._tool, int(now), _id())
         return Read(msgspec.json.encode(encoded.body), usage, merged(self.dropped, encoded.dropped))
 
     def stream(self, now: float) -> StreamSniffer:
         """A translator of the stream."""
         encoder = self._client.stream_encoder(self._request, int(now))
-        return translate.Translation(
-            self.protocol.stream_decoder(), encoder, self._tool, self._request.model, self._id(now)
-        )
+        return translate.Translation(self.protocol.stream_decoder(), encoder, self._tool, self._request.model, _id())
 
-    def _id(self, now: float) -> str:
-        """A name for the answer, another one whenever it is asked for: some wires have none, and clients want one."""
-        return f"gateway-{sha256(repr(now).encode() + self._asked).hexdigest()[:24]}"
+
+def _id() -> str:
+    """A name for an answer whose wire has none: clients want one, and each its own."""
+    return f"gateway-{getrandbits(96):024x}"
 
 
 def sending(job: Job, target: Target) -> Forwarding | Translating:

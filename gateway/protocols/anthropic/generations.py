@@ -9,6 +9,7 @@ had: samplers, budgets and tools, and nothing newer.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 _NEW: Final = re.compile(r"claude-(opus|sonnet|haiku|fable|mythos)-(\d)(?:[-.](\d{1,2})(?!\d))?")
@@ -21,6 +22,7 @@ EFFORTS_MAX: Final = ("low", "medium", "high", "max")
 EFFORTS_XHIGH: Final = ("low", "medium", "high", "xhigh", "max")
 
 
+@lru_cache(1024)
 def version(model: str) -> tuple[int, int]:
     """(major, minor) of a model's generation."""
     match = _NEW.search(model)

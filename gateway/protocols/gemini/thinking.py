@@ -10,6 +10,7 @@ Source of facts: https://ai.google.dev/gemini-api/docs/thinking (set budget, thi
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from gateway.ir.chat import Request, Thinking
@@ -22,6 +23,7 @@ _LATEST: Final = re.compile(r"gemini-[a-z-]*latest")
 _SILENT: Final = re.compile(r"-(image|tts|embedding|live|audio)")
 
 
+@lru_cache(1024)
 def generation(model: str) -> float:
     """The generation in a model's name (2.0, 2.5, 3…); 0.0 where there is none. An alias of the latest one is 2.5,
     since everything that 2.5 takes is taken later too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 
@@ -17,6 +18,7 @@ def seconds_of(value: Any) -> int:
         return 0
 
 
+@lru_cache(16)
 def stamp_of(seconds: int) -> str:
     """The moment as the wire writes it."""
     try:

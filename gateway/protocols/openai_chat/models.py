@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from gateway.ir.chat import Thinking
@@ -18,21 +19,25 @@ _COLD: Final = re.compile(r"(^|/)(o[1-9]|gpt-5(?!.*chat))")
 _NO_STOP: Final = re.compile(r"(^|/)(o3(?!-mini)|o4|gpt-5(?!.*chat))")
 
 
+@lru_cache(1024)
 def reasons(model: str) -> bool:
     """Whether a model's name says that it reasons."""
     return _REASONS.search(model) is not None
 
 
+@lru_cache(1024)
 def cold(model: str) -> bool:
     """Whether a model refuses samplers, penalties and log probabilities."""
     return _COLD.search(model) is not None
 
 
+@lru_cache(1024)
 def stops(model: str) -> bool:
     """Whether a model takes stop sequences."""
     return _NO_STOP.search(model) is None
 
 
+@lru_cache(1024)
 def efforts(model: str) -> tuple[str, ...]:
     """The words a model takes: https://platform.openai.com/docs/guides/reasoning#reasoning-effort."""
     name = model.rpartition("/")[2]

@@ -7,6 +7,7 @@ OpenRouter's `reasoning_details` and `reasoning`, `cache_control` on parts and t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -51,6 +52,25 @@ _ROLES: Final[dict[str, Role]] = {
 _AS_WRITTEN: Final = ("stream_options", "reasoning_effort", "reasoning")
 
 
+# Fields that are one value: the request's name for it, and how it is read.
+_SCALARS: Final[dict[str, tuple[str, Callable[[Fields, str], Any]]]] = {
+    "temperature": ("temperature", Fields.maybe_number),
+    "top_p": ("top_p", Fields.maybe_number),
+    "top_k": ("top_k", Fields.maybe_whole),
+    "seed": ("seed", Fields.maybe_whole),
+    "presence_penalty": ("presence_penalty", Fields.maybe_number),
+    "frequency_penalty": ("frequency_penalty", Fields.maybe_number),
+    "logprobs": ("logprobs", Fields.maybe_flag),
+    "top_logprobs": ("top_logprobs", Fields.maybe_whole),
+    "logit_bias": ("logit_bias", Fields.maybe_object),
+    "n": ("n", Fields.maybe_whole),
+    "user": ("user", Fields.maybe_text),
+    "service_tier": ("service_tier", Fields.maybe_text),
+    "metadata": ("metadata", Fields.maybe_object),
+    "prompt_cache_key": ("cache_key", Fields.maybe_text),
+}
+
+
 def decode_request(head: Head) -> Request:
     """The request. Raises `Malformed` naming the field that is wrong."""
     fields = Fields(json_of(head.body), "")
@@ -72,21 +92,8 @@ def decode_request(head: Head) -> Request:
         format=_format(fields.inner("response_format")),
         thinking=_thinking(fields),
         max_tokens=most if isinstance(most, int) or older is UNSET else older,
-        temperature=fields.maybe_number("temperature"),
-        top_p=fields.maybe_number("top_p"),
-        top_k=fields.maybe_whole("top_k"),
         stop=_stop(fields),
-        seed=fields.maybe_whole("seed"),
-        presence_penalty=fields.maybe_number("presence_penalty"),
-        frequency_penalty=fields.maybe_number("frequency_penalty"),
-        logprobs=fields.maybe_flag("logprobs"),
-        top_logprobs=fields.maybe_whole("top_logprobs"),
-        logit_bias=fields.maybe_object("logit_bias"),
-        n=fields.maybe_whole("n"),
-        user=fields.maybe_text("user"),
-        service_tier=fields.maybe_text("service_tier"),
-        metadata=fields.maybe_object("metadata"),
-        cache_key=fields.maybe_text("prompt_cache_key"),
+        **{_SCALARS[name][0]: _SCALARS[name][1](fields, name) for name in fields.left.keys() & _SCALARS.keys()},
         stream=head.stream,
         stream_usage=options is not None and options.get("include_usage") is True,
         extras={**fields.left, "item": item} if item else fields.left,
