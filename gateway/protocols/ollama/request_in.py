@@ -7,6 +7,7 @@ out means elsewhere; so nobody is told of it there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import UNSET, UnsetType
@@ -44,6 +45,17 @@ OPTIONS: Final = "options."  # before the names of options among a request's ext
 EFFORTS: Final = ("minimal", "low", "medium", "high", "xhigh", "max")
 
 
+# Options that are one value, by the name that the neutral form has for them too.
+_OPTIONS: Final[dict[str, Callable[[Fields, str], Any]]] = {
+    "temperature": Fields.maybe_number,
+    "top_p": Fields.maybe_number,
+    "top_k": Fields.maybe_whole,
+    "seed": Fields.maybe_whole,
+    "presence_penalty": Fields.maybe_number,
+    "frequency_penalty": Fields.maybe_number,
+}
+
+
 def decode_request(head: Head) -> Request:
     """The request. Raises `Malformed` naming the field that is wrong."""
     fields = Fields(json_of(head.body), "")
@@ -64,13 +76,8 @@ def decode_request(head: Head) -> Request:
         format=_format(fields),
         thinking=_thinking(fields),
         max_tokens=most,
-        temperature=options.maybe_number("temperature"),
-        top_p=options.maybe_number("top_p"),
-        top_k=options.maybe_whole("top_k"),
         stop=_stop(options),
-        seed=options.maybe_whole("seed"),
-        presence_penalty=options.maybe_number("presence_penalty"),
-        frequency_penalty=options.maybe_number("frequency_penalty"),
+        **{name: _OPTIONS[name](options, name) for name in options.left.keys() & _OPTIONS.keys()},
         logprobs=fields.maybe_flag("logprobs"),
         top_logprobs=fields.maybe_whole("top_logprobs"),
         stream=head.stream,
