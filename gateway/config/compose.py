@@ -49,11 +49,6 @@ class Composed:
         found = self.place(path)
         return None if found is None else found[0].nearest(found[1], key=key)
 
-    def base_of(self, path: Path) -> File:
-        """The directory that relative paths of this part are relative to."""
-        found = self.place(path)
-        return File(found[0].path).parent if found is not None else File()
-
     def add(self, file: File, *, may_override: bool) -> None:
         """Reads a file with its includes into this."""
         tree = self._read(file, None)

@@ -73,6 +73,14 @@ def json_of(body: bytes) -> Any:
         raise Malformed("", f"is not valid JSON: {error}") from None
 
 
+def json_or_none(body: bytes) -> Any:
+    """The JSON value of a body that may be anything, None where it is no JSON."""
+    try:
+        return json_of(body)
+    except Malformed:
+        return None
+
+
 def compact(value: Any) -> str:
     """JSON text without white space."""
     return msgspec.json.encode(value).decode()

@@ -8,7 +8,6 @@ another family of models (protocols/seals.py), which the target's provider would
 from __future__ import annotations
 
 from random import getrandbits
-from typing import Final
 
 import msgspec
 
@@ -19,8 +18,6 @@ from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.routing.node import Target
-
-NO_QUIRKS: Final[frozenset[str]] = frozenset()
 
 
 class Job:

@@ -20,7 +20,6 @@ from gateway.transport.decoding import Decoder, decoder_for
 
 HEAD_MOST: Final = 64 << 10
 HIGH_WATER: Final = 256 << 10
-LOW_WATER: Final = 64 << 10
 _JOINED_MOST: Final = 64 << 10  # a body up to this is written together with its head
 
 

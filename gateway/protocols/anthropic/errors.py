@@ -7,8 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.failure import Failure, Kind, Refusal
-from gateway.protocols import hints
+from gateway.protocols import hints, statuses
 from gateway.protocols.contract import Headers
+from gateway.protocols.reading import json_or_none
 
 _KINDS: Final[dict[str, Kind]] = {
     "invalid_request_error": Kind.INVALID_REQUEST,
@@ -84,21 +85,13 @@ def _kind(status: int | None, word: str | None, message: str) -> Kind:
                 return meant
     if kind is not None and status not in (408, 504):
         return kind
-    if status is None:
-        return Kind.BAD_RESPONSE
-    known = _STATUSES.get(status)
-    if known is not None:
-        return known
-    return Kind.SERVER_ERROR if status >= 500 else Kind.INVALID_REQUEST if status >= 400 else Kind.BAD_RESPONSE
+    return statuses.kind_of(status, _STATUSES)
 
 
 def decode_error(status: int, headers: Headers, body: bytes, now: float) -> Failure:
     """What a non-2xx answer means. `now`: seconds since the epoch, for hints that are dates."""
     retry_after = hints.retry_after(headers, now)
-    try:
-        value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
+    value = json_or_none(body)
     if isinstance(value, list) and len(value) == 1:  # Google's, in front of Claude
         value = value[0]
     error = value.get("error", value) if isinstance(value, dict) else None

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from gateway.failure import Failure, Kind
-from gateway.protocols import hints
+from gateway.protocols import hints, statuses
 from gateway.protocols.contract import Headers
+from gateway.protocols.reading import json_or_none
 
 _TYPES: Final[dict[str, Kind]] = {
     "throttlingexception": Kind.RATE_LIMIT,
@@ -141,20 +140,10 @@ def _kind(name: str | None, status: int | None, original: Any, message: str) -> 
 
 
 def _by_status(status: int | None) -> Kind:
-    if status is None:
-        return Kind.BAD_RESPONSE
-    known = _STATUSES.get(status)
-    if known is not None:
-        return known
-    if status < 400:
-        return Kind.BAD_RESPONSE
-    return Kind.SERVER_ERROR if status >= 500 else Kind.INVALID_REQUEST
+    return statuses.kind_of(status, _STATUSES)
 
 
 def decode_error(status: int, headers: Headers, body: bytes, now: float) -> Failure:
     """What a non-2xx answer means. `now`: seconds since the epoch, for hints that are dates."""
-    try:
-        value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        value = None
+    value = json_or_none(body)
     return failure_of(value, headers.get("x-amzn-errortype"), status, hints.retry_after(headers, now))

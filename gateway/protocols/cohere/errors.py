@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import msgspec
-
 from gateway.failure import Failure, Kind
-from gateway.protocols import hints
+from gateway.protocols import hints, statuses
 from gateway.protocols.contract import Headers
+from gateway.protocols.reading import json_or_none
 
 _STATUSES: Final[dict[int, Kind]] = {
     401: Kind.AUTH,
@@ -50,21 +49,13 @@ def _kind(status: int | None, words: str) -> Kind:
             return Kind.UNSUPPORTED
     if status == 429 and "trial key" in words and "month" in words:
         return Kind.QUOTA
-    if status is None or status < 400:
-        return Kind.BAD_RESPONSE
-    known = _STATUSES.get(status)
-    if known is not None:
-        return known
-    return Kind.SERVER_ERROR if status >= 500 else Kind.INVALID_REQUEST
+    return statuses.kind_of(status, _STATUSES)
 
 
 def decode_error(status: int, headers: Headers, body: bytes, now: float) -> Failure:
     """What a non-2xx answer means. `now`: seconds since the epoch, for hints that are dates."""
     retry_after = hints.retry_after(headers, now)
-    try:
-        value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        value = None
+    value = json_or_none(body)
     message = value.get("message") if isinstance(value, dict) else None
     if isinstance(value, dict) and message is None:  # proxies before it write other envelopes
         error = value.get("error")

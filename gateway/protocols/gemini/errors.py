@@ -14,8 +14,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.failure import Failure, Kind, Refusal
-from gateway.protocols import hints
+from gateway.protocols import hints, statuses
 from gateway.protocols.contract import Headers
+from gateway.protocols.reading import json_or_none
 
 _TYPE: Final = "type.googleapis.com/google.rpc."
 _REASONS: Final[dict[str, Kind]] = {
@@ -166,22 +167,14 @@ def _kind(status: int | None, word: str | None, reason: str | None, message: str
             return Kind.UNSUPPORTED
     if status == 503 and any(words in lowered for words in _OVERLOADED):
         return Kind.OVERLOADED
-    known = _STATUSES.get(status)
-    if known is not None:
-        return known
-    if status < 400:
-        return Kind.BAD_RESPONSE
-    return Kind.SERVER_ERROR if status >= 500 else Kind.INVALID_REQUEST
+    return statuses.kind_of(status, _STATUSES)
 
 
 def decode_error(status: int, headers: Headers, body: bytes, now: float) -> Failure:
     """What a non-2xx answer means. `now`: seconds since the epoch, for hints that are dates."""
     retry_after = hints.retry_after(headers, now)
     text = body.removeprefix(b"data:").strip()
-    try:
-        value: Any = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
+    value = json_or_none(text)
     if isinstance(value, list) and value:
         value = value[0]
     error = value.get("error") if isinstance(value, dict) else None

@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.failure import Failure, Kind, Refusal
-from gateway.protocols import hints
+from gateway.protocols import hints, statuses
 from gateway.protocols.contract import Headers
+from gateway.protocols.reading import json_or_none
 
 _WORDS: Final = (
     ("exceeds the context length", Kind.CONTEXT_WINDOW),
@@ -52,23 +53,13 @@ def _kind(status: int | None, message: str) -> Kind:
         for words, kind in _WORDS:
             if words in lowered:
                 return kind
-    if status is None:
-        return Kind.BAD_RESPONSE
-    known = _STATUSES.get(status)
-    if known is not None:
-        return known
-    if status < 400:
-        return Kind.BAD_RESPONSE
-    return Kind.SERVER_ERROR if status >= 500 else Kind.INVALID_REQUEST
+    return statuses.kind_of(status, _STATUSES)
 
 
 def decode_error(status: int, headers: Headers, body: bytes, now: float) -> Failure:
     """What a non-2xx answer means. `now`: seconds since the epoch, for hints that are dates."""
     retry_after = hints.retry_after(headers, now)
-    try:
-        value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        value = None
+    value = json_or_none(body)
     error = value.get("error", value.get("message")) if isinstance(value, dict) else None
     if error is None:
         error = f"HTTP {status} without an error that could be read"

@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from gateway.failure import Failure, Kind, Refusal
-from gateway.protocols import hints
+from gateway.protocols import hints, statuses
 from gateway.protocols.contract import Headers
+from gateway.protocols.reading import json_or_none
 
 _CODES: Final[dict[str, Kind]] = {
     "context_length_exceeded": Kind.CONTEXT_WINDOW,
@@ -118,21 +119,13 @@ def _kind(status: int | None, code: str | None, type_: str | None, message: str)
         lowered = message.lower()
         if any(words in lowered for words in _TOO_LONG):
             return Kind.CONTEXT_WINDOW
-    known = _STATUSES.get(status)
-    if known is not None:
-        return known
-    if status < 400:
-        return Kind.BAD_RESPONSE
-    return Kind.SERVER_ERROR if status >= 500 else Kind.INVALID_REQUEST
+    return statuses.kind_of(status, _STATUSES)
 
 
 def decode_error(status: int, headers: Headers, body: bytes, now: float) -> Failure:
     """What a non-2xx answer means. `now`: seconds since the epoch, for hints that are dates."""
     retry_after = hints.retry_after(headers, now)
-    try:
-        value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value = None
+    value = json_or_none(body)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     error: Any = None
