@@ -15,6 +15,7 @@ Must not live here: anything that knows a wire's field names.
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -241,6 +242,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     stream_usage: bool = False
     extras: Extras = {}
+
+    def bare(self) -> bool:
+        """Whether the client said nothing but what to answer: every field that may be UNSET is."""
+        return _MAYBES(self) == _UNSAID
+
+
+_MAYBE_FIELDS = tuple(field.name for field in msgspec.structs.fields(Request) if field.default is UNSET)
+_MAYBES = attrgetter(*_MAYBE_FIELDS)
+_UNSAID = (UNSET,) * len(_MAYBE_FIELDS)
 
 
 class Finish(StrEnum):

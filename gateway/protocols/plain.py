@@ -6,13 +6,19 @@ encoder reports it as dropped.
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from gateway.ir.chat import Dropped, Message, Opaque, Part, Request, Text, ToolResult
 
+_WORDED: Final = (Opaque, ToolResult)  # what may have blocks in it
+
 
 def in_words(request: Request) -> tuple[Request, tuple[Dropped, ...]]:
     """The request with such blocks as text, and a report of each kind of them."""
+    if not any(part.__class__ in _WORDED for message in request.messages for part in message.parts):
+        return request, ()
     dropped: dict[str, Dropped] = {}
 
     def of(part: Part) -> Part:
@@ -24,8 +30,6 @@ def in_words(request: Request) -> tuple[Request, tuple[Dropped, ...]]:
         return part
 
     def message_of(message: Message) -> Message:
-        if not any(isinstance(part, Opaque | ToolResult) for part in message.parts):
-            return message
         return msgspec.structs.replace(message, parts=tuple(of(part) for part in message.parts))
 
     messages = tuple(message_of(message) for message in request.messages)

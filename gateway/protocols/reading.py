@@ -220,8 +220,8 @@ def _whole(at: str, value: Any) -> int | None:
 
 def count(value: Any) -> int:
     """A token count of an upstream: a whole number, 0 for anything else."""
-    if isinstance(value, bool):
-        return 0
-    if isinstance(value, float):
+    if value.__class__ is int:
+        return value
+    if value.__class__ is float:
         return int(value) if value == value and abs(value) < 1e15 else 0  # NaN is not itself
-    return value if isinstance(value, int) else 0
+    return 0

@@ -66,7 +66,8 @@ class _Writer:
         if tools:
             body["tools"] = tools
         self.thinking(body)
-        self.scalars(body)
+        if not request.bare():
+            self.scalars(body)
         if request.stream:
             body["stream"] = True
         if self.same:

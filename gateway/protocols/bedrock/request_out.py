@@ -79,10 +79,13 @@ class _Writer:
         if tools:
             body["toolConfig"] = {"tools": tools}
             self.choose(choice, body["toolConfig"])
-        self.bounds()
+        said = not request.bare()
+        if said:
+            self.bounds()
         self.thinking(choice, body["messages"])
-        self.samplers()
-        self.others(body)
+        if said:
+            self.samplers()
+            self.others(body)
         return self.finished(body)
 
     def finished(self, body: dict[str, Any]) -> Encoded:
@@ -92,7 +95,11 @@ class _Writer:
             "outputConfig": self.output,
             "additionalModelRequestFields": self.additional,
         }
+        if self.asked:
+            body["additionalModelResponseFieldPaths"] = self.asked
         body.update({name: value for name, value in collected.items() if value})
+        if not self.request.extras:
+            return Encoded(body, self.losses.all(), self.answer_tool)
         extras = {name: value for name, value in self.request.extras.items() if name not in _OWN}
         for name, value in self.request.extras.items():
             if name not in _OWN or value is None:
@@ -181,8 +188,6 @@ class _Writer:
                 losses.drop("metadata", "only 16 labels of up to 256 plain characters are taken")
             if labels:
                 body["requestMetadata"] = dict(list(labels.items())[:16])
-        if self.asked:
-            body["additionalModelResponseFieldPaths"] = self.asked
         losses.samplers(request)
         if isinstance(request.n, int) and request.n != 1:
             losses.drop("n", "one answer at a time")

@@ -66,12 +66,14 @@ class _Writer:
         self.format(body, tools, request.format)
         if tools:
             body["tools"] = tools
-        self.scalars(body)
+        if not request.bare():
+            self.scalars(body)
         if request.thinking is not None:
             self.thinking(body, request.thinking)
-        own = {name: value for name, value in request.extras.items() if name in _OWN and value is not None}
-        body.update(own)
-        self.losses.extras({name: value for name, value in request.extras.items() if name not in own})
+        if request.extras:
+            own = {name: value for name, value in request.extras.items() if name in _OWN and value is not None}
+            body.update(own)
+            self.losses.extras({name: value for name, value in request.extras.items() if name not in own})
         return Encoded(body, self.losses.all(), self.answer_tool)
 
     # Samplers and bounds.

@@ -63,8 +63,11 @@ def blocked(feedback: Any) -> bool:
 def _of(details: Any, modality: str) -> int:
     if not isinstance(details, list):
         return 0
-    rows = [each for each in details if isinstance(each, dict) and each.get("modality") == modality]
-    return sum(count(each.get("tokenCount")) for each in rows)
+    total = 0
+    for each in details:
+        if isinstance(each, dict) and each.get("modality") == modality:
+            total += count(each.get("tokenCount"))
+    return total
 
 
 def usage_of(value: Any) -> Usage | None:

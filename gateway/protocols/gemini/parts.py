@@ -45,6 +45,9 @@ def _part(value: Any, at: str, ids: Ids, out: list[Part]) -> None:
     if isinstance(value, str):
         out.append(Text(value))
         return
+    if isinstance(value, dict) and len(value) == 1 and isinstance(text := value.get("text"), str):
+        out.append(Text(text))
+        return
     fields = fields_of(value, at)
     word = fields.text("thoughtSignature")
     seal = unwrap(word, GEMINI) if word and word not in _NO_SEALS else None

@@ -6,6 +6,7 @@ under their dotted paths (`generationConfig.speechConfig`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -56,41 +57,54 @@ def _request(head: Head) -> Request:
     extras: dict[str, Any] = {}
     choice = _choice(config, extras) if config is not None else None
     given = inner_of(fields, "generationConfig")
-    settings = given if given is not None else Fields({}, "generationConfig")
-    format_ = _format(settings)
-    modalities = settings.left.get("responseModalities")
-    if modalities == ["TEXT"] and "image" not in head.model:
-        settings.some("responseModalities")  # what every model that makes text does anyway
+    settings = _settings(given, head.model, extras) if given is not None else {}
     tier = fields.maybe_text("serviceTier")
-    thinking = thinking_of(inner_of(settings, "thinkingConfig"))
-    stop = settings.take("stopSequences")
     request = Request(
         origin=ORIGIN,
         model=head.model,
         messages=tuple(messages),
         tools=tuple(tools),
         tool_choice=choice,
-        format=format_,
-        thinking=thinking,
-        max_tokens=count_of(settings, "maxOutputTokens"),
-        temperature=settings.maybe_number("temperature"),
-        top_p=settings.maybe_number("topP"),
-        top_k=count_of(settings, "topK"),
-        stop=stop if stop is UNSET or stop is None else strings(stop, "generationConfig.stopSequences"),
-        seed=count_of(settings, "seed"),
-        presence_penalty=settings.maybe_number("presencePenalty"),
-        frequency_penalty=settings.maybe_number("frequencyPenalty"),
-        logprobs=settings.maybe_flag("responseLogprobs"),
-        top_logprobs=count_of(settings, "logprobs"),
-        n=count_of(settings, "candidateCount"),
         service_tier=_TIERS.get(tier.lower(), tier) if isinstance(tier, str) else tier,
         stream=head.stream,
         stream_usage=True,
         extras=extras,
+        **settings,
     )
-    extras.update(under("generationConfig", settings.left))
     extras.update(fields.left)
     return request
+
+
+# Fields of `generationConfig` that are one value: the request's name for it, and how it is read.
+_SETTINGS: Final[dict[str, tuple[str, Callable[[Fields, str], Any]]]] = {
+    "maxOutputTokens": ("max_tokens", count_of),
+    "temperature": ("temperature", Fields.maybe_number),
+    "topP": ("top_p", Fields.maybe_number),
+    "topK": ("top_k", count_of),
+    "seed": ("seed", count_of),
+    "presencePenalty": ("presence_penalty", Fields.maybe_number),
+    "frequencyPenalty": ("frequency_penalty", Fields.maybe_number),
+    "responseLogprobs": ("logprobs", Fields.maybe_flag),
+    "logprobs": ("top_logprobs", count_of),
+    "candidateCount": ("n", count_of),
+}
+
+
+def _settings(given: Fields, model: str, extras: dict[str, Any]) -> dict[str, Any]:
+    """A `generationConfig` as fields of the request; what only Gemini knows goes to `extras`."""
+    out: dict[str, Any] = {}
+    for name in [name for name in given.left if name in _SETTINGS]:
+        ours, read = _SETTINGS[name]
+        out[ours] = read(given, name)
+    out["format"] = _format(given)
+    if given.left.get("responseModalities") == ["TEXT"] and "image" not in model:
+        given.some("responseModalities")  # what every model that makes text does anyway
+    out["thinking"] = thinking_of(inner_of(given, "thinkingConfig"))
+    stop = given.take("stopSequences")
+    if stop is not UNSET:
+        out["stop"] = stop if stop is None else strings(stop, "generationConfig.stopSequences")
+    extras.update(under("generationConfig", given.left))
+    return out
 
 
 def _contents(fields: Fields, ids: Talking) -> list[Message]:

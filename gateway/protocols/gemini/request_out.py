@@ -84,7 +84,8 @@ class _Writer:
             body["tools"] = tools
         if choice is not None and (tools or self.same):
             body["toolConfig"] = {"functionCallingConfig": choice}
-        self.scalars(settings)
+        if not request.bare():
+            self.scalars(settings)
         thinking = thinking_out(request, self.model, self.same, self.losses)
         if thinking is not None:
             settings["thinkingConfig"] = thinking
@@ -131,6 +132,15 @@ class _Writer:
 
     def rest(self, body: dict[str, Any]) -> None:
         """What Gemini has no field for, and what only Gemini has."""
+        if not self.request.bare():
+            self.others(body)
+        if self.same:
+            put_all(body, self.request.extras)
+        else:
+            self.losses.extras(self.request.extras)
+
+    def others(self, body: dict[str, Any]) -> None:
+        """The tier, and the parameters that Gemini does not have."""
         request, losses = self.request, self.losses
         tier = request.service_tier
         if tier is not UNSET and (tier is not None or self.same):
@@ -145,10 +155,6 @@ class _Writer:
         losses.unless(request.cache_key, "prompt_cache_key", "prompts are cached here without keys")
         if request.parallel_tools is False and request.tools:
             losses.drop("parallel_tool_calls", "Gemini cannot be told to make one call at a time")
-        if self.same:
-            put_all(body, request.extras)
-        else:
-            losses.extras(request.extras)
 
     # Contents.
 

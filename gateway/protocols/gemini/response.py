@@ -123,13 +123,15 @@ def _choice(value: Any, at: str, ids: Answering) -> Choice:
     if isinstance(word, str) and word_of(finish) != word:
         fields.left["finishReason"] = word
     fields.some("index")
-    text = "".join(part.text for part in parts if isinstance(part, Text))
-    citations = citations_of(fields.left.get("groundingMetadata"), fields.left.get("citationMetadata"), text)
+    grounding, citing = fields.left.get("groundingMetadata"), fields.left.get("citationMetadata")
+    if grounding is not None or citing is not None:
+        text = "".join(part.text for part in parts if isinstance(part, Text))
+        parts = _cited(parts, citations_of(grounding, citing, text))
     rows = logprobs_of(fields.left.get("logprobsResult"))
     if rows is not None:
         del fields.left["logprobsResult"]
     return Choice(
-        parts=tuple(_cited(parts, citations)),
+        parts=tuple(parts),
         finish=finish,
         logprobs={"content": rows, "refusal": None} if rows is not None else None,
         extras=fields.extras(),

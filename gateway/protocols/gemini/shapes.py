@@ -38,7 +38,7 @@ def camel(name: str) -> str:
 def fields_of(value: Any, at: str) -> Fields:
     """One message to be read, its fields' names in camelCase."""
     fields = Fields(value, at)
-    if any("_" in name for name in fields.left):
+    if "_" in "".join(fields.left):
         fields.left = {camel(name): each for name, each in fields.left.items()}
     return fields
 

@@ -71,7 +71,8 @@ class _Writer:
         body["stream"] = request.stream
         if request.thinking is not None:
             self.thinking(body, request.thinking)
-        self.scalars(body)
+        if not request.bare():
+            self.scalars(body)
         if self.same:
             for name, value in request.extras.items():
                 if name == "item":

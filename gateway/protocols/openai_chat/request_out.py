@@ -78,7 +78,8 @@ class _Writer:
         request, quirks = self.request, self.dialect.quirks
         body: dict[str, Any] = {"model": self.dialect.model, "messages": self.messages()}
         self.tools.put(body)
-        self.scalars(body)
+        if not request.bare():
+            self.scalars(body)
         if request.format is not None:
             own = (request.format.extras or {}) if self.same else {}
             body["response_format"] = format_out(request.format, own)
@@ -105,7 +106,7 @@ class _Writer:
             for name in extras if self.same else SHARED:
                 if name in extras:
                     body.setdefault(name, extras[name])
-        if not self.same:
+        if extras and not self.same:
             self.losses.extras({name: value for name, value in extras.items() if name not in body})
 
     def scalars(self, body: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ _NAMED: Final = ("properties", "$defs", "definitions")
 
 def loosened(request: Request, losses: Losses) -> Request:
     """The request of another maker's client, strict only where OpenAI's rules are kept."""
-    if request.origin.startswith("openai-"):
+    if request.origin.startswith("openai-") or not (request.tools or request.format):
         return request
     tools = tuple(
         msgspec.structs.replace(tool, strict=False)

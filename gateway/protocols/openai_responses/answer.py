@@ -63,6 +63,25 @@ def item_id(prefix: str, response: str, nth: int) -> str:
 
 def response_of(request: Request, *, id_: str, model: str, created: int, tier: str | None) -> dict[str, Any]:
     """A response in progress: what the request said, and nothing of the answer."""
+    plain = not (request.tools or request.tool_choice or request.thinking or request.format or request.extras)
+    echo = _SILENT if plain and request.bare() and not _instructs(request) else _echo(request)
+    return {
+        **echo,
+        "id": id_,
+        "created_at": created,
+        "model": model,
+        "service_tier": tier or echo["service_tier"],
+    }
+
+
+def _instructs(request: Request) -> bool:
+    """Whether its first message is the client's `instructions`."""
+    first = request.messages[0] if request.messages else None
+    return first is not None and first.extras is not None and first.extras.get(ITEM) == "instructions"
+
+
+def _echo(request: Request) -> dict[str, Any]:
+    """What a response says of its request."""
     ours = request.origin == ORIGIN
     nothing = Losses("")
     extras = request.extras
@@ -72,14 +91,13 @@ def response_of(request: Request, *, id_: str, model: str, created: int, tier: s
     }
     if "verbosity" in extras:
         text["verbosity"] = extras["verbosity"]
-    first = request.messages[0] if request.messages else None
     instructions = None
-    if first is not None and first.extras and first.extras.get(ITEM) == "instructions" and first.parts:
-        instructions = getattr(first.parts[0], "text", None)
+    if _instructs(request) and request.messages[0].parts:
+        instructions = getattr(request.messages[0].parts[0], "text", None)
     return {
-        "id": id_,
+        "id": "",
         "object": "response",
-        "created_at": created,
+        "created_at": 0,
         "status": "in_progress",
         "background": False,
         "completed_at": None,
@@ -88,7 +106,7 @@ def response_of(request: Request, *, id_: str, model: str, created: int, tier: s
         "instructions": instructions,
         "max_output_tokens": _said(request.max_tokens),
         "max_tool_calls": extras.get("max_tool_calls"),
-        "model": model,
+        "model": "",
         "output": [],
         "parallel_tool_calls": request.parallel_tools is not False,
         "previous_response_id": extras.get("previous_response_id"),
@@ -98,7 +116,7 @@ def response_of(request: Request, *, id_: str, model: str, created: int, tier: s
             "summary": thinking.summary if thinking else None,
         },
         "safety_identifier": extras.get("safety_identifier"),
-        "service_tier": tier or _said(request.service_tier) or "default",
+        "service_tier": _said(request.service_tier) or "default",
         "store": False,
         "temperature": 1.0 if _unsaid(request.temperature) else request.temperature,
         "text": text,
@@ -119,6 +137,9 @@ def _said(value: Any) -> Any:
 
 def _unsaid(value: Any) -> bool:
     return not isinstance(value, int | float)
+
+
+_SILENT: Final = _echo(Request(origin="", model="", messages=()))  # of a request that says nothing but what to answer
 
 
 def ended(

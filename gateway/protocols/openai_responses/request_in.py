@@ -7,6 +7,7 @@ which nobody reports; the others that only this wire knows (`previous_response_i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -30,6 +31,19 @@ _HARMLESS: Final[dict[str, tuple[Any, ...]]] = {
     "background": (False, None),
 }
 
+# Fields that are one value: the request's name for it, and how it is read.
+_SCALARS: Final[dict[str, tuple[str, Callable[[Fields, str], Any]]]] = {
+    "parallel_tool_calls": ("parallel_tools", Fields.maybe_flag),
+    "max_output_tokens": ("max_tokens", Fields.maybe_whole),
+    "temperature": ("temperature", Fields.maybe_number),
+    "top_p": ("top_p", Fields.maybe_number),
+    "top_logprobs": ("top_logprobs", Fields.maybe_whole),
+    "user": ("user", Fields.maybe_text),
+    "service_tier": ("service_tier", Fields.maybe_text),
+    "metadata": ("metadata", Fields.maybe_object),
+    "prompt_cache_key": ("cache_key", Fields.maybe_text),
+}
+
 
 def decode_request(head: Head) -> Request:
     """The request. Raises `Malformed` naming the field that is wrong."""
@@ -51,27 +65,21 @@ def decode_request(head: Head) -> Request:
             items.read(value, f"input[{at}]")
         items.close()
     tools = tools_of(fields.items("tools"), "tools")
-    known = {getattr(tool, "name", None) for tool in tools}
+    if items.tools:
+        known = {getattr(tool, "name", None) for tool in tools}
+        tools += [tool for tool in items.tools if getattr(tool, "name", None) not in known]
     text = fields.inner("text")
     logprobs = _included(fields, item)
     return Request(
         origin=ORIGIN,
         model=head.model,
         messages=tuple(items.messages),
-        tools=(*tools, *(tool for tool in items.tools if getattr(tool, "name", None) not in known)),
+        tools=tuple(tools),
         tool_choice=choice_of(fields.some("tool_choice")),
-        parallel_tools=fields.maybe_flag("parallel_tool_calls"),
         format=format_of(text.inner("format")) if text is not None else None,
         thinking=_thinking(fields),
-        max_tokens=fields.maybe_whole("max_output_tokens"),
-        temperature=fields.maybe_number("temperature"),
-        top_p=fields.maybe_number("top_p"),
         logprobs=True if logprobs else UNSET,
-        top_logprobs=fields.maybe_whole("top_logprobs"),
-        user=fields.maybe_text("user"),
-        service_tier=fields.maybe_text("service_tier"),
-        metadata=fields.maybe_object("metadata"),
-        cache_key=fields.maybe_text("prompt_cache_key"),
+        **{_SCALARS[name][0]: _SCALARS[name][1](fields, name) for name in fields.left.keys() & _SCALARS.keys()},
         stream=head.stream,
         stream_usage=True,
         extras=_extras(fields, text, item),
@@ -80,6 +88,8 @@ def decode_request(head: Head) -> Request:
 
 def _extras(fields: Fields, text: Fields | None, item: Extras) -> Extras:
     """What is left of the request and of its `text`; what nobody would miss is set apart."""
+    if not fields.left and text is None and not item:
+        return fields.left
     for name in ("client_metadata", "stream_options"):
         if name in fields.left:
             item[name] = fields.some(name)

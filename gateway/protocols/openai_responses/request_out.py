@@ -58,7 +58,8 @@ def encode_request(request: Request, dialect: Dialect) -> Encoded:
         choice = choice_of(request.tool_choice, request, losses, same=same)
         if choice is not None:
             body["tool_choice"] = choice
-    _scalars(request, dialect, body, losses, same=same)
+    if not request.bare():
+        _scalars(request, dialect, body, losses, same=same)
     _thinking(request, dialect, body, losses, same=same)
     if request.format is not None:
         body["text"] = {"format": format_of(request.format, losses, same=same)}

@@ -87,8 +87,8 @@ def decode_response(body: bytes) -> Response:
     parts: list[Part] = []
     for at, value in enumerate(fields.items("output")):
         parts += parts_of_item(value, f"output[{at}]")
-    called = any(isinstance(part, ToolCall) for part in parts)
-    logprobs = [row for part in parts if isinstance(part, Text) for row in _logprobs(part)]
+    called = any(part.__class__ is ToolCall for part in parts)
+    logprobs = [row for part in parts if isinstance(part, Text) and part.extras for row in _logprobs(part)]
     created, tier, id_ = fields.some("created_at"), fields.some("service_tier"), fields.some("id")
     choice = Choice(
         parts=tuple(parts),
@@ -121,8 +121,9 @@ def parts_of_item(value: Any, at: str) -> list[Part]:
     if kind == "message":
         fields.some("role")
         parts = list(parts_of(fields.some("content"), f"{at}.content", prefix=PART))
-        if parts and isinstance(parts[0], Text):
-            parts[0] = msgspec.structs.replace(parts[0], extras={**(parts[0].extras or {}), ITEM: fields.left})
+        if parts and isinstance(first := parts[0], Text):
+            extras = {ITEM: fields.left} if first.extras is None else {**first.extras, ITEM: fields.left}
+            parts[0] = Text(first.text, first.citations, extras=extras)
         return parts
     if kind == "reasoning":
         return [thought_of(fields, at)]
