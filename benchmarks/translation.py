@@ -34,6 +34,7 @@ BOUND: Final = 12.0  # microseconds per event
 LEAST: Final = 0.6  # of the rate on the client's own wire
 SIZE: Final = 320  # bytes of an event
 EVENTS: Final = 200
+ROUNDS: Final = 4  # of every pair; the best counts, since whoever else uses the machine only ever adds to it
 CLIENTS: Final = ("openai-chat", "openai-responses", "anthropic", "gemini", "ollama")
 UPSTREAMS: Final = (*CLIENTS, "bedrock-converse", "cohere")
 # Where a wire's paths begin in a sandbox, and what is below for a client.
@@ -141,9 +142,13 @@ def rates(stage: Stage, seconds: float, note: Callable[[str], None]) -> dict[tup
         port = free_port()
         candidate, _ = stage.start_gateway(stack, _router(port, ports), port, "translation.yaml")
         for client in CLIENTS:
-            for upstream in UPSTREAMS:
-                note(f"translation: {client} to {upstream}")
-                found[upstream, client] = _rate(stage, candidate, upstream, client, seconds)
+            note(f"translation: {client} to every wire")
+            taken: dict[str, list[Sample]] = {upstream: [] for upstream in UPSTREAMS}
+            for _ in range(ROUNDS):  # interleaved, so that a disturbance spoils one sample of each
+                for upstream in UPSTREAMS:
+                    taken[upstream].append(_rate(stage, candidate, upstream, client, seconds / ROUNDS))
+            for upstream, samples in taken.items():
+                found[upstream, client] = min(samples, key=lambda sample: sample["cpu_us"])
     return found
 
 
