@@ -16,7 +16,7 @@ from gateway.config import handoff
 from gateway.config.checks import CHECKS, Subject
 from gateway.config.compose import Composed
 from gateway.config.known import Known
-from gateway.config.model import Config
+from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
 from gateway.config.refs import Ref, Resolver, Secrets, Unresolved
 from gateway.config.schema import shape_errors
@@ -90,9 +90,12 @@ def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:
     for name, provider in config.providers.items():
         if provider.api_key is not None and not provider.api_key.none:
             yield ("providers", name, "api_key"), provider.api_key
-        for key, ref in provider.api_keys.items():
-            if not ref.none:
-                yield ("providers", name, "api_keys", key), ref
+        for key, credential in provider.api_keys.items():
+            if not credential.key.none:
+                yield ("providers", name, "api_keys", key), credential.key
+    state = config.gateway.state
+    if isinstance(state, Redis):
+        yield ("gateway", "state", "redis", "url"), state.redis.url
     for name, entry in config.keys.items():
         if entry.from_ is not None:
             yield ("keys", name, "from"), entry.from_

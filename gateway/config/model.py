@@ -2,7 +2,8 @@
 
 These classes are the source of schemas/router.schema.json: every field has a description, and an example where its
 shape is not obvious. A short form is turned into its long form before typing, so that the rest of the gateway knows
-one shape only. Parts whose runtime comes later are typed in `model_rules.py` and refused by `checks/supported.py`.
+one shape only. Rules over requests are typed in `model_rules.py` and `model_policies.py`; parts whose runtime comes
+later are refused by `checks/supported.py`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,21 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.config.model_rules import Budget, Cache, Guardrail, Limits, Policy, Sticky, Team, Test
+from gateway.config.model_policies import Caps, Policy, When
+from gateway.config.model_rules import (
+    Ban,
+    Budget,
+    Cache,
+    Guardrail,
+    Idempotency,
+    Limits,
+    RedisState,
+    Sticky,
+    Team,
+    Test,
+)
 from gateway.config.section import OptionalKey, OptionalSecret, Secret, Section
-from gateway.config.units import Duration, DurationRange, Size, Tokens
+from gateway.config.units import Duration, DurationRange, Percent, Size, Tokens
 
 Strategy = Literal[
     "priority",
@@ -35,6 +48,7 @@ Strategy = Literal[
     "panel",
     "pipeline",
 ]
+AfterCommit = Literal["error", "resume"]
 Lossy = Literal["allow", "warn", "reject", "reroute"]
 
 
@@ -100,16 +114,14 @@ class Disk(Section):
     disk: str = Field(description="The directory.", examples=["./state"])
 
 
-class RedisState(Section):
-    """State in Redis."""
+class Redis(Section):
+    """State that several hosts share."""
 
-    redis: dict[str, Secret] = Field(description="Where it is.", examples=[{"url": {"env": "REDIS_URL"}}])
+    redis: RedisState = Field(description="Where it is.", examples=[{"url": {"env": "REDIS_URL"}}])
 
 
 class Gateway(Section):
     """The server itself."""
-
-    _kept: ClassVar[frozenset[str]] = frozenset(("state",))
 
     listen: str = Field(
         "127.0.0.1:8080", description="Address and port. Not reloadable.", examples=["0.0.0.0:8080", "[::]:8080"]
@@ -121,7 +133,16 @@ class Gateway(Section):
     open_to_network: bool = Field(
         False, description="Says a second time that `auth: open` is meant, on an address that others can reach."
     )
-    state: Literal["memory"] | Disk | RedisState = Field("memory", description="Where limits and budgets are counted.")
+    state: Literal["memory"] | Disk | Redis = Field(
+        "memory",
+        description="Where limits, budgets, health and caches are kept: in memory, shared by the workers and forgotten "
+        "with them; on this host's disk; or in Redis, for several hosts.",
+    )
+    on_store_failure: Literal["local", "reject"] = Field(
+        "local",
+        description="What happens while the state's store cannot be reached: `local` counts in each worker alone, "
+        "`reject` refuses what would have to be counted (503).",
+    )
     ledger: str | None = Field(
         None, description="Where requests are recorded.", examples=["sqlite:///./state/ledger.db"]
     )
@@ -154,6 +175,23 @@ class Price(Section):
     audio_output: float | None = Field(None, ge=0, description="Audio in the answer.")
 
 
+class Credential(Section):
+    """One of several credentials. Short form: the reference alone."""
+
+    _kept: ClassVar[frozenset[str]] = frozenset(("key",))
+
+    key: Secret = Field(description="The credential, as a reference.")
+    limits: Limits | None = Field(None, description="What may be asked with it at most.")
+    tier: int = Field(
+        0, ge=0, le=100, description="Those of a higher tier are used when no lower one can be. Default 0."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return data if isinstance(data, dict) and "key" in data else {"key": data}
+
+
 class Provider(Section):
     """Where models are: a preset by its name, or anything that speaks a known protocol."""
 
@@ -172,11 +210,12 @@ class Provider(Section):
     resource: str | None = Field(None, description="The name of the cloud's resource.", examples=["my-resource"])
     api_version: str | None = Field(None, description="The version of the cloud's API.", examples=["2024-10-21"])
     api_key: OptionalKey = Field(None, description="Its credential, as a reference; `none` where it needs none.")
-    api_keys: dict[str, Secret] = Field(
+    api_keys: dict[str, Credential] = Field(
         {},
-        description="Several credentials, used in turn, each with its own health.",
-        examples=[{"main": {"env": "A"}}],
+        description="Several credentials, used in turn, each with its own health and limits.",
+        examples=[{"main": {"env": "A"}, "spare": {"key": {"env": "B"}, "limits": {"requests": "60/minute"}}}],
     )
+    bans: list[Ban] = Field([], description="When a credential is left alone for a stated time.")
     headers: dict[str, str] = Field({}, description="Sent with every request.", examples=[{"x-team": "platform"}])
     tags: list[str] = Field([], description="What can be said of it, for policies.", examples=[["eu"]])
     timeouts: Timeouts | None = Field(None, description="See `defaults.timeouts`.")
@@ -247,6 +286,7 @@ class Target(Section):
     group: list[Target] | None = Field(None, description="Several targets that count as one.")
     strategy: Strategy | None = Field(None, description="The order within the group. Default priority.")
     weight: float | None = Field(None, description="Its share, with `strategy: weighted`. Default 1.")
+    when: When | None = Field(None, description="With `strategy: when`: which requests go here. Default: all.")
     hold: int | None = Field(None, ge=1, description="With round_robin in a group: successes before the next turn.")
     timeouts: Timeouts | None = Field(None, description="See `defaults.timeouts`.")
     retries: Retries | None = Field(None, description="See `defaults.retries`.")
@@ -258,6 +298,16 @@ class Target(Section):
         return {"model": data} if isinstance(data, str) else data
 
 
+class Score(Section):
+    """Weights of what a target is judged by; each part is between 0 and 1."""
+
+    health: float = Field(0, ge=0, description="Closed, probing, or open.")
+    latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
+    cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
+    headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
+    stability: float = Field(0, ge=0, description="How little its latency varies.")
+
+
 class Combo(Section):
     """A logical model: a strategy over targets. Short form: a list of targets, in order of priority."""
 
@@ -266,10 +316,21 @@ class Combo(Section):
     sticky: Sticky | None = Field(None, description="Keeps a session with the target that it began with.")
     hold: int | None = Field(None, ge=1, description="round_robin: successes before the next turn.")
     deck: bool | None = Field(None, description="random: no repeats until all were used.")
-    after: str | None = Field(None, description="race: when the second request is sent.", examples=["800ms", "p95"])
-    by: str | None = Field(None, description="consistent: what is hashed.", examples=["session"])
-    sample: str | None = Field(None, description="mirror: the share of requests that are copied.", examples=["5%"])
+    window: Duration | None = Field(None, description="least_used: the time that is looked back on. Default 1h.")
+    after: Duration | Literal["p95"] | None = Field(
+        None, description="race: when the second request is sent. Default p95.", examples=["800ms", "p95"]
+    )
+    by: Literal["session", "user", "key", "prompt"] | None = Field(
+        None, description="consistent: what is hashed. Default session."
+    )
+    score: Literal["fast", "cheap", "reliable"] | Score | None = Field(
+        None, description="score: weights, or a preset of them. Default reliable."
+    )
+    sample: Percent | None = Field(None, description="mirror: the share of requests that are copied. Default 100%.")
     judge: str | None = Field(None, description="panel: the model that merges the answers.")
+    least: int | None = Field(None, ge=1, description="panel: answers that are enough for the judge. Default all.")
+    patience: Duration | None = Field(None, description="panel: how long the others are waited for. Default 8s.")
+    after_commit: AfterCommit | None = Field(None, description="See `defaults.after_commit`.")
 
     @model_validator(mode="before")
     @classmethod
@@ -307,6 +368,13 @@ class Key(Section):
         None, description="What it may use: names or patterns. Default: everything.", examples=[["fast", "gpt-*"]]
     )
     admin: bool = Field(False, description="Whether it may reload the gateway.")
+    tags: list[str] = Field([], description="What can be said of it, for policies and budgets.", examples=[["batch"]])
+    trust: list[Literal["user", "session", "tags"]] = Field(
+        [],
+        description="What is believed of what its requests say: `user` (the body's, or X-Gateway-User), `session`, "
+        "`tags` (X-Gateway-Tags). Everything else that they say is a label.",
+    )
+    each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
     expires: Day | None = Field(None, description="The last day on which it works.")
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
     limits: Limits | None = Field(None, description="What it may ask at most.")
@@ -320,6 +388,15 @@ class Defaults(Section):
     breaker: Breaker | None = Field(None, description="When to leave a target alone.")
     limits: Limits | None = Field(None, description="What may be asked at most.")
     on_lossy: Lossy | None = Field(None, description="What to do where a translation would lose something.")
+    price_unknown: Literal["fail", "zero", "warn"] = Field(
+        "warn", description="What to do where nobody knows a price: refuse, count nothing, or count nothing and warn."
+    )
+    after_commit: AfterCommit | None = Field(
+        None,
+        description="When an answer breaks off that the client has begun to read: `error` says so (the default), "
+        "`resume` lets the next target go on where it can be given the beginning.",
+    )
+    cap: Caps | None = Field(None, description="Bounds over everything that is done for one request.")
 
 
 def _nothing_is_empty(value: Any) -> Any:
@@ -353,4 +430,5 @@ class Config(Section):
     policies: list[Policy] = Field([], description="Rules over requests, in order.")
     guardrails: dict[str, Guardrail] = Field({}, description="Checks of content.")
     cache: Cache | None = Field(None, description="Which answers are kept.")
+    idempotency: Idempotency = Field(Idempotency(), description="Requests with an `Idempotency-Key`.")
     tests: list[Test] = Field([], description="What this file is expected to do.")

@@ -54,6 +54,8 @@ def published() -> dict[str, Any]:
                 definition["properties"][name] = _with_reference(field)
     definitions["Target"] = _or({"type": "string"}, definitions["Target"])
     definitions["Combo"] = _or({"type": "array", "items": {"$ref": "#/$defs/Target"}}, definitions["Combo"])
+    definitions["Credential"] = _or({"$ref": "#/$defs/Secret"}, definitions["Credential"])
+    definitions["Parameter"] = _or({"type": ["number", "string", "boolean"]}, definitions["Parameter"])
     rules = schema["properties"]["fallbacks"]["additionalProperties"]
     schema["properties"]["fallbacks"]["additionalProperties"] = _or(
         {"type": "array", "items": {"type": "string"}}, rules

@@ -298,7 +298,7 @@ class _Builder:
         if known is None:
             pairs: list[tuple[str, str]]
             if provider.api_keys:
-                pairs = [(key, _value(self.secrets, secret)) for key, secret in provider.api_keys.items()]
+                pairs = [(key, _value(self.secrets, each.key)) for key, each in provider.api_keys.items()]
             elif provider.api_key is None or provider.api_key.none:
                 pairs = [("none", "")]
             else:

@@ -149,7 +149,7 @@ def usable_credentials(subject: Subject) -> Iterator[Diagnostic]:
         facts = _facts(subject, name, provider)
         scheme = provider.auth or (facts.auth if facts is not None else "")
         named: list[tuple[Ref | None, Path]] = [
-            (ref, ("providers", name, "api_keys", key)) for key, ref in provider.api_keys.items()
+            (each.key, ("providers", name, "api_keys", key)) for key, each in provider.api_keys.items()
         ]
         if not named:
             place: Path = ("providers", name) if provider.api_key is None else ("providers", name, "api_key")
