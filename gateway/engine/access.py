@@ -22,6 +22,8 @@ class Caller(msgspec.Struct, frozen=True):
 
     name: str
     team: str | None = None
+    tags: tuple[str, ...] = ()
+    trust: frozenset[str] = frozenset()
     admin: bool = False
     allow: frozenset[str] | None = None
     patterns: tuple[str, ...] = ()

@@ -328,6 +328,8 @@ class _Builder:
         return Caller(
             name=name,
             team=key.team,
+            tags=tuple(key.tags),
+            trust=frozenset(key.trust),
             admin=key.admin,
             allow=None if allow is None else frozenset(entry for entry in allow if "*" not in entry),
             patterns=tuple(entry for entry in allow or () if "*" in entry),

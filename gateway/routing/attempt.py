@@ -56,7 +56,7 @@ class Answer:
         usage: Usage | None,
         content_type: str,
         dropped: tuple[Dropped, ...],
-        left: Callable[[], None],
+        left: Callable[[Usage | None], None],
     ) -> None:
         self.target = target
         self.lane = lane
@@ -96,10 +96,10 @@ class Answer:
         if response is not None:
             response.close()
         left, self._left = self._left, _nothing
-        left()
+        left(self.usage)
 
 
-def _nothing() -> None:
+def _nothing(_usage: Usage | None) -> None:
     pass
 
 
@@ -112,11 +112,11 @@ async def attempt(
     clock: Callable[[], float],
     wall: Callable[[], float],
     seconds: float | None,
-    left: Callable[[], None],
+    left: Callable[[Usage | None], None],
 ) -> Answer:
     """Sends once. `clock` is monotonic, `wall` is seconds since the epoch, `seconds` bounds the whole exchange.
 
-    `left` is called once, when the exchange is over. Raises `Failed`; `left` has been called then.
+    `left` is called once, with the usage, when an answer is over. Raises `Failed`; there was no answer then.
     """
     head = job.head
     timeouts = target.streamed if head.stream else target.whole
@@ -143,7 +143,7 @@ async def attempt(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
-            left()
+            left(read.usage)
             content_type = content_type if upstream is job.protocol else "application/json"
             return Answer(target, lane, None, None, read.body, read.usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
@@ -152,7 +152,6 @@ async def attempt(
     except BaseException:
         if response is not None:
             response.close()
-        left()
         raise
 
 

@@ -15,12 +15,15 @@ import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
 from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
 from gateway.routing.attempt import Answer, attempt
+from gateway.routing.gate import NOTHING, Gate, Hold, open_gate
+from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
-from gateway.routing.walk import Moment, Skipped, Walk, walk
+from gateway.routing.walk import Walk, walk
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.transport.contract import Send
 
@@ -40,6 +43,7 @@ class Tools(msgspec.Struct, frozen=True):
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     emit: Emit
+    gate: Gate = open_gate
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -69,7 +73,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     all targets rest, the first that rests for such a reason is asked all the same: a route is never locked out by them.
     Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named.
     """
-    moment = Moment(runtime, tools.random)
+    moment = Moment(runtime, tools.random, job, tools.clock())
     deadline = None if budget is None else tools.clock() + budget
     steps = walk(node, moment)
     failure: Failure | None = None
@@ -215,19 +219,36 @@ async def _once(
         if not lane.own.enter(started):
             lane.whole.leave()
             return _taken(target, lane)
+    hold: Hold = NOTHING
+    passing = tools.gate(target, lane, job)
+    if passing is not None:
+        passed = await passing
+        if isinstance(passed, Failure):
+            lane.own.leave()
+            lane.whole.leave()
+            moment.skipped.append(Skipped(target.name, passed.message))
+            if passed.retry_after is not None:
+                course.waits.append(passed.retry_after)
+            return passed
+        hold = passed
     load = moment.runtime.loads[target.lanes]
     load.count += 1
 
-    def left() -> None:
+    def left(usage: Usage | None) -> None:
         load.count -= 1
+        hold.settle(usage)
 
     try:
         answer = await attempt(
             job, target, lane, send=tools.send, clock=tools.clock, wall=tools.wall, seconds=seconds, left=left
         )
     except Failed as failed:
+        load.count -= 1
+        hold.release()
         failure = failed.failure
     except BaseException:  # the client left: no verdict on the target
+        load.count -= 1
+        hold.settle(None)  # what was sent may be billed
         lane.own.leave()
         lane.whole.leave()
         raise

@@ -17,6 +17,7 @@ from gateway.ir.usage import Usage
 from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
+from gateway.routing.facts import Facts
 from gateway.routing.node import Target
 
 
@@ -24,22 +25,27 @@ class Job:
     """What is to be done: a request whose head was read, in the protocol of its client.
 
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
-    whatever number of targets it is translated for. `stripped`: its seals were taken off.
+    whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
+    client wrote any more, so it is written anew even on the client's wire.
     """
 
-    __slots__ = ("_request", "head", "headers", "protocol", "sealed", "stripped")
+    __slots__ = ("_request", "edited", "facts", "head", "headers", "protocol", "sealed", "stripped")
 
-    def __init__(self, protocol: Protocol, head: Head, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    def __init__(
+        self, protocol: Protocol, head: Head, headers: tuple[tuple[str, str], ...] = (), facts: Facts | None = None
+    ) -> None:
         self.protocol = protocol
         self.head = head
         self.headers = headers
+        self.facts = facts if facts is not None else Facts(asked=head.model, stream=head.stream, protocol=protocol.name)
+        self.edited = False
         self.sealed = seals.wrapped(head.body)
         self.stripped = False
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
         """Whether a target of this wire gets the client's own bytes."""
-        return protocol == self.protocol.name and not self.sealed and not self.stripped
+        return protocol == self.protocol.name and not self.sealed and not self.stripped and not self.edited
 
     def request(self) -> chat.Request:
         """The request in the IR. Raises `Refused` (400)."""
@@ -57,8 +63,14 @@ class Job:
             return None
         if request is None:
             return None
-        job = Job(self.protocol, self.head, self.headers)
+        job = self.with_request(request)
         job.stripped = True
+        return job
+
+    def with_request(self, request: chat.Request) -> Job:
+        """The same work with another request, which every target gets written from the IR."""
+        job = Job(self.protocol, self.head, self.headers, self.facts)
+        job.edited = True
         job._request = request
         return job
 

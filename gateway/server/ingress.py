@@ -26,6 +26,7 @@ from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
+from gateway.routing.facts import Facts
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
@@ -35,6 +36,15 @@ from gateway.server.writer import StreamWriter
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
+
+# The names under which clients say their conversation: ours and OmniRoute's, and those of Claude Code and Codex.
+SESSION_HEADERS: Final = (
+    "x-session-id",
+    "x-omniroute-session",
+    "session-id",
+    "x-claude-code-session-id",
+    "session_id",
+)
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -199,11 +209,32 @@ def handler(serving: Serving, surface: Surface) -> Handler:
     return handle
 
 
-def job_of(request: Request, protocol: Protocol, head: Head) -> Job:
+def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
+    """What is known of the request beside its body."""
+    caller = exchange.caller
+    headers = request.headers
+    return Facts(
+        key=caller.name if caller is not None else None,
+        team=caller.team if caller is not None else None,
+        tags=caller.tags if caller is not None else (),
+        session=next((str(headers[name]) for name in SESSION_HEADERS if name in headers), ""),
+        headers=headers,
+        client_ip=request.ip,
+        operation=exchange.operation,
+        protocol=exchange.protocol.name,
+        asked=head.model,
+        stream=head.stream,
+        wall=exchange.serving.tools.wall(),
+        request_id=exchange.id,
+    )
+
+
+def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
     """The request as work, with the client's headers that another provider of the same wire may see."""
     headers = request.headers
+    protocol = exchange.protocol
     sent = tuple((name, str(headers[name])) for name in protocol.forwards if name in headers)
-    return Job(protocol, head, sent)
+    return Job(protocol, head, sent, facts_of(request, exchange, head))
 
 
 async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse | None:
@@ -214,7 +245,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream = head.stream
         exchange.route = route = engine.resolve(head.model, exchange.caller)
-        job = job_of(request, protocol, head)
+        job = job_of(request, exchange, head)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -250,7 +281,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
         exchange.route = route = engine.resolve(head.model, exchange.caller)
-        job = job_of(request, protocol, head)
+        job = job_of(request, exchange, head)
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)

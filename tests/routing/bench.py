@@ -10,6 +10,7 @@ from gateway.failure import Failed, Failure, Kind
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Dialect, Edits
 from gateway.routing.attempt import Answer
+from gateway.routing.moment import Moment
 from gateway.routing.node import Node, Retries, Split, Target, targets
 from gateway.routing.run import Course, Tools, run
 from gateway.routing.runtime import Lane, Runtime
@@ -133,6 +134,11 @@ class Bench:
             random=self.random,
             emit=self.events.append,
         )
+
+    def moment(self, job: Job | None = None) -> Moment:
+        """What a walk begins with."""
+        job = job or Job(CHAT, CHAT.decode_head(b'{"model":"any","messages":[]}'))
+        return Moment(self.runtime, self.random, job, self.now)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)

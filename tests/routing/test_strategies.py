@@ -22,7 +22,7 @@ def split(strategy: str, *weights: float, hold: int = 0) -> Split:
 def order(bench: Bench) -> list[str]:
     node = bench.node
     assert isinstance(node, Split)
-    return [_name(child) for child in STRATEGIES[node.strategy].order(node, bench.runtime, bench.random)]
+    return [_name(child) for child in STRATEGIES[node.strategy].order(node, bench.moment())]
 
 
 def _name(node: Node) -> str:

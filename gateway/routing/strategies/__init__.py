@@ -7,26 +7,25 @@ failed. It returns every child exactly once: a strategy never decides that somet
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 from typing import Final
 
 import msgspec
 
+from gateway.routing.moment import Moment
 from gateway.routing.node import Node, Split
-from gateway.routing.runtime import Runtime
 from gateway.routing.strategies import least_busy, priority, round_robin, weighted
 
 
-def _nothing(split: Split, runtime: Runtime, child: Node) -> None:
+def _nothing(split: Split, moment: Moment, child: Node) -> None:
     """A strategy that does not learn."""
 
 
 class Strategy(msgspec.Struct, frozen=True):
     """`order` gives the children in the order to try; the others are told what became of one."""
 
-    order: Callable[[Split, Runtime, Random], list[Node]]
-    succeeded: Callable[[Split, Runtime, Node], None] = _nothing
-    failed: Callable[[Split, Runtime, Node], None] = _nothing
+    order: Callable[[Split, Moment], list[Node]]
+    succeeded: Callable[[Split, Moment, Node], None] = _nothing
+    failed: Callable[[Split, Moment, Node], None] = _nothing
 
 
 STRATEGIES: Final[dict[str, Strategy]] = {

@@ -5,18 +5,16 @@ A child that is itself a split is as busy as the sum of its targets.
 
 from __future__ import annotations
 
-from random import Random
-
+from gateway.routing.moment import Moment
 from gateway.routing.node import Node, Split, targets
-from gateway.routing.runtime import Runtime
 
 
-def order(split: Split, runtime: Runtime, random: Random) -> list[Node]:
+def order(split: Split, moment: Moment) -> list[Node]:
     """By requests in flight through this process."""
-    loads = runtime.loads
+    loads = moment.runtime.loads
 
     def busy(node: Node) -> tuple[int, float]:
-        return sum(loads[target.lanes].count for target in targets(node)), random.random()
+        return sum(loads[target.lanes].count for target in targets(node)), moment.random.random()
 
     keyed = [(busy(branch.node), branch.node) for branch in split.branches]
     keyed.sort(key=lambda item: item[0])

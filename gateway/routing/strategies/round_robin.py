@@ -5,15 +5,13 @@ The turn belongs to the split's name, so it goes on over a reload.
 
 from __future__ import annotations
 
-from random import Random
-
+from gateway.routing.moment import Moment
 from gateway.routing.node import Node, Split
-from gateway.routing.runtime import Runtime
 
 
-def order(split: Split, runtime: Runtime, random: Random) -> list[Node]:
+def order(split: Split, moment: Moment) -> list[Node]:
     """From the one whose turn it is, around."""
-    cursor = runtime.cursors[split.name]
+    cursor = moment.runtime.cursors[split.name]
     at = cursor.at % len(split.branches)
     if not split.hold:
         cursor.at = at + 1
@@ -21,18 +19,18 @@ def order(split: Split, runtime: Runtime, random: Random) -> list[Node]:
     return [branch.node for branch in turned]
 
 
-def succeeded(split: Split, runtime: Runtime, child: Node) -> None:
+def succeeded(split: Split, moment: Moment, child: Node) -> None:
     """Counts towards `hold`."""
-    cursor = runtime.cursors[split.name]
+    cursor = moment.runtime.cursors[split.name]
     if split.hold and _holds(split, child, cursor.at):
         cursor.served += 1
         if cursor.served >= split.hold:
             cursor.at, cursor.served = cursor.at + 1, 0
 
 
-def failed(split: Split, runtime: Runtime, child: Node) -> None:
+def failed(split: Split, moment: Moment, child: Node) -> None:
     """A child that fails loses its turn."""
-    cursor = runtime.cursors[split.name]
+    cursor = moment.runtime.cursors[split.name]
     if split.hold and _holds(split, child, cursor.at):
         cursor.at, cursor.served = cursor.at + 1, 0
 

@@ -5,16 +5,14 @@ A child of weight 0 is never drawn first; it is only tried after the others. Equ
 
 from __future__ import annotations
 
-from random import Random
-
+from gateway.routing.moment import Moment
 from gateway.routing.node import Node, Split
-from gateway.routing.runtime import Runtime
 
 
-def order(split: Split, runtime: Runtime, random: Random) -> list[Node]:
+def order(split: Split, moment: Moment) -> list[Node]:
     """One draw: P(first = child) is its share of the sum of weights."""
     branches = split.branches
-    point = random.random() * sum(branch.weight for branch in branches)
+    point = moment.random.random() * sum(branch.weight for branch in branches)
     first = len(branches) - 1
     for index, branch in enumerate(branches):
         point -= branch.weight

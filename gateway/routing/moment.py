@@ -1,0 +1,63 @@
+"""What a walk over a compiled node knows of its request, and remembers of its way so far."""
+
+from __future__ import annotations
+
+from random import Random
+
+import msgspec
+
+from gateway.failure import Failure, Kind
+from gateway.routing.node import Target
+from gateway.routing.runtime import Runtime
+from gateway.routing.sending import Job
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A target that was not tried, and why."""
+
+    target: str
+    why: str
+
+
+class Moment:
+    """What one walk knows and remembers: the request, what was tried and skipped, what the next target must be able
+    to do. `now`: monotonic seconds at its beginning."""
+
+    __slots__ = ("job", "larger_than", "last", "now", "random", "refused_by", "runtime", "skipped", "tried")
+
+    def __init__(self, runtime: Runtime, random: Random, job: Job, now: float = 0.0) -> None:
+        self.runtime = runtime
+        self.job = job
+        self.now = now
+        self.random = random
+        self.tried: set[str] = set()
+        self.skipped: list[Skipped] = []
+        self.last: Failure | None = None
+        self.larger_than: int | None = None
+        self.refused_by: set[str] = set()
+
+    def objection(self, target: Target, chosen: bool) -> str | None:
+        """Why a target is not to be tried now. `chosen`: a fallback rule named the kind that led here."""
+        if target.name in self.tried:
+            return "already tried for this request"
+        last = self.last
+        if last is None:
+            return None
+        if last.kind is Kind.CONTEXT_WINDOW:
+            if target.context is None or self.larger_than is None:
+                return None if chosen else "its context window is not known to be larger"
+            if target.context <= self.larger_than:
+                return f"its context window ({target.context}) is not larger than {self.larger_than}"
+        elif last.kind is Kind.UNSUPPORTED and not chosen and target.provider in self.refused_by:
+            return f"{target.provider} refused this parameter"
+        return None
+
+    def learn(self, target: Target, failure: Failure) -> None:
+        """Takes in how a target failed."""
+        self.tried.add(target.name)
+        self.last = failure
+        if failure.kind is Kind.CONTEXT_WINDOW:
+            if target.context is not None:
+                self.larger_than = max(self.larger_than or 0, target.context)
+        elif failure.kind is Kind.UNSUPPORTED:
+            self.refused_by.add(target.provider)

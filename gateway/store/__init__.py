@@ -1,0 +1,1 @@
+"""Shared state: counters, values and tables that several workers, or several hosts, must agree on."""
