@@ -6,12 +6,29 @@ Values are small, frozen and hold no secret and no content.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from gateway.ir.usage import Usage
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One send and what came of it; `kind` None is an answer. `seconds`: until the answer began, or had failed."""
+
+    target: str
+    credential: str
+    kind: str | None
+    status: int | None
+    seconds: float = 0.0
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A target that was not tried, and why."""
+
+    target: str
+    why: str
 
 
 class Attempted(msgspec.Struct, frozen=True):
@@ -35,6 +52,28 @@ class Tripped(msgspec.Struct, frozen=True):
     seconds: float | None
 
 
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What only the ledger wants to know of a request: made where there is one.
+
+    `wall` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
+    again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol.
+    """
+
+    wall: float
+    given: bool = False
+    team: str | None = None
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    protocol: str = ""
+    asked: str = ""
+    upstream: str | None = None
+    credential: str | None = None
+    answer_id: str | None = None
+    finish: str | None = None
+    trials: Sequence[Trial] = ()
+    skipped: Sequence[Skipped] = ()
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
@@ -56,6 +95,31 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     first_content: float | None
     usage: Usage | None
     lossy: tuple[str, ...] = ()
+    record: Record | None = None
+
+
+class Aside(msgspec.Struct, frozen=True, kw_only=True):
+    """A send beside a request, which the client never saw: a copy (`mirror`) or what lost a race (`loser`).
+
+    It is no request: only the ledger counts it, on a line of its own. `record` is that of its request, with this send's
+    `upstream` and `credential`.
+    """
+
+    line: str
+    request_id: str
+    operation: str
+    route: str
+    provider: str
+    model: str
+    key: str | None
+    status: int
+    kind: str | None
+    stream: bool
+    seconds: float
+    usage: Usage | None
+    record: Record
+    revision: str = ""
+    cost: int | None = None
 
 
 class Reloaded(msgspec.Struct, frozen=True):
@@ -65,7 +129,7 @@ class Reloaded(msgspec.Struct, frozen=True):
     models: int
 
 
-Event: TypeAlias = Attempted | Tripped | Finished | Reloaded
+Event: TypeAlias = Attempted | Tripped | Finished | Aside | Reloaded
 Emit: TypeAlias = Callable[[Event], None]
 
 

@@ -19,7 +19,7 @@ FLOORS: dict[str, set[str]] = {
     "config": {"diagnostics"},
     "protocols": {"ir", "failure"},
     "transport": {"failure"},
-    "telemetry": {"events"},
+    "telemetry": {"events", "ir"},
     "providers": {"protocols", "transport", "failure"},
     "store": set(),
     "state": {"store", "events"},

@@ -15,6 +15,7 @@ from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.strategies import STRATEGIES
+from gateway.store.ledger.address import problem
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
 
@@ -45,6 +46,7 @@ KNOWN: Final = Known(
     protocols=frozenset(PROTOCOLS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
+    ledger=problem,
     strategies=frozenset(STRATEGIES),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),

@@ -19,6 +19,7 @@ from gateway.protocols.contract import Protocol, StreamSniffer
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job, sending
+from gateway.routing.unsaid import unsaid
 from gateway.transport.contract import Request, Response, Send
 
 _BODY_MOST: Final = 64 << 20
@@ -30,12 +31,17 @@ class Answer:
 
     For a stream, `more` gives the rest, whole frames at a time, b"" at its end; it raises `Failed(interrupted)` when
     the stream breaks off. `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the
-    translation lost, as far as it is known when the answer begins.
+    translation lost, as far as it is known when the answer begins. `usage` is there once the answer is over; where its
+    provider did not say, it is an estimate.
     """
 
     __slots__ = (
+        "_events",
+        "_job",
+        "_last",
         "_left",
         "_response",
+        "_sent",
         "_sniffer",
         "body",
         "content_type",
@@ -48,6 +54,7 @@ class Answer:
 
     def __init__(
         self,
+        job: Job,
         target: Target,
         lane: Lane,
         response: Response | None,
@@ -68,6 +75,15 @@ class Answer:
         self._response = response
         self._sniffer = sniffer
         self._left = left
+        self._job = job
+        self._last: tuple[bytes, ...] = ()
+        self._sent = len(body)
+        self._events = body.count(b"\n\n") or 1
+
+    @property
+    def end(self) -> bytes:
+        """The last bytes that were read: what says why the answer ended."""
+        return b"".join(self._last) or self.body
 
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
@@ -79,6 +95,9 @@ class Answer:
                 data = await response.read()
                 out = sniffer.feed(data) if data else sniffer.finish()
                 if out:
+                    self._last = (*self._last[-2:], out)
+                    self._sent += len(out)
+                    self._events += out.count(b"\n\n") or 1
                     return out
                 if not data and sniffer.failure is None:
                     self.close()
@@ -90,8 +109,9 @@ class Answer:
 
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
-        if self._sniffer is not None:
-            self.usage = self._sniffer.usage
+        sniffer = self._sniffer
+        if sniffer is not None and self.usage is None:
+            self.usage = sniffer.usage or unsaid(self._job, self._sent, self._events)
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -143,12 +163,13 @@ async def attempt(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
-            left(read.usage)
+            usage = read.usage or unsaid(job, len(read.body), 0)
+            left(usage)
             content_type = content_type if upstream is job.protocol else "application/json"
-            return Answer(target, lane, None, None, read.body, read.usage, content_type, read.dropped, _nothing)
+            return Answer(job, target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left)
+        return Answer(job, target, lane, response, sniffer, body, None, content_type, parcel.dropped, left)
     except BaseException:
         if response is not None:
             response.close()

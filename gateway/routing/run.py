@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
+from gateway.events import Trial as Trial  # also found here by who tells what was tried
 from gateway.failure import Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
@@ -46,23 +47,19 @@ class Tools(msgspec.Struct, frozen=True):
     gate: Gate = open_gate
 
 
-class Trial(msgspec.Struct, frozen=True):
-    """One send and what came of it; `kind` None is an answer."""
-
-    target: str
-    credential: str
-    kind: Kind | None
-    status: int | None
-
-
 class Course:
-    """The path of one request, written while it runs: for headers, logs and explanations."""
+    """The path of one request, written while it runs: for headers, logs and explanations.
 
-    __slots__ = ("resort", "trials", "waits")
+    `left`: the send that was under way when the client left, before it had an answer.
+    """
+
+    __slots__ = ("left", "resort", "skipped", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
+        self.skipped: list[Skipped] = []
+        self.left: tuple[Target, Lane] | None = None
         self.resort: tuple[Target, Lane] | None = None  # resting for long, and all there is where nobody was asked
 
 
@@ -74,6 +71,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named.
     """
     moment = Moment(runtime, tools.random, job, tools.clock())
+    moment.skipped = course.skipped
     deadline = None if budget is None else tools.clock() + budget
     steps = walk(node, moment)
     failure: Failure | None = None
@@ -251,17 +249,20 @@ async def _once(
         hold.settle(None)  # what was sent may be billed
         lane.own.leave()
         lane.whole.leave()
+        course.left = (target, lane)
+        course.trials.append(Trial(target.name, lane.credential, Kind.CANCELLED, None, tools.clock() - started))
         raise
     else:
         lane.own.success()
         lane.whole.success()
-        course.trials.append(Trial(target.name, lane.credential, None, 200))
-        tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, tools.clock() - started))
+        took = tools.clock() - started
+        course.trials.append(Trial(target.name, lane.credential, None, 200, took))
+        tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, took))
         return answer
     now = tools.clock()
     if failure.retry_after is not None:
         course.waits.append(failure.retry_after)
-    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status))
+    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status, now - started))
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
     penalise(target, lane, failure, now, tools.emit)
     return failure

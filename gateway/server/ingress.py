@@ -19,17 +19,21 @@ from sanic.response import HTTPResponse
 
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
-from gateway.events import Finished
+from gateway.events import Finished, Record
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
+from gateway.ir.usage import Usage
 from gateway.protocols.contract import Head, Protocol
+from gateway.protocols.labels import answer_id, finish
 from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.facts import Facts
+from gateway.routing.node import Target
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
+from gateway.routing.unsaid import prompt_of
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
@@ -49,11 +53,14 @@ SESSION_HEADERS: Final = (
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-def request_id(request: Request) -> str:
-    """The client's own `X-Request-Id` where it is fit to be echoed, else a new one (96 random bits)."""
+def given_id(request: Request) -> str | None:
+    """The client's own `X-Request-Id` where it is fit to be echoed."""
     given = request.headers.get("x-request-id")
-    if given is not None and _ID.fullmatch(given):
-        return str(given)
+    return str(given) if given is not None and _ID.fullmatch(given) else None
+
+
+def new_id() -> str:
+    """An id of the gateway's own: 96 random bits."""
     return f"req_{getrandbits(96):024x}"
 
 
@@ -104,22 +111,30 @@ class Exchange:
         "course",
         "engine",
         "first_content",
+        "given",
         "id",
+        "job",
         "operation",
         "protocol",
         "route",
         "serving",
         "started",
         "stream",
+        "wall",
     )
 
-    def __init__(self, serving: Serving, engine: Engine, protocol: Protocol, operation: str, id_: str) -> None:
+    def __init__(
+        self, serving: Serving, engine: Engine, protocol: Protocol, operation: str, given: str | None = None
+    ) -> None:
         self.serving = serving
         self.engine = engine
         self.protocol = protocol
         self.operation = operation
-        self.id = id_
+        self.id = given or new_id()
+        self.given = given is not None
         self.started = serving.tools.clock()
+        self.wall = serving.tools.wall()
+        self.job: Job | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.stream = False
@@ -159,13 +174,21 @@ class Exchange:
     def finished(self, status: int, kind: str | None = None) -> None:
         """Reports the end. Called exactly once."""
         tools, answer = self.serving.tools, self.answer
+        usage = answer.usage if answer is not None else None
+        target = answer.target if answer is not None else None
+        record: Record | None = None
+        if self.serving.recording is not None:
+            if target is None and self.course.left is not None:  # the client left before there was an answer
+                target = self.course.left[0]
+                usage = Usage(input=prompt_of(self.job), estimated=True) if self.job is not None else None
+            record = self._record(target)
         tools.emit(
             Finished(
                 request_id=self.id,
                 operation=self.operation,
                 route=self.route.label if self.route is not None else "",
-                provider=answer.target.provider if answer is not None else None,
-                model=answer.target.model if answer is not None else None,
+                provider=target.provider if target is not None else None,
+                model=target.model if target is not None else None,
                 key=self.caller.name if self.caller is not None else None,
                 revision=self.engine.revision[:12],
                 status=status,
@@ -174,9 +197,31 @@ class Exchange:
                 attempts=len(self.course.trials),
                 seconds=tools.clock() - self.started,
                 first_content=self.first_content,
-                usage=answer.usage if answer is not None else None,
+                usage=usage,
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
+                record=record,
             )
+        )
+
+    def _record(self, target: Target | None) -> Record:
+        """What the ledger wants beside that."""
+        answer, course = self.answer, self.course
+        facts = self.job.facts if self.job is not None else None
+        lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
+        return Record(
+            wall=self.wall,
+            given=self.given,
+            team=self.caller.team if self.caller is not None else None,
+            user=facts.user if facts is not None else None,
+            tags=facts.tags if facts is not None else (),
+            protocol=self.protocol.name,
+            asked=facts.asked if facts is not None else "",
+            upstream=target.upstream if target is not None else None,
+            credential=lane.credential if lane is not None else None,
+            answer_id=answer_id(answer.body) if answer is not None else None,
+            finish=finish(answer.end) if answer is not None else None,
+            trials=course.trials,
+            skipped=course.skipped,
         )
 
 
@@ -197,7 +242,7 @@ def handler(serving: Serving, surface: Surface) -> Handler:
     async def handle(request: Request, name: str | None = None) -> HTTPResponse | None:
         what = surface.asked(name, {"alt": request.args.get("alt") or ""} if name is not None else {})
         pin = serving.live.pin()
-        exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, request_id(request))
+        exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, given_id(request))
         request.ctx.request_id = exchange.id
         try:
             if what.counts:
@@ -224,7 +269,7 @@ def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
         protocol=exchange.protocol.name,
         asked=head.model,
         stream=head.stream,
-        wall=exchange.serving.tools.wall(),
+        wall=exchange.wall,
         request_id=exchange.id,
     )
 
@@ -241,11 +286,11 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
     try:
-        exchange.caller = authenticate(request, engine, serving.tools.wall())
+        exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream = head.stream
         exchange.route = route = engine.resolve(head.model, exchange.caller)
-        job = job_of(request, exchange, head)
+        exchange.job = job = job_of(request, exchange, head)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -276,7 +321,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     exchange.operation = "count_tokens"
     try:
-        exchange.caller = authenticate(request, engine, serving.tools.wall())
+        exchange.caller = authenticate(request, engine, exchange.wall)
         if protocol.counting is None:
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.routing.run import Tools
+from gateway.server.recording import Recording
 
 
 class Serving:
@@ -32,6 +33,7 @@ class Serving:
         self.on_swap = on_swap
         self.status: dict[str, Any] = {}
         self.draining = False
+        self.recording: Recording | None = None  # the ledger
 
     def swapped(self, engine: Engine) -> None:
         """A new Engine is in force."""
