@@ -20,12 +20,12 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from benchmarks import configs, measure, translation
+from benchmarks import configs, features, measure, translation
 from benchmarks.measure import Candidate, Sample, Stage
 from benchmarks.processes import ROOT, cores, free_port
 from benchmarks.report import Results, promises, table
 
-PARTS = ("json", "streams", "memory", "reload", "translation")
+PARTS = ("json", "streams", "memory", "reload", "translation", "features")
 CONNECTIONS = (1, 16, 64, 256)
 SIZES = (10, 100, 1_000, 10_000)
 
@@ -131,7 +131,7 @@ def main() -> int:
     os.sched_setaffinity(0, {load_core})
     with tempfile.TemporaryDirectory(prefix="gateway-bench-") as place:
         stage = Stage(Path(place), gateway_core, load_core)
-        if set(parts) - {"reload", "translation"}:
+        if set(parts) - {"reload", "translation", "features"}:
             results |= compare(stage, parts, rounds, seconds, options.streams, options.ceiling, options.peers)
         if "reload" in parts and not options.ceiling:
             results |= reload_by_size(stage, sizes, times)
@@ -139,6 +139,9 @@ def main() -> int:
         if "translation" in parts and not options.ceiling:
             note("translation: microseconds per event")
             translated = translation.measured(stage, 10 if options.quick else 40, seconds / 2, note)
+        ruled = None
+        if "features" in parts and not options.ceiling:
+            ruled = features.measured(stage, seconds / 2, note)
     took = time.monotonic() - began
     print(f"{platform.machine()}, {len(usable)} cores, Python {platform.python_version()}, {rounds} round(s)")
     print(f"core {gateway_core}: the candidate; core {load_core}: the upstream and the load; {took:.0f} s in all\n")
@@ -154,11 +157,20 @@ def main() -> int:
     if translated is not None:
         print("\n" + translated.text())
         kept += translated.promises()
+    if ruled is not None:
+        print("\n" + features.text(ruled))
+        kept += features.promises(ruled)
     print("\n" + "\n".join(promise.line() for promise in kept))
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(
         json.dumps(
-            {"seconds": took, "results": results, "translation": translated.samples() if translated else None}, indent=1
+            {
+                "seconds": took,
+                "results": results,
+                "translation": translated.samples() if translated else None,
+                "features": ruled,
+            },
+            indent=1,
         )
         + "\n"
     )
