@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.failure import Kind
 from gateway.protocols.contract import Dialect, Edits
-from gateway.state.breaker import Settings
+from gateway.state.breaker import Banning, Settings
 from gateway.transport.contract import Origin, Timeouts
 
 
@@ -31,7 +31,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     `model` is the name in router.yaml, `upstream` the provider's id of it. `path` and `stream_path` are where whole and
     streamed answers are asked for, `count_path` where a prompt's tokens are (None: nowhere). `on_lossy` is what happens
     where a translation loses something: allow, warn, reject or reroute. `whole` and `streamed` are the time-outs of the
-    two kinds of request; `first_token` and `total` are seconds, None for no bound.
+    two kinds of request; `first_token` and `total` are seconds, None for no bound. `bans` are its provider's.
     """
 
     name: str
@@ -55,6 +55,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     on_lossy: str
     context: int | None
     tags: tuple[str, ...]
+    bans: tuple[Banning, ...] = ()
 
 
 class Branch(msgspec.Struct, frozen=True):
