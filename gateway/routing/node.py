@@ -12,6 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.failure import Kind
+from gateway.ir.cost import Price
 from gateway.protocols.contract import Dialect, Edits
 from gateway.state.breaker import Banning, Settings
 from gateway.transport.contract import Origin, Timeouts
@@ -32,6 +33,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     streamed answers are asked for, `count_path` where a prompt's tokens are (None: nowhere). `on_lossy` is what happens
     where a translation loses something: allow, warn, reject or reroute. `whole` and `streamed` are the time-outs of the
     two kinds of request; `first_token` and `total` are seconds, None for no bound. `bans` are its provider's.
+    two kinds of request; `first_token` and `total` are seconds, None for no bound.
+
+    `context` and `max_output` are tokens, `supports` words of providers/capabilities.py, `price` what its tokens cost;
+    None is unknown. `catalog` is where facts of its id are looked up, "" for nowhere.
     """
 
     name: str
@@ -56,6 +61,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     context: int | None
     tags: tuple[str, ...]
     bans: tuple[Banning, ...] = ()
+    catalog: str = ""
+    price: Price | None = None
+    max_output: int | None = None
+    supports: frozenset[str] | None = None
 
 
 class Branch(msgspec.Struct, frozen=True):
