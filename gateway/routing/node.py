@@ -33,7 +33,6 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     streamed answers are asked for, `count_path` where a prompt's tokens are (None: nowhere). `on_lossy` is what happens
     where a translation loses something: allow, warn, reject or reroute. `whole` and `streamed` are the time-outs of the
     two kinds of request; `first_token` and `total` are seconds, None for no bound. `bans` are its provider's.
-    two kinds of request; `first_token` and `total` are seconds, None for no bound.
 
     `context` and `max_output` are tokens, `supports` words of providers/capabilities.py, `price` what its tokens cost;
     None is unknown. `catalog` is where facts of its id are looked up, "" for nowhere.
