@@ -99,10 +99,9 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Aside(msgspec.Struct, frozen=True, kw_only=True):
-    """A send beside a request, which the client never saw: a copy (`mirror`) or what lost a race (`loser`).
+    """A send that served a request without being its answer, and what it used; `line` says as what (routing/asides.py).
 
-    It is no request: only the ledger counts it, on a line of its own. `record` is that of its request, with this send's
-    `upstream` and `credential`.
+    It is no request: a request that had some is told by one `Finished`, with the usage of its answer alone.
     """
 
     line: str
@@ -117,8 +116,11 @@ class Aside(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     seconds: float
     usage: Usage | None
-    record: Record
-    revision: str = ""
+    upstream: str = ""
+    credential: str = ""
+    team: str | None = None
+    user: str | None = None
+    tags: tuple[str, ...] = ()
     cost: int | None = None
 
 

@@ -19,7 +19,10 @@ from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Caller, Keyring
+from gateway.engine.bans import bans_of
+from gateway.engine.conditions import compiled
 from gateway.engine.engine import Engine, Pattern, Route, fill
+from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
@@ -28,6 +31,7 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS, Preset
 from gateway.providers.endpoints import origin_of, placed
 from gateway.providers.hosts import HOSTS, OWN
+from gateway.providers.models import catalog_of
 from gateway.providers.signing import SIGNERS
 from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
@@ -151,7 +155,7 @@ class _Builder:
 
     def combo(self, name: str, combo: Combo) -> Node:
         branches = tuple(
-            Branch(self.wanted(f"{name}[{index}]", target), _weight(target.weight))
+            _branch(self.wanted(f"{name}[{index}]", target), target)
             for index, target in enumerate(combo.targets)
         )
         return self.split(name, combo.strategy, branches, combo.hold)
@@ -160,7 +164,7 @@ class _Builder:
         """A target of a combo: a name, or a group with a strategy of its own."""
         if target.group is not None:
             branches = tuple(
-                Branch(self.wanted(f"{place}[{index}]", inner), _weight(inner.weight))
+                _branch(self.wanted(f"{place}[{index}]", inner), inner)
                 for index, inner in enumerate(target.group)
             )
             return self.split(place, target.strategy or "priority", branches, target.hold)
@@ -244,9 +248,12 @@ class _Builder:
             edits=_edits(host.edits, model.request, deployment.request if deployment is not None else None),
             dialect=Dialect(provider_name, upstream, frozenset(quirks)),
             on_lossy=next(iter(_said("on_lossy", (model, provider, self.config.defaults))), "warn"),
-            context=model.context,
+            context=None,
             tags=tuple(dict.fromkeys((*provider.tags, *model.tags, *(deployment.tags if deployment else ())))),
+            bans=bans_of(provider.bans),
         )
+        base_url = provider.base_url or (preset.base_url if preset is not None else None)
+        target = described(target, model, catalog_of(preset.name if preset is not None else None, base_url))
         target = self.timed(target, (deployment, model, provider))
         self.lanes[name] = self.lane(target, provider_name, provider, preset)
         self.loads[name] = self.state.load(name)
@@ -289,8 +296,9 @@ class _Builder:
             whole = self.breaker(Identity(name, credential + mark, "*"))
             signer = SIGNERS[scheme](secret, provider.region) if scheme in SIGNERS else None
             signed = AUTH[scheme](secret) if secret and signer is None else ()
-            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer))
-        return tuple(lanes)
+            each = provider.api_keys.get(credential)
+            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer, each.tier if each else 0))
+        return tuple(sorted(lanes, key=lambda lane: lane.tier))
 
     def credentials_of(self, name: str, provider: Provider) -> tuple[tuple[str, str, str], ...]:
         """(name, secret, mark of the secret) of each credential; a changed secret is a new identity."""
@@ -346,6 +354,11 @@ class _Builder:
             "credentials": {
                 name: [(credential, mark) for credential, _, mark in known] for name, known in self.credentials.items()
             },
+            "tiers": {
+                name: [lane.tier for lane in lanes]
+                for name, lanes in self.lanes.items()
+                if any(lane.tier for lane in lanes)
+            },
             "keys": self.config.model_dump(mode="json", include={"keys"}),
         }
         return sha256(msgspec.json.encode(program, enc_hook=_plain, order="deterministic")).hexdigest()
@@ -364,6 +377,10 @@ def _kinds(words: list[str] | None) -> frozenset[Kind]:
 
 def _value(secrets: Secrets, ref: Ref) -> str:
     return "" if ref.none else secrets.value(ref)
+
+
+def _branch(node: Node, target: Wanted) -> Branch:
+    return Branch(node, _weight(target.weight), compiled(target.when) if target.when is not None else None)
 
 
 def _weight(weight: float | None) -> float:

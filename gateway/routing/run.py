@@ -1,13 +1,16 @@
 """The loop that turns a route into an answer: targets by `walk`, credentials in turn, retries with backoff.
 
 Everything is decided between awaits from the failure table; the only awaits are the send itself and the pause before
-a retry. Bounds over the whole request: `ATTEMPTS_MOST` sends, and the longest `total` of the route's targets.
+a retry. Bounds over the whole request: `ATTEMPTS_MOST` sends, and the longest `total` of the route's targets, or what
+`Job.caps` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from random import Random
 from typing import Final
 
@@ -24,8 +27,10 @@ from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
-from gateway.routing.walk import Walk, walk
+from gateway.routing.untried import nothing
+from gateway.routing.walk import UNTRIED, Walk, walk
 from gateway.state.breaker import UNTIL_RELOAD
+from gateway.state.pool import Cursor
 from gateway.transport.contract import Send
 
 ATTEMPTS_MOST: Final = 12
@@ -68,10 +73,13 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
 
     A wrong key, an empty account and a missing model are mended at the provider, and nobody tells the gateway. So where
     all targets rest, the first that rests for such a reason is asked all the same: a route is never locked out by them.
-    Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named.
+    Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named. Raises `Refused`
+    where no target may be tried for this request.
     """
     moment = Moment(runtime, tools.random, job, tools.clock())
     moment.skipped = course.skipped
+    if job.caps is not None and job.caps.time is not None:
+        budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
     steps = walk(node, moment)
     failure: Failure | None = None
@@ -85,7 +93,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
             failure = outcome
             target = steps.send(failure)
     except StopIteration as stop:
-        failure = stop.value or failure
+        failure = failure if stop.value is UNTRIED else stop.value or failure
     finally:
         steps.close()
     if not course.trials and course.resort is not None:
@@ -94,7 +102,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
             return outcome
         failure = outcome
     if failure is None:
-        failure = Failure(kind=Kind.NOT_FOUND, message="no target of this route may be tried", sent=False)
+        raise nothing(node, moment)
     if course.waits and failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED):
         failure = msgspec.structs.replace(failure, retry_after=min(course.waits))
     raise Failed(failure)
@@ -111,10 +119,7 @@ async def _ask(
     """One target through its credentials; the answer, or the failure that ends its turn."""
     lanes = moment.runtime.lanes_of(target)
     if len(lanes) > 1:
-        cursor = moment.runtime.pools[target.lanes]
-        at = cursor.at % len(lanes)
-        cursor.at = at + 1
-        lanes = lanes[at:] + lanes[:at]
+        lanes = _turned(lanes, moment.runtime.pools[target.lanes])
     failure: Failure | None = None
     closed: tuple[float, Lane] | None = None
     for lane in lanes:
@@ -133,6 +138,21 @@ async def _ask(
     if failure is not None:
         return failure
     return _resting(target, closed, moment, course)
+
+
+def _turned(lanes: tuple[Lane, ...], cursor: Cursor) -> tuple[Lane, ...]:
+    """The credentials, each tier from the one whose turn it is."""
+    turn = cursor.at
+    cursor.at = turn + 1
+    if lanes[0].tier == lanes[-1].tier:
+        at = turn % len(lanes)
+        return lanes[at:] + lanes[:at]
+    out: list[Lane] = []
+    for _, group in groupby(lanes, key=attrgetter("tier")):
+        tier = list(group)
+        at = turn % len(tier)
+        out += tier[at:] + tier[:at]
+    return tuple(out)
 
 
 def _resting(target: Target, closed: tuple[float, Lane] | None, moment: Moment, course: Course) -> Failure:
@@ -165,8 +185,9 @@ async def _use(
         left = None if deadline is None else deadline - now
         if left is not None and left <= 0:
             return Failure(kind=Kind.TIMEOUT, message="the time for the whole request is used up", sent=False)
-        if len(course.trials) >= ATTEMPTS_MOST:
-            return Failure(kind=Kind.OVERLOADED, message=f"{ATTEMPTS_MOST} attempts were made", sent=False)
+        most = job.caps.attempts if job.caps is not None and job.caps.attempts is not None else ATTEMPTS_MOST
+        if len(course.trials) >= most:
+            return Failure(kind=Kind.OVERLOADED, message=f"{most} attempts were made", sent=False)
         outcome = await _once(target, lane, job, moment, tools, course, left)
         if isinstance(outcome, Answer):
             return outcome
@@ -278,11 +299,15 @@ def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emi
     cooldown, kind = failure.rule.cooldown, failure.kind
     seconds: float | None = None
     model = target.model
+    named = [rule for rule in target.bans if rule.names(failure.status, kind)]
     if cooldown is Cooldown.NONE:
-        lane.own.success()  # the provider is well: it refused this request, not requests
-        lane.whole.success()
-        return
-    if cooldown is Cooldown.CREDENTIAL:
+        if not named:
+            lane.own.success()  # the provider is well: it refused this request, not requests
+            lane.whole.success()
+            return
+        lane.own.leave()
+        lane.whole.leave()
+    elif cooldown is Cooldown.CREDENTIAL:
         rest = UNTIL_RELOAD if kind is Kind.AUTH else max(QUOTA_REST, failure.retry_after or 0.0)
         seconds = lane.whole.open_for(now, rest, kind)
         lane.own.leave()
@@ -295,5 +320,9 @@ def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emi
             seconds = lane.own.open_backoff(now, kind, target.breaker)
         else:
             seconds = lane.own.failure(now, kind, target.breaker)
+    for rule in named:
+        banned = lane.own.tally(now, kind, rule)
+        if banned is not None:
+            seconds, model = max(banned, seconds or 0.0), target.model
     if seconds is not None:
         emit(Tripped(target.provider, lane.credential, model, kind, None if seconds == UNTIL_RELOAD else seconds))

@@ -223,15 +223,13 @@ class Recorder:
             time.sleep(0.05)  # others write too
 
     def _row(self, event: Finished | Aside) -> Row:
+        return self._of_request(event) if isinstance(event, Finished) else self._of_aside(event)
+
+    def _of_request(self, event: Finished) -> Row:
         record = event.record or _NO_RECORD
-        usage = event.usage
-        counts = _NO_USAGE if usage is None else _counts(usage)
-        main = event if isinstance(event, Finished) else None
-        line = "request" if main is not None else event.line  # type: ignore[union-attr]  # an Aside has one
-        ours = main is not None and not record.given
         return Row(
-            event.request_id if ours else f"req_{getrandbits(96):024x}",
-            line,
+            new_id() if record.given else event.request_id,
+            "request",
             event.request_id,
             record.answer_id,
             record.wall or self._wall(),
@@ -250,18 +248,59 @@ class Recorder:
             event.status,
             event.kind,
             event.stream,
-            main.attempts if main is not None else 1,
+            event.attempts,
             path(record.trials, record.skipped),
             event.seconds,
-            main.first_content if main is not None else None,
+            event.first_content,
             record.finish,
-            *counts,
-            getattr(event, "cost", None),
-            _json(main.lossy) if main is not None else "[]",
-            getattr(event, "cache", None),
+            *_counts(event.usage),
+            None,
+            _json(event.lossy),
+            None,
             event.revision,
             self._node,
         )
+
+    def _of_aside(self, event: Aside) -> Row:
+        trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
+        return Row(
+            new_id(),
+            event.line,
+            event.request_id,
+            None,
+            self._wall() - event.seconds,
+            event.key,
+            event.team,
+            event.user,
+            _json(event.tags),
+            event.operation,
+            "",
+            event.route[:_TEXT_MOST],
+            event.route[:_TEXT_MOST],
+            event.provider,
+            event.model,
+            event.upstream,
+            event.credential,
+            event.status,
+            event.kind,
+            event.stream,
+            1,
+            path((trial,), ()),
+            event.seconds,
+            None,
+            None,
+            *_counts(event.usage),
+            event.cost,
+            "[]",
+            None,
+            "",
+            self._node,
+        )
+
+
+def new_id() -> str:
+    """An id that no other row has."""
+    return f"req_{getrandbits(96):024x}"
 
 
 def path(trials: Sequence[Trial], skipped: Sequence[Skipped]) -> str:
@@ -269,7 +308,9 @@ def path(trials: Sequence[Trial], skipped: Sequence[Skipped]) -> str:
     return msgspec.json.encode({"tried": trials, "skipped": skipped}).decode()
 
 
-def _counts(usage: Usage) -> _Counts:
+def _counts(usage: Usage | None) -> _Counts:
+    if usage is None:
+        return _NO_USAGE
     return (
         usage.input,
         usage.output,
