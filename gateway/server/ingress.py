@@ -107,6 +107,7 @@ class Exchange:
 
     __slots__ = (
         "answer",
+        "asked",
         "caller",
         "course",
         "engine",
@@ -135,6 +136,7 @@ class Exchange:
         self.started = serving.tools.clock()
         self.wall = serving.tools.wall()
         self.job: Job | None = None
+        self.asked = ""
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.stream = False
@@ -215,7 +217,7 @@ class Exchange:
             user=facts.user if facts is not None else None,
             tags=facts.tags if facts is not None else (),
             protocol=self.protocol.name,
-            asked=facts.asked if facts is not None else "",
+            asked=self.asked,
             upstream=target.upstream if target is not None else None,
             credential=lane.credential if lane is not None else None,
             answer_id=answer_id(answer.body) if answer is not None else None,
@@ -288,7 +290,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
     try:
         exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
-        exchange.stream = head.stream
+        exchange.stream, exchange.asked = head.stream, head.model
         exchange.route = route = engine.resolve(head.model, exchange.caller)
         exchange.job = job = job_of(request, exchange, head)
         if not all(job.forwards(name) for name in route.protocols):
@@ -325,6 +327,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if protocol.counting is None:
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
+        exchange.asked = head.model
         exchange.route = route = engine.resolve(head.model, exchange.caller)
         job = job_of(request, exchange, head)
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
