@@ -38,7 +38,8 @@ class Tripped(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
-    `lossy` are the fields that a translation lost, where the configuration wants to know.
+    `lossy` are the fields that a translation lost, where the configuration wants to know. `cost` is nano-dollars, None
+    where nobody knows the price or nothing was answered; `price_source` says whose price it is (file, catalog, both).
     """
 
     request_id: str
@@ -56,6 +57,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     first_content: float | None
     usage: Usage | None
     lossy: tuple[str, ...] = ()
+    cost: int | None = None
+    price_source: str | None = None
 
 
 class Reloaded(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from gateway.engine.engine import Engine, Route
 from gateway.events import Finished
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
+from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.attempt import Answer
@@ -101,6 +102,7 @@ class Exchange:
     __slots__ = (
         "answer",
         "caller",
+        "cost",
         "course",
         "engine",
         "first_content",
@@ -125,6 +127,7 @@ class Exchange:
         self.stream = False
         self.answer: Answer | None = None
         self.first_content: float | None = None
+        self.cost: int | None = None
         self.course = Course()
 
     def headers(self, answer: Answer | None = None) -> dict[str, str]:
@@ -135,6 +138,8 @@ class Exchange:
             headers["x-gateway-model"] = answer.target.name
             if answer.dropped:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
+            if self.cost is not None:
+                headers["x-gateway-cost"] = usd(self.cost)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
@@ -159,6 +164,10 @@ class Exchange:
     def finished(self, status: int, kind: str | None = None) -> None:
         """Reports the end. Called exactly once."""
         tools, answer = self.serving.tools, self.answer
+        usage = answer.usage if answer is not None else None
+        price = answer.target.price if answer is not None else None
+        if usage is not None and price is not None:
+            self.cost = cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -174,8 +183,10 @@ class Exchange:
                 attempts=len(self.course.trials),
                 seconds=tools.clock() - self.started,
                 first_content=self.first_content,
-                usage=answer.usage if answer is not None else None,
+                usage=usage,
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
+                cost=self.cost,
+                price_source=price.source if price is not None else None,
             )
         )
 
