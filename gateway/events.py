@@ -38,7 +38,8 @@ class Tripped(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
-    `lossy` are the fields that a translation lost, where the configuration wants to know.
+    `lossy` are the fields that a translation lost, where the configuration wants to know. `cache` is where the answer
+    came from, where a cache may have had it: hit, semantic, joined, miss, bypass, or idempotent.
     """
 
     request_id: str
@@ -56,6 +57,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     first_content: float | None
     usage: Usage | None
     lossy: tuple[str, ...] = ()
+    cache: str | None = None
 
 
 class Reloaded(msgspec.Struct, frozen=True):

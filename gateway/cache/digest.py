@@ -58,14 +58,14 @@ def _numbers(value: Any) -> Any:
     return value
 
 
-def request_digest(job: Job, route: str, shape: bytes = b"") -> bytes | None:
-    """The digest of a request on a route, None where it is not one that an answer can be given to again. `route` is the
-    digest of the compiled route, `shape` what else decided over the answer."""
+def request_digest(job: Job, shape: bytes) -> bytes | None:
+    """The digest of a request, None where it is not one that an answer can be given to again. `shape` is what beside
+    the request decides over its answer (`rules.Way.shape`)."""
     head, name = job.head, job.protocol.name
     body = canonical(head, name)
     if body is None:
         return None
-    parts = (name, head.model, route, job.facts.operation, "stream" if head.stream else "whole", *sum(job.headers, ()))
+    parts = (name, head.model, job.facts.operation, "stream" if head.stream else "whole", *sum(job.headers, ()))
     hashed = sha256("\0".join(parts).encode("utf-8", "surrogateescape"))
     hashed.update(b"\0\0" + shape + b"\0\0")
     hashed.update(body)

@@ -15,6 +15,7 @@ from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.routing.attempt import Answer
 from gateway.routing.node import Node, Target, targets
+from gateway.routing.sending import Job
 
 _TYPE: Final = re.compile(r"[!-~][ -~]{0,200}")
 
@@ -91,9 +92,12 @@ def _nothing(_usage: Usage | None) -> None:
     pass
 
 
-def replay_of(kept: Kept, node: Node, stream: bool) -> Replay | None:
-    """The answer again; None where its target is not the route's any more, or it is of the other kind."""
-    if kept.stream is not stream:
+def replay_of(kept: Kept, node: Node, job: Job) -> Replay | None:
+    """The answer again, for a request. None where its target is not the route's any more or may not be reached for
+    this one, and where it is of the other kind."""
+    if kept.stream is not job.head.stream:
         return None
     target = next((each for each in targets(node) if each.name == kept.target), None)
-    return None if target is None else Replay(kept, target)
+    if target is None or (job.constraints is not None and job.constraints.objection(target) is not None):
+        return None
+    return Replay(kept, target)

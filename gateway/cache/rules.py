@@ -7,8 +7,9 @@ from typing import Final
 
 import msgspec
 
-from gateway.routing.conditions import ALWAYS, Condition
+from gateway.routing.conditions import ALWAYS, Condition, holds
 from gateway.routing.node import Target
+from gateway.routing.sending import Job
 
 KEPT_MOST: Final = 4 << 20  # bytes of an answer that is kept, and of what a follower may be behind
 READ_MOST: Final = 4 << 20  # bytes of a request that is looked up
@@ -40,11 +41,24 @@ class Semantic(msgspec.Struct, frozen=True):
     when: Condition = ALWAYS
 
 
+class Way(msgspec.Struct, frozen=True):
+    """One route as far as it shapes an answer: the digest of its compiled node, and the conditions of its `when`."""
+
+    digest: str
+    whens: tuple[Condition, ...] = ()
+
+    def shape(self, job: Job) -> bytes:
+        """What this route makes of a request beside its words: an answer is given again only where it is the same.
+        Raises `Refused` (400) where a condition has to read a body that cannot be read."""
+        if not self.whens:
+            return self.digest.encode()
+        return f"{self.digest}{''.join('1' if holds(each, job) else '0' for each in self.whens)}".encode()
+
+
 class Caching(msgspec.Struct, frozen=True):
-    """`scope`: key, team or shared. `routes`: the digest of what each route is, by its label: an answer is given again
-    only on a route that has not changed."""
+    """`scope`: key, team or shared. `routes` are by their labels."""
 
     exact: Exact | None
     semantic: Semantic | None
     scope: str
-    routes: Mapping[str, str]
+    routes: Mapping[str, Way]

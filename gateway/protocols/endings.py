@@ -40,9 +40,7 @@ ENDINGS: Final[dict[str, Ending]] = {
             rb'|"reason"[ \t]*:[ \t]*"(?!max_output_tokens"|max_tokens")'
         ),
     ),
-    "anthropic": Ending(
-        _field("stop_reason"), frozenset((b"end_turn", b"stop_sequence", b"max_tokens", b"tool_use"))
-    ),
+    "anthropic": Ending(_field("stop_reason"), frozenset((b"end_turn", b"stop_sequence", b"max_tokens", b"tool_use"))),
     "gemini": Ending(_field("finishReason"), frozenset((b"STOP", b"MAX_TOKENS")), re.compile(rb'"blockReason"')),
     "ollama": Ending(_field("done_reason"), frozenset((b"stop", b"length", b"tool_calls"))),
 }
