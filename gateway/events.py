@@ -38,7 +38,8 @@ class Tripped(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
-    `lossy` are the fields that a translation lost, where the configuration wants to know.
+    `lossy` are the fields that a translation lost, where the configuration wants to know; `tags` those of its key and
+    those that policies and guardrails gave it.
     """
 
     request_id: str
@@ -56,6 +57,15 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     first_content: float | None
     usage: Usage | None
     lossy: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+class Flagged(msgspec.Struct, frozen=True):
+    """A guardrail that only flags found something, in the request or in its response (`on`)."""
+
+    request_id: str
+    guardrail: str
+    on: str
 
 
 class Reloaded(msgspec.Struct, frozen=True):
@@ -65,7 +75,7 @@ class Reloaded(msgspec.Struct, frozen=True):
     models: int
 
 
-Event: TypeAlias = Attempted | Tripped | Finished | Reloaded
+Event: TypeAlias = Attempted | Tripped | Finished | Flagged | Reloaded
 Emit: TypeAlias = Callable[[Event], None]
 
 
