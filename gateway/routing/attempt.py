@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.failure import Failed, Failure, Kind
+from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.protocols.contract import Protocol, StreamSniffer
@@ -30,9 +30,11 @@ class Answer:
     """An upstream's answer past its commit point. `body` is what the client gets first: everything, or a beginning.
 
     For a stream, `more` gives the rest, whole frames at a time, b"" at its end; it raises `Failed(interrupted)` when
-    the stream breaks off. `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the
-    translation lost, as far as it is known when the answer begins. `usage` is there once the answer is over; where its
-    provider did not say, it is an estimate.
+    the stream breaks off. It may be cancelled where it waits for the upstream, and called again: nothing is lost.
+    `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the translation lost, as far
+    as it is known when the answer begins. `lane` is None where nobody was asked for this very request: an answer that
+    is given again, or another's that this one follows. `usage` is there once the
+    answer is over; where its provider did not say, it is an estimate.
     """
 
     __slots__ = (
@@ -54,9 +56,8 @@ class Answer:
 
     def __init__(
         self,
-        job: Job,
         target: Target,
-        lane: Lane,
+        lane: Lane | None,
         response: Response | None,
         sniffer: StreamSniffer | None,
         body: bytes,
@@ -64,6 +65,7 @@ class Answer:
         content_type: str,
         dropped: tuple[Dropped, ...],
         left: Callable[[Usage | None], None],
+        job: Job | None = None,
     ) -> None:
         self.target = target
         self.lane = lane
@@ -105,13 +107,17 @@ class Answer:
             raise Failed(sniffer.failure)
         except Failed as failed:
             self.close()
+            if failed.failure.code == BLOCKED:
+                raise
             raise Failed(msgspec.structs.replace(failed.failure, kind=Kind.INTERRUPTED, retry_after=None)) from failed
 
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
         sniffer = self._sniffer
         if sniffer is not None and self.usage is None:
-            self.usage = sniffer.usage or unsaid(self._job, self._sent, self._events)
+            self.usage = sniffer.usage
+            if self.usage is None and self._job is not None:
+                self.usage = unsaid(self._job, self._sent, self._events)
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -166,10 +172,10 @@ async def attempt(
             usage = read.usage or unsaid(job, len(read.body), 0)
             left(usage)
             content_type = content_type if upstream is job.protocol else "application/json"
-            return Answer(job, target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
+            return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(job, target, lane, response, sniffer, body, None, content_type, parcel.dropped, left)
+        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, job)
     except BaseException:
         if response is not None:
             response.close()

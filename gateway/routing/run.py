@@ -18,7 +18,7 @@ import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
 from gateway.events import Trial as Trial  # also found here by who tells what was tried
-from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
 from gateway.routing.attempt import Answer, attempt
@@ -263,8 +263,11 @@ async def _once(
         )
     except Failed as failed:
         load.count -= 1
-        hold.release()
         failure = failed.failure
+        if failure.code == BLOCKED:
+            hold.settle(None)  # it was answered, which may be billed
+        else:
+            hold.release()
     except BaseException:  # the client left: no verdict on the target
         load.count -= 1
         hold.settle(None)  # what was sent may be billed
@@ -291,7 +294,8 @@ async def _once(
 
 def interrupted(answer: Answer, failure: Failure, tools: Tools) -> None:
     """Tells the breakers of an answer that broke off after its commit point."""
-    penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
+    if answer.lane is not None:
+        penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
 
 
 def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emit) -> None:

@@ -14,7 +14,7 @@ from gateway.ir.estimate import prompt_tokens
 from gateway.ir.usage import Usage
 from gateway.routing.sending import Job
 
-_EVENT: Final = 250  # bytes of an event that carries one token
+_EVENT: Final = 400  # bytes of an event that carries one token, as the longest that providers send
 _ENVELOPE: Final = 300  # bytes of a whole answer beside its content
 _READ_MOST: Final = 256 << 10  # bytes of a prompt that is read to be counted; of larger ones four are a token
 

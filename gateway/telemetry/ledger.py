@@ -254,9 +254,9 @@ class Recorder:
             event.first_content,
             record.finish,
             *_counts(event.usage),
-            None,
+            event.cost,
             _json(event.lossy),
-            None,
+            event.cache,
             event.revision,
             self._node,
         )

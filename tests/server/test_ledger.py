@@ -37,7 +37,7 @@ models:
   bad: {{provider: up, id: "sandbox:status=500"}}
   other: {{provider: claude, id: "sandbox:tokens=5"}}
   silent: {{provider: up, id: "sandbox:tokens=5:no-usage"}}
-  slow: {{provider: up, id: "sandbox:tokens=200:rate=50"}}
+  slow: {{provider: up, id: "sandbox:tokens=200:rate=50/s"}}
   stalled: {{provider: up, id: "sandbox:stall"}}
   broken: {{provider: up, id: "sandbox:tokens=5:cut-at=3"}}
 combos:
