@@ -43,20 +43,25 @@ def metrics(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPRes
     return handle
 
 
+def operator(request: Request, serving: Serving, what: str) -> None:
+    """Raises `Refused` (401, 403) for everybody whose key is not an operator's. `what` needs it."""
+    caller = authenticate(request, serving.live.engine, serving.tools.wall())
+    if not caller.admin:
+        raise Refused(
+            Refusal(
+                status=403,
+                type="permission_error",
+                code="admin_required",
+                message=f"{what} needs a key that has 'admin: true' in router.yaml.",
+            )
+        )
+
+
 def reload(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
     """Reads the file anew. 200 with what happened, 422 with the diagnostics where it was rejected."""
 
     async def handle(request: Request) -> HTTPResponse:
-        caller = authenticate(request, serving.live.engine, serving.tools.wall())
-        if not caller.admin:
-            raise Refused(
-                Refusal(
-                    status=403,
-                    type="permission_error",
-                    code="admin_required",
-                    message="Reloading needs a key that has 'admin: true' in router.yaml.",
-                )
-            )
+        operator(request, serving, "Reloading")
         outcome: dict[str, Any] = msgspec.json.decode(await serving.ask_reload())
         return _json(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
 

@@ -35,6 +35,8 @@ from gateway.sandbox.local import LocalUpstream
 from gateway.server import channel as say
 from gateway.server.app import make_app
 from gateway.server.channel import Channel
+from gateway.server.health import keep
+from gateway.server.health import samples as samples_of_health
 from gateway.server.recording import opened
 from gateway.server.serving import Serving
 from gateway.state.pool import StatePool
@@ -66,6 +68,7 @@ class Worker:
         self._sandbox = LocalUpstream(sleep=asyncio.sleep)
         self.serving = Serving(
             live=self.live,
+            state=self.state,
             tools=Tools(
                 send=self._send,
                 clock=time.monotonic,
@@ -105,6 +108,7 @@ class Worker:
             busy += stats.in_use
         samples.append(Sample("gateway_upstream_connections", ("idle",), [idle]))
         samples.append(Sample("gateway_upstream_connections", ("in_use",), [busy]))
+        samples += samples_of_health(self.live.engine, self.state, time.monotonic())
         if self.serving.recording is not None:
             samples += self.serving.recording.samples()
         return samples
