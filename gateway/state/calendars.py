@@ -7,6 +7,7 @@ instant after the gap; where they are put back over it, at the first of the two.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from math import inf
 from typing import Final, Literal, TypeAlias
@@ -83,3 +84,18 @@ def _instant(calendar: Calendar, day: date) -> float:
         else:
             high = middle
     return high
+
+
+def rolling(calendar: Calendar) -> Callable[[float], Window]:
+    """`window_at`, which looks at the calendar once in each window."""
+    kept: Window | None = None
+    begins = inf
+
+    def at(now: float) -> Window:
+        nonlocal kept, begins
+        if kept is None or (isinstance(kept, Fixed) and not begins <= now < kept.ends):
+            kept = window_at(calendar, now)
+            begins = float(kept.name) if isinstance(kept, Fixed) and kept.ends != inf else -inf
+        return kept
+
+    return at

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.state.calendars import Calendar, window_at
+from gateway.state.calendars import Calendar, rolling, window_at
 from gateway.store.contract import Fixed, Sliding
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -104,3 +104,15 @@ def test_windows_lie_end_to_end(per: str, zone: str, minute: int, on: int, now: 
 def test_a_total_never_ends_and_a_rolling_window_slides() -> None:
     assert window_at(Calendar("total"), 0) == Fixed("total", inf)
     assert window_at(Calendar("rolling", seconds=86400.0 * 30), 0) == Sliding(86400.0 * 30)
+
+
+def test_a_window_is_looked_up_again_only_when_it_is_over() -> None:
+    calendar = Calendar("day", "Europe/Berlin")
+    at = rolling(calendar)
+    now = 1_790_000_000.0
+    first = at(now)
+    assert isinstance(first, Fixed)
+    for moment in (now, float(first.name), first.ends - 1, first.ends, first.ends + 86400, now):
+        assert at(moment) == window_at(calendar, moment)
+    assert at(now) is at(now + 1)
+    assert rolling(Calendar("total"))(now) == Fixed("total", inf)
