@@ -163,16 +163,31 @@ class Tls(Section):
     verify: bool = Field(True, description="False accepts any certificate. Never in production.")
 
 
-class Price(Section):
+class Rates(Section):
     """USD per million tokens."""
 
     input: float | None = Field(None, ge=0, description="Prompt tokens.")
     output: float | None = Field(None, ge=0, description="Completion tokens.")
     cached_input: float | None = Field(None, ge=0, description="Prompt tokens read from the provider's cache.")
     cache_write: float | None = Field(None, ge=0, description="Prompt tokens written to the provider's cache.")
+    cache_write_1h: float | None = Field(
+        None, ge=0, description="Those that are kept for an hour, where they are priced apart."
+    )
     reasoning: float | None = Field(None, ge=0, description="Reasoning tokens, where they are priced apart.")
     audio_input: float | None = Field(None, ge=0, description="Audio in the prompt.")
     audio_output: float | None = Field(None, ge=0, description="Audio in the answer.")
+
+
+class PriceTier(Rates):
+    """What longer prompts cost: the whole request, not only what is above."""
+
+    above: Tokens = Field(description="For prompts of more tokens than this.", examples=["200k"])
+
+
+class Price(Rates):
+    """USD per million tokens. What is not said is what the catalog says; what nobody says costs as its whole does."""
+
+    tiers: list[PriceTier] | None = Field(None, description="What longer prompts cost.")
 
 
 class Credential(Section):

@@ -19,7 +19,9 @@ from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Caller, Keyring
+from gateway.engine.bans import bans_of
 from gateway.engine.engine import Engine, Pattern, Route, fill
+from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
@@ -28,6 +30,7 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS, Preset
 from gateway.providers.endpoints import origin_of, placed
 from gateway.providers.hosts import HOSTS, OWN
+from gateway.providers.models import catalog_of
 from gateway.providers.signing import SIGNERS
 from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
@@ -244,9 +247,12 @@ class _Builder:
             edits=_edits(host.edits, model.request, deployment.request if deployment is not None else None),
             dialect=Dialect(provider_name, upstream, frozenset(quirks)),
             on_lossy=next(iter(_said("on_lossy", (model, provider, self.config.defaults))), "warn"),
-            context=model.context,
+            context=None,
             tags=tuple(dict.fromkeys((*provider.tags, *model.tags, *(deployment.tags if deployment else ())))),
+            bans=bans_of(provider.bans),
         )
+        base_url = provider.base_url or (preset.base_url if preset is not None else None)
+        target = described(target, model, catalog_of(preset.name if preset is not None else None, base_url))
         target = self.timed(target, (deployment, model, provider))
         self.lanes[name] = self.lane(target, provider_name, provider, preset)
         self.loads[name] = self.state.load(name)
@@ -289,8 +295,9 @@ class _Builder:
             whole = self.breaker(Identity(name, credential + mark, "*"))
             signer = SIGNERS[scheme](secret, provider.region) if scheme in SIGNERS else None
             signed = AUTH[scheme](secret) if secret and signer is None else ()
-            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer))
-        return tuple(lanes)
+            each = provider.api_keys.get(credential)
+            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer, each.tier if each else 0))
+        return tuple(sorted(lanes, key=lambda lane: lane.tier))
 
     def credentials_of(self, name: str, provider: Provider) -> tuple[tuple[str, str, str], ...]:
         """(name, secret, mark of the secret) of each credential; a changed secret is a new identity."""
@@ -345,6 +352,11 @@ class _Builder:
             "patterns": [(text, route.node, fills) for text, route, fills in patterns],
             "credentials": {
                 name: [(credential, mark) for credential, _, mark in known] for name, known in self.credentials.items()
+            },
+            "tiers": {
+                name: [lane.tier for lane in lanes]
+                for name, lanes in self.lanes.items()
+                if any(lane.tier for lane in lanes)
             },
             "keys": self.config.model_dump(mode="json", include={"keys"}),
         }

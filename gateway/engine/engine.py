@@ -12,6 +12,7 @@ import msgspec
 
 from gateway.config.patterns import part
 from gateway.engine.access import Caller, Keyring
+from gateway.engine.facts import filled
 from gateway.failure import Refusal, Refused
 from gateway.routing.node import Chain, Node, Target
 from gateway.routing.runtime import Runtime
@@ -119,7 +120,7 @@ def _shown(name: str) -> str:
 def fill(node: Node, name: str, star: str) -> Node:
     """A pattern model's node with the star's part in its upstream ids; credentials and health stay the pattern's."""
     if isinstance(node, Target):
-        return msgspec.structs.replace(
+        named = msgspec.structs.replace(
             node,
             name=name,
             upstream=node.upstream.replace("*", star),
@@ -128,6 +129,7 @@ def fill(node: Node, name: str, star: str) -> Node:
             count_path=_filled(node.count_path, star) if node.count_path is not None else None,
             dialect=msgspec.structs.replace(node.dialect, model=node.dialect.model.replace("*", star)),
         )
+        return filled(named)
     if isinstance(node, Chain):
         return msgspec.structs.replace(node, primary=fill(node.primary, name, star))
     branches = tuple(msgspec.structs.replace(branch, node=fill(branch.node, name, star)) for branch in node.branches)

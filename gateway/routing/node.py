@@ -12,8 +12,9 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.failure import Kind
+from gateway.ir.cost import Price
 from gateway.protocols.contract import Dialect, Edits
-from gateway.state.breaker import Settings
+from gateway.state.breaker import Banning, Settings
 from gateway.transport.contract import Origin, Timeouts
 
 
@@ -31,7 +32,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     `model` is the name in router.yaml, `upstream` the provider's id of it. `path` and `stream_path` are where whole and
     streamed answers are asked for, `count_path` where a prompt's tokens are (None: nowhere). `on_lossy` is what happens
     where a translation loses something: allow, warn, reject or reroute. `whole` and `streamed` are the time-outs of the
-    two kinds of request; `first_token` and `total` are seconds, None for no bound.
+    two kinds of request; `first_token` and `total` are seconds, None for no bound. `bans` are its provider's.
+
+    `context` and `max_output` are tokens, `supports` words of providers/capabilities.py, `price` what its tokens cost;
+    None is unknown. `catalog` is where facts of its id are looked up, "" for nowhere.
     """
 
     name: str
@@ -55,6 +59,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     on_lossy: str
     context: int | None
     tags: tuple[str, ...]
+    bans: tuple[Banning, ...] = ()
+    catalog: str = ""
+    price: Price | None = None
+    max_output: int | None = None
+    supports: frozenset[str] | None = None
 
 
 class Branch(msgspec.Struct, frozen=True):

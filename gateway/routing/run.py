@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from itertools import groupby
+from operator import attrgetter
 from random import Random
 from typing import Final
 
@@ -25,6 +27,7 @@ from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 from gateway.routing.walk import Walk, walk
 from gateway.state.breaker import UNTIL_RELOAD
+from gateway.state.pool import Cursor
 from gateway.transport.contract import Send
 
 ATTEMPTS_MOST: Final = 12
@@ -113,10 +116,7 @@ async def _ask(
     """One target through its credentials; the answer, or the failure that ends its turn."""
     lanes = moment.runtime.lanes_of(target)
     if len(lanes) > 1:
-        cursor = moment.runtime.pools[target.lanes]
-        at = cursor.at % len(lanes)
-        cursor.at = at + 1
-        lanes = lanes[at:] + lanes[:at]
+        lanes = _turned(lanes, moment.runtime.pools[target.lanes])
     failure: Failure | None = None
     closed: tuple[float, Lane] | None = None
     for lane in lanes:
@@ -135,6 +135,21 @@ async def _ask(
     if failure is not None:
         return failure
     return _resting(target, closed, moment, course)
+
+
+def _turned(lanes: tuple[Lane, ...], cursor: Cursor) -> tuple[Lane, ...]:
+    """The credentials, each tier from the one whose turn it is."""
+    turn = cursor.at
+    cursor.at = turn + 1
+    if lanes[0].tier == lanes[-1].tier:
+        at = turn % len(lanes)
+        return lanes[at:] + lanes[:at]
+    out: list[Lane] = []
+    for _, group in groupby(lanes, key=attrgetter("tier")):
+        tier = list(group)
+        at = turn % len(tier)
+        out += tier[at:] + tier[:at]
+    return tuple(out)
 
 
 def _resting(target: Target, closed: tuple[float, Lane] | None, moment: Moment, course: Course) -> Failure:
@@ -277,11 +292,15 @@ def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emi
     cooldown, kind = failure.rule.cooldown, failure.kind
     seconds: float | None = None
     model = target.model
+    named = [rule for rule in target.bans if rule.names(failure.status, kind)]
     if cooldown is Cooldown.NONE:
-        lane.own.success()  # the provider is well: it refused this request, not requests
-        lane.whole.success()
-        return
-    if cooldown is Cooldown.CREDENTIAL:
+        if not named:
+            lane.own.success()  # the provider is well: it refused this request, not requests
+            lane.whole.success()
+            return
+        lane.own.leave()
+        lane.whole.leave()
+    elif cooldown is Cooldown.CREDENTIAL:
         rest = UNTIL_RELOAD if kind is Kind.AUTH else max(QUOTA_REST, failure.retry_after or 0.0)
         seconds = lane.whole.open_for(now, rest, kind)
         lane.own.leave()
@@ -294,5 +313,9 @@ def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emi
             seconds = lane.own.open_backoff(now, kind, target.breaker)
         else:
             seconds = lane.own.failure(now, kind, target.breaker)
+    for rule in named:
+        banned = lane.own.tally(now, kind, rule)
+        if banned is not None:
+            seconds, model = max(banned, seconds or 0.0), target.model
     if seconds is not None:
         emit(Tripped(target.provider, lane.credential, model, kind, None if seconds == UNTIL_RELOAD else seconds))

@@ -21,7 +21,8 @@ class Lane(msgspec.Struct, frozen=True):
     """One credential's way to one target: complete request headers, and the two breakers that must agree.
 
     `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
-    name in router.yaml; the secret is only in `headers`, or known to the `signer`.
+    name in router.yaml; the secret is only in `headers`, or known to the `signer`. A lane of a higher `tier` is used
+    when no lower one can be.
     """
 
     credential: str
@@ -29,14 +30,15 @@ class Lane(msgspec.Struct, frozen=True):
     own: Breaker
     whole: Breaker
     signer: Signer | None = None
+    tier: int = 0
 
     def __repr__(self) -> str:
         return f"Lane({self.credential!r})"
 
 
 class Runtime(msgspec.Struct, frozen=True):
-    """By `Target.lanes`: its lanes in the order of the file, its load, the cursor of its pool. By `Split.name`: its
-    cursor."""
+    """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool. By
+    `Split.name`: its cursor."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]

@@ -24,26 +24,45 @@ class Settings(msgspec.Struct, frozen=True):
     high: float = 300.0
 
 
+class Banning(msgspec.Struct, frozen=True):
+    """A ban: `failures` of these statuses or kinds within `window` seconds, no success between, and it rests for
+    `rest` seconds."""
+
+    statuses: tuple[int, ...]
+    kinds: tuple[str, ...]
+    failures: int
+    window: float
+    rest: float
+
+    def names(self, status: int | None, kind: str) -> bool:
+        """Whether a failure counts."""
+        return kind in self.kinds or status in self.statuses
+
+
 class Snapshot(msgspec.Struct, frozen=True):
-    """What an operator sees. `opens_in` counts down to the next probe; None while closed or until a reload."""
+    """What an operator sees. `opens_in` counts down to the next probe; None while closed or until a reload.
+    `banned`: a rule of the file opened it."""
 
     state: str  # closed | open | half-open
     failures: int
     kind: str | None
     opens_in: float | None
+    banned: bool = False
 
 
 class Breaker:
     """See the module. One event loop owns it; no method awaits."""
 
-    __slots__ = ("__weakref__", "_failures", "_open_until", "_probing", "_streak", "kind")
+    __slots__ = ("__weakref__", "_failures", "_open_until", "_probing", "_streak", "_tallies", "banned", "kind")
 
     def __init__(self) -> None:
         self._failures: deque[float] = deque()
         self._open_until = 0.0  # 0: closed
         self._probing = False
         self._streak = 0  # openings in a row without a success between
+        self._tallies: dict[Banning, deque[float]] = {}
         self.kind: str | None = None  # of the failure that opened it
+        self.banned = False  # by a rule of the file
 
     def wait(self, now: float) -> float:
         """Seconds until a request may pass: 0 now, inf until a reload. A probe in flight counts as a short wait."""
@@ -68,10 +87,12 @@ class Breaker:
 
     def success(self) -> None:
         """An answer came."""
-        if self._open_until or self._failures:
+        if self._open_until or self._failures or self._tallies:
             self._open_until = 0.0
             self._failures.clear()
+            self._tallies.clear()
             self.kind = None
+            self.banned = False
         self._probing = False
         self._streak = 0
 
@@ -86,6 +107,18 @@ class Breaker:
         if len(window) < settings.failures:
             return None
         return self._open(now, kind, settings)
+
+    def tally(self, now: float, kind: str, rule: Banning) -> float | None:
+        """Counts a failure that a ban names; the seconds it opened for, None where there were too few."""
+        times = self._tallies.setdefault(rule, deque())
+        times.append(now)
+        while times[0] <= now - rule.window:
+            times.popleft()
+        if len(times) < rule.failures:
+            return None
+        times.clear()
+        self.banned = True
+        return self.open_for(now, rule.rest, kind)
 
     def open_for(self, now: float, seconds: float, kind: str) -> float:
         """Opens at once, never for less than it already is open; returns the seconds from now."""
@@ -114,8 +147,9 @@ class Breaker:
             return Snapshot("closed", len(self._failures), None, None)
         wait = self._open_until - now
         if wait > 0:
-            return Snapshot("open", len(self._failures), self.kind, None if wait == UNTIL_RELOAD else wait)
-        return Snapshot("half-open", len(self._failures), self.kind, None)
+            until = None if wait == UNTIL_RELOAD else wait
+            return Snapshot("open", len(self._failures), self.kind, until, self.banned)
+        return Snapshot("half-open", len(self._failures), self.kind, None, self.banned)
 
     def _open(self, now: float, kind: str, settings: Settings) -> float:
         seconds = min(settings.high, settings.low * 2.0 ** min(self._streak, 30))

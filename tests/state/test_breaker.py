@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import math
 
-from gateway.state.breaker import UNTIL_RELOAD, Breaker, Settings
+from gateway.state.breaker import UNTIL_RELOAD, Banning, Breaker, Settings
 from gateway.state.pool import Identity, StatePool
 
 SETTINGS = Settings(failures=3, window=10.0, low=5.0, high=15.0)
@@ -91,3 +91,30 @@ def test_state_lives_as_long_as_somebody_holds_it() -> None:
     del held
     gc.collect()
     assert pool.breakers() == []
+
+
+BAN = Banning(statuses=(429,), kinds=("auth",), failures=3, window=60.0, rest=600.0)
+
+
+def test_a_ban_counts_failures_in_a_row_and_rests_for_what_it_says() -> None:
+    breaker = Breaker()
+    assert BAN.names(429, "rate_limit")
+    assert BAN.names(None, "auth")
+    assert not BAN.names(500, "server_error")
+    assert [breaker.tally(at, "rate_limit", BAN) for at in (0.0, 30.0)] == [None, None]
+    assert breaker.tally(61.0, "rate_limit", BAN) is None, "the first is outside the window by now"
+    assert breaker.tally(62.0, "rate_limit", BAN) == 600.0
+    assert breaker.snapshot(62.0).banned
+    assert breaker.wait(661.0) == 1.0
+    assert breaker.snapshot(662.0).state == "half-open", "bans are timed: a probe ends them"
+    assert breaker.enter(662.0)
+    breaker.success()
+    assert not breaker.snapshot(662.0).banned
+
+
+def test_a_success_forgives_what_a_ban_counted() -> None:
+    breaker = Breaker()
+    for _ in range(5):
+        assert breaker.tally(0.0, "rate_limit", BAN) is None
+        assert breaker.tally(0.0, "rate_limit", BAN) is None
+        breaker.success()

@@ -30,6 +30,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     providers.base_urls,
     providers.credentials,
     providers.usable_credentials,
+    providers.bans,
     providers.headers,
     providers.tls,
     providers.unused,

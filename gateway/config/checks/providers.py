@@ -143,6 +143,24 @@ def credentials(subject: Subject) -> Iterator[Diagnostic]:
             yield subject.report("missing-api-key", detail, ("providers", name), key=True, suggestion=fix)
 
 
+def bans(subject: Subject) -> Iterator[Diagnostic]:
+    """A ban names statuses of errors, `4xx`, `5xx`, or kinds of failure."""
+    kinds = subject.known.failure_kinds
+    for name, provider in subject.config.providers.items():
+        for index, rule in enumerate(provider.bans):
+            for at, word in enumerate(rule.on):
+                if word in ("4xx", "5xx", *kinds) or (isinstance(word, int) and 400 <= word <= 599):
+                    continue
+                near = closest(word, kinds) if isinstance(word, str) else None
+                yield subject.report(
+                    "unknown-failure-kind",
+                    f"{word!r} is no failure that a ban can name. Statuses from 400 to 599, 4xx, 5xx, and these kinds "
+                    f"can: {', '.join(kinds)}.",
+                    ("providers", name, "bans", index, "on", at),
+                    suggestion=f"did you mean {near!r}?" if near else None,
+                )
+
+
 def usable_credentials(subject: Subject) -> Iterator[Diagnostic]:
     """What signs requests or fetches tokens can be made of the credential that is there."""
     for name, provider in subject.config.providers.items():

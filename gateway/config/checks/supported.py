@@ -26,9 +26,6 @@ PARTS: Final[Mapping[str, str]] = {
 KEYS: Final[Mapping[str, str]] = {
     "limits": "The provider's own limits apply; a 429 goes to the next credential or target.",
     "sticky": "`round_robin` with `hold:` changes targets rarely.",
-    "price": "Costs are not counted yet.",
-    "supports": "Every target is taken to do what it is asked.",
-    "max_output": "The provider caps its answers.",
     "tags": "Nothing reads them yet.",
     "team": "Give each key its own `allow:`.",
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
