@@ -14,6 +14,7 @@ from gateway.config.patterns import part
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.facts import filled
 from gateway.failure import Refusal, Refused
+from gateway.routing.limiting import Limits
 from gateway.routing.node import Chain, Node, Target
 from gateway.routing.runtime import Runtime
 from gateway.transport.contract import Origin
@@ -50,7 +51,8 @@ _SUGGEST_MOST: Final = 2000  # names that a suggestion is searched among: a 404 
 class Engine(msgspec.Struct, frozen=True):
     """`routes` by exact name; `patterns` with the most specific first; `runtime` is credentials and state.
 
-    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from.
+    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from. `limits`:
+    None where nothing is limited.
     """
 
     revision: str
@@ -62,6 +64,7 @@ class Engine(msgspec.Struct, frozen=True):
     origins: frozenset[Origin]
     max_body: int
     drain: float
+    limits: Limits | None = None
 
     def resolve(self, name: str, caller: Caller) -> Route:
         """What `name` means for this caller. Raises `Refused`: 404 for an unknown name, 403 for one not allowed."""

@@ -75,6 +75,11 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it ever keeps a request from a target."""
         return self.exhausted != "warn"
 
+    @property
+    def watched(self) -> tuple[float, ...]:
+        """The parts at which something is said; of one that keeps nobody out, also all of it."""
+        return self.warn_at if self.enforces else (*self.warn_at, 1.0)
+
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the file says of limits and money.

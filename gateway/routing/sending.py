@@ -7,14 +7,16 @@ another family of models (protocols/seals.py), which the target's provider would
 
 from __future__ import annotations
 
+from copy import copy
 from random import getrandbits
+from typing import Any
 
 import msgspec
 
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
-from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
+from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.routing.facts import Facts
@@ -29,7 +31,7 @@ class Job:
     client wrote any more, so it is written anew even on the client's wire.
     """
 
-    __slots__ = ("_request", "edited", "facts", "head", "headers", "protocol", "sealed", "stripped")
+    __slots__ = ("_request", "demand", "edited", "facts", "head", "headers", "protocol", "sealed", "stripped")
 
     def __init__(
         self, protocol: Protocol, head: Head, headers: tuple[tuple[str, str], ...] = (), facts: Facts | None = None
@@ -42,6 +44,7 @@ class Job:
         self.sealed = seals.wrapped(head.body)
         self.stripped = False
         self._request: chat.Request | None = None
+        self.demand: Any = None  # what routing/demand.py found, once
 
     def forwards(self, protocol: str) -> bool:
         """Whether a target of this wire gets the client's own bytes."""
@@ -72,6 +75,16 @@ class Job:
         job = Job(self.protocol, self.head, self.headers, self.facts)
         job.edited = True
         job._request = request
+        return job
+
+    def with_bound(self, most: int, target: Target) -> Job:
+        """The same work with an answer of at most so many tokens; what the client wrote still passes as it is."""
+        newest = target.protocol != self.protocol.name or "max_completion_tokens" in target.dialect.quirks
+        job = copy(self)
+        fields = bounds.bounded(self.protocol.name, self.head.fields, most, newest=newest)
+        job.head = msgspec.structs.replace(self.head, fields=fields)
+        if self._request is not None:
+            job._request = msgspec.structs.replace(self._request, max_tokens=most)
         return job
 
     def encoded(self, target: Target) -> Encoded:

@@ -24,9 +24,11 @@ from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface
+from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.facts import Facts
+from gateway.routing.limiting import Limits
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
@@ -99,6 +101,7 @@ class Exchange:
     """One client request on its way: what every outcome of it has to report."""
 
     __slots__ = (
+        "admission",
         "answer",
         "caller",
         "course",
@@ -120,6 +123,7 @@ class Exchange:
         self.operation = operation
         self.id = id_
         self.started = serving.tools.clock()
+        self.admission: Admission | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.stream = False
@@ -135,6 +139,8 @@ class Exchange:
             headers["x-gateway-model"] = answer.target.name
             if answer.dropped:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
+        if self.admission is not None:
+            self.admission.tell(headers)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
@@ -246,12 +252,14 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.stream = head.stream
         exchange.route = route = engine.resolve(head.model, exchange.caller)
         job = job_of(request, exchange, head)
+        if engine.limits is not None:
+            await _admit(exchange, job, engine.limits)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
             frames = asked.frames() if asked.frames is not None else None
             writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
-        answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+        answer = await _answer(exchange, route, job)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
@@ -266,9 +274,36 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.finished(499, kind=Kind.CANCELLED)
         raise
     finally:
+        if exchange.admission is not None:
+            exchange.admission.close(exchange.answer.usage if exchange.answer is not None else None)
         if writer is not None:
             writer.cancel()
     return None
+
+
+async def _admit(exchange: Exchange, job: Job, limits: Limits) -> None:
+    """The limits of the caller. Raises `Refused` (429)."""
+    exchange.admission = admission = admission_of(limits, job.facts, exchange.serving.tools)
+    if admission is not None and not admission.now(job):
+        await admission.wait(job)
+
+
+async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
+    """The answer of a route; where no money is left for it, of the route that the budget names instead, once.
+
+    Raises `Failed`.
+    """
+    engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
+    try:
+        return await run(route.node, job, engine.runtime, tools, course, route.budget)
+    except Failed as failed:
+        instead = engine.routes.get(course.instead) if course.instead is not None else None
+        caller = exchange.caller
+        if instead is None or failed.failure.kind is not Kind.BUDGET or caller is None:
+            raise
+        if not caller.may(instead.name, instead.models):
+            raise
+    return await run(instead.node, job, engine.runtime, tools, course, instead.budget)
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from math import inf
 from typing import Final, Literal, TypeAlias
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from gateway.store.contract import Fixed, Sliding, Window
+from gateway.store.contract import Fixed, Held, Sliding, Window
 
+_HELD: Final = Held(uuid4().hex)
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Per: TypeAlias = Literal["day", "week", "month", "total", "rolling"]
 
@@ -99,3 +101,8 @@ def rolling(calendar: Calendar) -> Callable[[float], Window]:
         return kept
 
     return at
+
+
+def held(_now: float) -> Window:
+    """What is held by this process and given back."""
+    return _HELD

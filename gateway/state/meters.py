@@ -106,6 +106,8 @@ class Meters:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.clock = clock
+        self._present: dict[str, dict[str, float]] = {}
+        self._said: set[str] = set()
         self._meters: WeakValueDictionary[str, Meter] = WeakValueDictionary()
 
     def meter(self, key: str, limit: int, window: Callable[[float], Window]) -> Meter:
@@ -133,3 +135,21 @@ class Meters:
                     taken.give(back, taken.lot)
                 return Short(meter, meter.retry(amount), meter.limit - meter.used())
         return None
+
+    async def visit(self, key: str, member: str, ttl: float, limit: int) -> int | None:
+        """Store.visit."""
+        present = self._present.setdefault(key, {})
+        now = self.clock()
+        for who in [who for who, until in present.items() if until <= now]:
+            del present[who]
+        if member not in present and len(present) >= limit:
+            return None
+        present[member] = now + ttl
+        return len(present)
+
+    async def first(self, key: str, ttl: float) -> bool:
+        """Store.add."""
+        if key in self._said:
+            return False
+        self._said.add(key)
+        return True
