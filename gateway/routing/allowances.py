@@ -35,9 +35,10 @@ class Limit(msgspec.Struct, frozen=True):
     @property
     def words(self) -> str:
         """As in `60 requests per minute`."""
-        if self.per:
-            return f"{self.most:,} {self.what} per {self.per}"
-        return f"{self.most:,} {'requests' if self.what == 'concurrent' else self.what} at one time"
+        what: str = "requests" if self.what == "concurrent" else self.what
+        if self.most == 1:
+            what = what[:-1]
+        return f"{self.most:,} {what} {f'per {self.per}' if self.per else 'at one time'}"
 
 
 class Allowance(msgspec.Struct, frozen=True):

@@ -268,13 +268,10 @@ async def _sleep(turn: asyncio.Event, pause: float, tools: Tools) -> None:
 def too_many(full: Full) -> str:
     """What a client reads of a limit that is used up."""
     allowance, limit, retry = full
+    said = f"{_sentence(allowance.name)} is limited to {limit.words}."
     if limit.what == "sessions":
-        return (
-            f"{_sentence(allowance.name)} may have {limit.words}, and has. Go on with one of them; a session ends "
-            f"after {SESSION / 60:.0f} minutes without a request."
-        )
-    wait = f" Try again in {span(retry)}." if retry is not None and retry < FOREVER else ""
-    return f"{_sentence(allowance.name)} may have {limit.words}, and has.{wait}"
+        return f"{said} Go on with one of them; a session ends after {SESSION / 60:.0f} minutes without a request."
+    return f"{said} Try again in {span(retry)}." if retry is not None and retry < FOREVER else said
 
 
 def _sentence(words: str) -> str:

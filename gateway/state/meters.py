@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import inf
-from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -39,7 +38,7 @@ class Meter:
             case Sliding():
                 slice_ = window.seconds / SLICES
                 at = int(now // slice_)
-                for lot in [lot for lot in self._used if int(lot) <= at - SLICES]:
+                for lot in [lot for lot in self._used if int(lot) < at - SLICES]:
                     del self._used[lot]
                 return str(at), window.seconds, slice_
             case Fixed():
@@ -89,7 +88,7 @@ class Meter:
         for lot in sorted(self._used, key=int):
             left += self._used[lot]
             if left >= amount:
-                return (int(lot) + SLICES) * slice_ - self._clock()
+                return (int(lot) + SLICES + 1) * slice_ - self._clock()
         return inf
 
 
@@ -108,7 +107,7 @@ class Meters:
         self.clock = clock
         self._present: dict[str, dict[str, float]] = {}
         self._said: set[str] = set()
-        self._meters: WeakValueDictionary[str, Meter] = WeakValueDictionary()
+        self._meters: dict[str, Meter] = {}
 
     def meter(self, key: str, limit: int, window: Callable[[float], Window]) -> Meter:
         """The counter of a key."""

@@ -14,7 +14,6 @@ from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
 PARTS: Final[Mapping[str, str]] = {
-    "teams": "Give each key its own `allow:`.",
     "policies": "Keep routes apart by `keys.*.allow`.",
     "guardrails": "Use the provider's own moderation.",
     "cache": "Every request goes to a provider.",
@@ -24,8 +23,6 @@ PARTS: Final[Mapping[str, str]] = {
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {
     "sticky": "`round_robin` with `hold:` changes targets rarely.",
-    "tags": "Nothing reads them yet.",
-    "team": "Give each key its own `allow:`.",
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
 }
 
