@@ -126,8 +126,8 @@ def _nearest(near: rules_of_file.Limits | None, general: rules_of_file.Limits | 
 def _allowance(kind: str, name: str, limits: rules_of_file.Limits, words: str = "") -> Allowance:
     found: list[Limit] = []
     for what in ("requests", "tokens"):
-        for rate in _rates(getattr(limits, what)):
-            found.append(_rate(f"limit:{kind}:{name}:{what}:{rate.per}", what, rate))
+        rates = _rates(getattr(limits, what))
+        found += [_rate(f"limit:{kind}:{name}:{what}:{rate.per}", what, rate) for rate in rates]
     if limits.concurrent is not None:
         found.append(Limit(f"limit:{kind}:{name}:concurrent", "concurrent", limits.concurrent))
     if limits.sessions is not None:

@@ -1,7 +1,7 @@
 """Whether a caller may ask now: the limits of its key, its team and its user; and what every answer tells of them.
 
-An `Admission` is taken (`now`, else `wait`) after policies and before caches, and closed once, however the request ends. Tokens are reserved as `demand.py` says,
-and settled by the usage of the answer that the caller got.
+An `Admission` is taken (`now`, else `wait`) after policies and before caches, and closed once, however the request
+ends. Tokens are reserved as `demand.py` says, and settled by the usage of the answer that the caller got.
 
 Headers: `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since the epoch) of the limit of which the smallest
 part is left; with `-Requests` and `-Tokens`, the tightest of each kind, whose `-Reset` is a duration as `1m30s`.
@@ -69,7 +69,8 @@ class Admission:
     def close(self, usage: Usage | None) -> None:
         """The request is over; `usage` None used no tokens. Only the first call counts."""
         if self._taking is not None:
-            self._taking.end(usage.input + usage.output if usage is not None else 0, 0)
+            used = usage.input + usage.output if usage is not None else 0
+            self._taking.end(used, 0, self._tools.clock())
 
     def tell(self, headers: dict[str, str]) -> None:
         """Adds the headers that say where the caller stands."""

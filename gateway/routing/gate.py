@@ -9,7 +9,8 @@ nobody's health is judged by it, and the walk goes on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from typing import Protocol as Interface
 
 from gateway.events import Unpriced
 from gateway.failure import Failure, Kind
@@ -25,6 +26,29 @@ if TYPE_CHECKING:
     from gateway.routing.run import Tools
     from gateway.routing.runtime import Lane
     from gateway.routing.sending import Job
+
+
+class Hold(Interface):
+    """See the module. `asked`: the provider may have seen the request, so it counts as one."""
+
+    def settle(self, usage: Usage | None) -> None: ...
+
+    def release(self, *, asked: bool) -> None: ...
+
+
+class Nothing:
+    """The hold on nothing."""
+
+    __slots__ = ()
+
+    def settle(self, usage: Usage | None) -> None:
+        """Nothing was held."""
+
+    def release(self, *, asked: bool) -> None:
+        """Nothing was held."""
+
+
+NOTHING: Final = Nothing()
 
 
 class Reserved:
@@ -75,16 +99,17 @@ class Reserved:
         self._end(usage.input + usage.output, cost(usage, price) if price is not None and self._purses else 0)
 
     def release(self, *, asked: bool) -> None:
-        """No answer came. `asked`: the provider may have seen the request, so it counts as one."""
+        """No answer came."""
         self._end(0, 0, asked=asked)
 
     def _end(self, tokens: int, money: int, *, asked: bool = True) -> None:
-        self._taking.end(tokens, money, asked=asked)
+        self._taking.end(tokens, money, self._tools.clock(), asked=asked)
         for budget, whose, meter in self._purses:
             if money and not (budget.enforces and self._amount) and not meter.take(money):
                 meter.charge(money)
             if budget.watched:
-                self._gate.watch.look(budget, whose, meter, self._tools)
+                window = self._gate.spending.window(budget, self._tools.wall())
+                self._gate.watch.look(budget, whose, meter, window, self._tools)
 
 
 class Gate:
@@ -93,19 +118,26 @@ class Gate:
     def __init__(self, limits: Limits) -> None:
         self.watch = Watch(limits.meters)
         self._limits = limits
-        self._spending = Spending(limits.rules, limits.meters)
+        self.spending = Spending(limits.rules, limits.meters)
         self._unpriced: set[str] = set()
 
     def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
         """What a send needs; None where nothing limits it."""
         limits = self._limits
         tab = limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
-        purses = self._spending.purses(job.facts, target) if limits.rules.budgets else ()
+        purses = self.spending.purses(job.facts, target) if limits.rules.budgets else ()
         if tab is None and not purses:
             return None
         if not purses:
             return Reserved(self, target, tools, job, Taking(limits, tab, _tokens(tab, job, target)), (), 0)
         return self._priced(target, tab, purses, job, tools)
+
+    async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
+        """What `enter` says, taken."""
+        passed = self.enter(target, lane, job, tools)
+        if not isinstance(passed, Reserved):
+            return passed or NOTHING
+        return passed if passed.take_now() else await passed.take() or passed
 
     def _priced(
         self, target: Target, tab: Tab | None, purses: Sequence[Purse], job: Job, tools: Tools

@@ -78,12 +78,12 @@ class Taking:
     limit is let in where nobody else is, and counts as a whole.
     """
 
-    __slots__ = ("_asks", "_limits", "_lots", "_rates", "_tab", "_turn")
+    __slots__ = ("_asks", "_limits", "_rates", "_tab", "_taken", "_turn")
 
     def __init__(self, limits: Limits, tab: Tab | None, tokens: int, money: Sequence[tuple[Meter, int]] = ()) -> None:
         self._limits = limits
         self._tab = tab
-        self._lots: list[str] = []
+        self._taken: float | None = None
         if tab is None:
             self._asks = list(money)
             self._turn = self._rates = 0
@@ -93,13 +93,13 @@ class Taking:
         self._rates = self._turn + len(tab.tokens)
 
     def take_now(self, member: str, now: float) -> bool:
-        """Whether all could be taken without asking or waiting for anybody."""
+        """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
         if self._tab is None:
             taken = self._limits.meters.take_now(self._asks)
         else:
             taken = self._limits.take_now(self._tab, self._asks, member, now)
         if taken:
-            self._lots = [meter.lot for meter, _ in self._asks]
+            self._taken = now
         return taken
 
     async def take(self, member: str, tools: Tools) -> Full | Short | None:
@@ -109,14 +109,17 @@ class Taking:
         else:
             lacks = await self._limits.take(self._tab, self._asks, member, tools)
         if lacks is None:
-            self._lots = [meter.lot for meter, _ in self._asks]
+            self._taken = tools.clock()
         return lacks
 
-    def end(self, tokens: int, money: int, *, asked: bool = True) -> None:
+    def end(self, tokens: int, money: int, now: float, *, asked: bool = True) -> None:
         """Gives back what was not used, and counts what was used beyond it. `asked` is False where nobody was sent
         anything: then it was no request either. Only the first call counts."""
-        lots, self._lots = self._lots, []
-        for at, (lot, (meter, amount)) in enumerate(zip(lots, self._asks, strict=False)):
+        taken, self._taken = self._taken, None
+        if taken is None:
+            return
+        age = now - taken
+        for at, (meter, amount) in enumerate(self._asks):
             if at >= self._turn:
                 used = tokens if at < self._rates else money
             elif self._tab is not None and at < len(self._tab.once):
@@ -124,7 +127,7 @@ class Taking:
             else:
                 used = 0
             if used < amount:
-                meter.give(amount - used, lot)
+                meter.give(amount - used, age)
             elif used > amount:
                 meter.charge(used - amount)
         if self._tab is not None:

@@ -17,11 +17,11 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
-from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
 from gateway.routing.attempt import Answer, attempt
-from gateway.routing.gate import Reserved
+from gateway.routing.gate import NOTHING, Hold, Reserved
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
@@ -243,13 +243,13 @@ async def _once(
     target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, seconds: float | None
 ) -> Answer | Failure:
     """One send, with its bookkeeping: limits and money, load, breakers, trials, events."""
-    hold: Reserved | None = None
+    hold: Hold = NOTHING
     gate = moment.runtime.gate
     if gate is not None:
         passed = gate.enter(target, lane, job, tools)
         if isinstance(passed, Reserved):
             hold, job = passed, passed.job
-            passed = None if hold.take_now() else await hold.take()
+            passed = None if passed.take_now() else await passed.take()
         if passed is not None:
             moment.skipped.append(Skipped(target.name, passed.message))
             if passed.retry_after is not None:
@@ -259,16 +259,14 @@ async def _once(
     started = tools.clock()
     asks_again = course.resort == (target, lane) and not course.trials
     if not asks_again and not _entered(lane, started):
-        if hold is not None:
-            hold.release(asked=False)
+        hold.release(asked=False)
         return _taken(target, lane)
     load = moment.runtime.loads[target.lanes]
     load.count += 1
 
     def left(usage: Usage | None) -> None:
         load.count -= 1
-        if hold is not None:
-            hold.settle(usage)
+        hold.settle(usage)
 
     try:
         answer = await attempt(
@@ -285,12 +283,13 @@ async def _once(
     except Failed as failed:
         load.count -= 1
         failure = failed.failure
-        if hold is not None:
+        if failure.code == BLOCKED:
+            hold.settle(None)  # it was answered, which may be billed
+        else:
             hold.release(asked=failure.sent)
     except BaseException:  # the client left: no verdict on the target
         load.count -= 1
-        if hold is not None:
-            hold.settle(None)  # what was sent may be billed
+        hold.settle(None)  # what was sent may be billed
         lane.own.leave()
         lane.whole.leave()
         raise
@@ -311,7 +310,8 @@ async def _once(
 
 def interrupted(answer: Answer, failure: Failure, tools: Tools) -> None:
     """Tells the breakers of an answer that broke off after its commit point."""
-    penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
+    if answer.lane is not None:
+        penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
 
 
 def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emit) -> None:

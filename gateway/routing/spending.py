@@ -17,7 +17,7 @@ from gateway.routing.allowances import Budget, Rules, counter
 from gateway.routing.facts import Facts
 from gateway.routing.limiting import span
 from gateway.routing.node import Target
-from gateway.state.calendars import rolling
+from gateway.state.calendars import name_of, rolling
 from gateway.state.meters import Meter, Meters
 
 KEPT: Final = 4096  # pairs of key and target that a worker remembers
@@ -86,6 +86,13 @@ class Spending:
                 return [tag for tag in facts.tags if budget.tags is None or tag in budget.tags]
             case "user":
                 return (facts.user or "",) if facts.key in self.rules.trusting else ()
+
+    def window(self, budget: Budget, wall: float) -> str:
+        """The name of the window of a budget that runs now; a rolling one has a new name when it is over."""
+        calendar = budget.calendar
+        if calendar.per == "rolling":
+            return str(int(wall // calendar.seconds))
+        return name_of(self._windows[budget.name](wall))
 
     def purse(self, budget: Budget, whose: str) -> Purse:
         """A budget, or one's share of it, with its counter."""

@@ -27,21 +27,21 @@ class Watch:
         self._said: dict[str, tuple[str, float]] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
-    def look(self, budget: Budget, whose: str, meter: Meter, tools: Tools) -> None:
-        """Says how far a budget is used, where that is news."""
+    def look(self, budget: Budget, whose: str, meter: Meter, window: str, tools: Tools) -> None:
+        """Says how far a budget is used, where that is news. `window` names the one that runs."""
         standing = meter.standing()
         used = standing.limit - standing.left
         reached = max((share for share in budget.watched if used >= share * standing.limit), default=None)
         if reached is None:
             return
-        lot, said = self._said.get(meter.key, ("", 0.0))
-        if lot == meter.lot and reached <= said:
+        before, said = self._said.get(meter.key, ("", 0.0))
+        if before == window and reached <= said:
             return
         if len(self._said) >= KEPT:
             self._said.clear()
-        self._said[meter.key] = (meter.lot, reached)
+        self._said[meter.key] = (window, reached)
         event = BudgetReached(budget.name, whose, reached, used, standing.limit)
-        word = f"said:{meter.key}:{meter.lot}:{reached:g}"
+        word = f"said:{meter.key}:{window}:{reached:g}"
         ttl = min(max(standing.resets, 60.0), _LONGEST)
         task = asyncio.get_running_loop().create_task(self._say(word, ttl, event, tools))
         self._asking.add(task)

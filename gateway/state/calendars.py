@@ -103,6 +103,11 @@ def rolling(calendar: Calendar) -> Callable[[float], Window]:
     return at
 
 
+def name_of(window: Window) -> str:
+    """The name of a window of a calendar, "" for others."""
+    return window.name if isinstance(window, Fixed) else ""
+
+
 def held(_now: float) -> Window:
     """What is held by this process and given back."""
     return _HELD

@@ -65,8 +65,14 @@ class Meter:
         self._used[lot] = self._used.get(lot, 0) + amount
         return True
 
-    def give(self, amount: int, lot: str) -> None:
+    def give(self, amount: int, age: float) -> None:
         """What was taken and not used."""
+        now = self._clock()
+        window = self._window(now - age)
+        if isinstance(window, Sliding):
+            lot = str(int((now - age) // (window.seconds / SLICES)))
+        else:
+            lot = window.name if isinstance(window, Fixed) else "held"
         if lot in self._used:
             self._used[lot] -= amount
 
@@ -122,7 +128,7 @@ class Meters:
         for index, (meter, amount) in enumerate(asks):
             if not meter.take(amount):
                 for taken, back in asks[:index]:
-                    taken.give(back, taken.lot)
+                    taken.give(back, 0.0)
                 return False
         return True
 
@@ -131,7 +137,7 @@ class Meters:
         for index, (meter, amount) in enumerate(asks):
             if not meter.take(amount):
                 for taken, back in asks[:index]:
-                    taken.give(back, taken.lot)
+                    taken.give(back, 0.0)
                 return Short(meter, meter.retry(amount), meter.limit - meter.used())
         return None
 
