@@ -20,6 +20,7 @@ from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.bans import bans_of
+from gateway.engine.conditions import compiled
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
@@ -154,7 +155,7 @@ class _Builder:
 
     def combo(self, name: str, combo: Combo) -> Node:
         branches = tuple(
-            Branch(self.wanted(f"{name}[{index}]", target), _weight(target.weight))
+            _branch(self.wanted(f"{name}[{index}]", target), target)
             for index, target in enumerate(combo.targets)
         )
         return self.split(name, combo.strategy, branches, combo.hold)
@@ -163,7 +164,7 @@ class _Builder:
         """A target of a combo: a name, or a group with a strategy of its own."""
         if target.group is not None:
             branches = tuple(
-                Branch(self.wanted(f"{place}[{index}]", inner), _weight(inner.weight))
+                _branch(self.wanted(f"{place}[{index}]", inner), inner)
                 for index, inner in enumerate(target.group)
             )
             return self.split(place, target.strategy or "priority", branches, target.hold)
@@ -376,6 +377,10 @@ def _kinds(words: list[str] | None) -> frozenset[Kind]:
 
 def _value(secrets: Secrets, ref: Ref) -> str:
     return "" if ref.none else secrets.value(ref)
+
+
+def _branch(node: Node, target: Wanted) -> Branch:
+    return Branch(node, _weight(target.weight), compiled(target.when) if target.when is not None else None)
 
 
 def _weight(weight: float | None) -> float:

@@ -38,6 +38,9 @@ class Moment:
 
     def objection(self, target: Target, chosen: bool) -> str | None:
         """Why a target is not to be tried now. `chosen`: a fallback rule named the kind that led here."""
+        constraints = self.job.constraints
+        if constraints is not None and (why := constraints.objection(target)) is not None:
+            return why
         if target.name in self.tried:
             return "already tried for this request"
         last = self.last

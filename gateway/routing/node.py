@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -16,6 +16,9 @@ from gateway.ir.cost import Price
 from gateway.protocols.contract import Dialect, Edits
 from gateway.state.breaker import Banning, Settings
 from gateway.transport.contract import Origin, Timeouts
+
+if TYPE_CHECKING:
+    from gateway.routing.conditions import Condition
 
 
 class Retries(msgspec.Struct, frozen=True):
@@ -67,10 +70,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
 
 
 class Branch(msgspec.Struct, frozen=True):
-    """A child of a split; `weight` matters to strategies that draw."""
+    """A child of a split; `weight` matters to strategies that draw, `when` (None: always) to `when`."""
 
     node: Node
     weight: float = 1.0
+    when: Condition | None = None
 
 
 class Split(msgspec.Struct, frozen=True, tag="split"):

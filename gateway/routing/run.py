@@ -1,7 +1,8 @@
 """The loop that turns a route into an answer: targets by `walk`, credentials in turn, retries with backoff.
 
 Everything is decided between awaits from the failure table; the only awaits are the send itself and the pause before
-a retry. Bounds over the whole request: `ATTEMPTS_MOST` sends, and the longest `total` of the route's targets.
+a retry. Bounds over the whole request: `ATTEMPTS_MOST` sends, and the longest `total` of the route's targets, or what
+`Job.caps` says.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
-from gateway.routing.walk import Walk, walk
+from gateway.routing.untried import nothing
+from gateway.routing.walk import UNTRIED, Walk, walk
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.state.pool import Cursor
 from gateway.transport.contract import Send
@@ -74,9 +76,12 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
 
     A wrong key, an empty account and a missing model are mended at the provider, and nobody tells the gateway. So where
     all targets rest, the first that rests for such a reason is asked all the same: a route is never locked out by them.
-    Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named.
+    Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named. Raises `Refused`
+    where no target may be tried for this request.
     """
     moment = Moment(runtime, tools.random, job, tools.clock())
+    if job.caps is not None and job.caps.time is not None:
+        budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
     steps = walk(node, moment)
     failure: Failure | None = None
@@ -90,7 +95,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
             failure = outcome
             target = steps.send(failure)
     except StopIteration as stop:
-        failure = stop.value or failure
+        failure = failure if stop.value is UNTRIED else stop.value or failure
     finally:
         steps.close()
     if not course.trials and course.resort is not None:
@@ -99,7 +104,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
             return outcome
         failure = outcome
     if failure is None:
-        failure = Failure(kind=Kind.NOT_FOUND, message="no target of this route may be tried", sent=False)
+        raise nothing(node, moment)
     if course.waits and failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED):
         failure = msgspec.structs.replace(failure, retry_after=min(course.waits))
     raise Failed(failure)
@@ -182,8 +187,9 @@ async def _use(
         left = None if deadline is None else deadline - now
         if left is not None and left <= 0:
             return Failure(kind=Kind.TIMEOUT, message="the time for the whole request is used up", sent=False)
-        if len(course.trials) >= ATTEMPTS_MOST:
-            return Failure(kind=Kind.OVERLOADED, message=f"{ATTEMPTS_MOST} attempts were made", sent=False)
+        most = job.caps.attempts if job.caps is not None and job.caps.attempts is not None else ATTEMPTS_MOST
+        if len(course.trials) >= most:
+            return Failure(kind=Kind.OVERLOADED, message=f"{most} attempts were made", sent=False)
         outcome = await _once(target, lane, job, moment, tools, course, left)
         if isinstance(outcome, Answer):
             return outcome

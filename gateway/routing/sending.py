@@ -17,6 +17,7 @@ from gateway.ir.usage import Usage
 from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
+from gateway.routing.constraints import Caps, Constraints
 from gateway.routing.facts import Facts
 from gateway.routing.node import Target
 
@@ -26,10 +27,22 @@ class Job:
 
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
     whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
-    client wrote any more, so it is written anew even on the client's wire.
+    client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
+    tried for it, `caps` over everything that is done for it.
     """
 
-    __slots__ = ("_request", "edited", "facts", "head", "headers", "protocol", "sealed", "stripped")
+    __slots__ = (
+        "_request",
+        "caps",
+        "constraints",
+        "edited",
+        "facts",
+        "head",
+        "headers",
+        "protocol",
+        "sealed",
+        "stripped",
+    )
 
     def __init__(
         self, protocol: Protocol, head: Head, headers: tuple[tuple[str, str], ...] = (), facts: Facts | None = None
@@ -41,6 +54,8 @@ class Job:
         self.edited = False
         self.sealed = seals.wrapped(head.body)
         self.stripped = False
+        self.constraints: Constraints | None = None
+        self.caps: Caps | None = None
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
@@ -71,6 +86,9 @@ class Job:
         """The same work with another request, which every target gets written from the IR."""
         job = Job(self.protocol, self.head, self.headers, self.facts)
         job.edited = True
+        job.stripped = self.stripped
+        job.constraints = self.constraints
+        job.caps = self.caps
         job._request = request
         return job
 

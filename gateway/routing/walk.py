@@ -1,20 +1,25 @@
 """Which target next: one generator over a compiled node, told of each outcome, deciding nothing but order.
 
 `walk` yields a target and is sent the `Failure` that came of it, or None for an answer. It never awaits; whoever runs
-it does the work between. A target that failed once in this request is not tried again through another path.
+it does the work between. A target that failed once in this request is not tried again through another path; one that
+may not be tried is passed over, and where nothing may be tried the outcome is `UNTRIED`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
-from gateway.failure import Failure, Falls
+from gateway.failure import RULES, Failure, Falls, Kind
 from gateway.routing.moment import Moment, Skipped
-from gateway.routing.node import Chain, Node, Split, Target
+from gateway.routing.node import Chain, Fallback, Node, Split, Target
 from gateway.routing.strategies import STRATEGIES
 
 Walk: TypeAlias = Generator[Target, Failure | None, Failure | None]
+
+# The outcome of a node of which nothing might be tried: no failure of anybody.
+UNTRIED: Final = Failure(kind=Kind.NOT_FOUND, message="no target of this route may be tried", sent=False)
+_BY_ITSELF: Final = frozenset(kind for kind, rule in RULES.items() if rule.falls is Falls.YES)
 
 
 def goes_on(failure: Failure) -> bool:
@@ -23,12 +28,12 @@ def goes_on(failure: Failure) -> bool:
 
 
 def walk(node: Node, moment: Moment, chosen: bool = False) -> Walk:
-    """Yields targets; returns None once one has answered, else the last failure (None also when all were skipped)."""
+    """Yields targets; returns None once one has answered, else the last failure, `UNTRIED` where there was none."""
     if isinstance(node, Target):
         why = moment.objection(node, chosen)
         if why is not None:
             moment.skipped.append(Skipped(node.name, why))
-            return moment.last
+            return UNTRIED
         failure = yield node
         if failure is not None:
             moment.learn(node, failure)
@@ -40,12 +45,15 @@ def walk(node: Node, moment: Moment, chosen: bool = False) -> Walk:
 
 def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
     strategy = STRATEGIES[split.strategy]
-    failure: Failure | None = None
+    failure = UNTRIED
     for child in strategy.order(split, moment):
-        failure = yield from walk(child, moment, chosen)
-        if failure is None:
+        outcome = yield from walk(child, moment, chosen)
+        if outcome is None:
             strategy.succeeded(split, moment, child)
             return None
+        if outcome is UNTRIED:
+            continue
+        failure = outcome
         strategy.failed(split, moment, child)
         if not goes_on(failure):
             return failure
@@ -57,12 +65,20 @@ def _chain(chain: Chain, moment: Moment, chosen: bool) -> Walk:
     for rule in chain.rules:
         if failure is None:
             return None
-        if failure.kind not in rule.on:
+        if not _leads(rule, failure):
             continue
         for node in rule.to:
-            failure = yield from walk(node, moment, True)
-            if failure is None:
+            outcome = yield from walk(node, moment, failure is not UNTRIED)
+            if outcome is None:
                 return None
+            if outcome is UNTRIED:
+                continue
+            failure = outcome
             if failure.kind not in rule.on and not goes_on(failure):
                 return failure
     return failure
+
+
+def _leads(rule: Fallback, failure: Failure) -> bool:
+    """Whether a rule is for this failure. What could not be tried goes where any failure that falls by itself does."""
+    return bool(rule.on & _BY_ITSELF) if failure is UNTRIED else failure.kind in rule.on

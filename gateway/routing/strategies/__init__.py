@@ -1,7 +1,7 @@
 """The orders in which a split's children are tried. One file per strategy, one row per strategy.
 
 A strategy is a pure choice over (split, moment) plus, where it learns, what it does after a child succeeded or
-failed. It returns every child exactly once: a strategy never decides that something is not to be tried.
+failed. It returns every child exactly once: none but `when` decides that something is not to be tried.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.routing.moment import Moment
 from gateway.routing.node import Node, Split
-from gateway.routing.strategies import least_busy, priority, round_robin, weighted
+from gateway.routing.strategies import least_busy, priority, round_robin, weighted, when
 
 
 def _nothing(split: Split, moment: Moment, child: Node) -> None:
@@ -33,4 +33,5 @@ STRATEGIES: Final[dict[str, Strategy]] = {
     "weighted": Strategy(weighted.order),
     "round_robin": Strategy(round_robin.order, round_robin.succeeded, round_robin.failed),
     "least_busy": Strategy(least_busy.order),
+    "when": Strategy(when.order),
 }
