@@ -67,8 +67,10 @@ def answer(
     answer_tool: str | None,
     now: int,
     id_: str = "",
+    spent: Usage | None = None,
 ) -> tuple[Encoded, Usage | None]:
-    """A whole 2xx answer on the client's wire. `now`: seconds since the epoch. `id_` as in `Translation`.
+    """A whole 2xx answer on the client's wire, and its own usage. `now`: seconds since the epoch. `id_` and `spent` as
+    in `Translation`.
 
     Raises `Failed`.
     """
@@ -82,7 +84,10 @@ def answer(
             created=response.created or now,
             model=response.model or request.model,
         )
-    return client.encode_response(response, request), response.usage
+    usage = response.usage
+    if spent is not None:
+        response = msgspec.structs.replace(response, usage=spent.plus(usage) if usage is not None else spent)
+    return client.encode_response(response, request), usage
 
 
 def response_of(upstream: Protocol, body: bytes) -> Response:
@@ -114,7 +119,8 @@ class Translation:
     """See `contract.StreamSniffer`. Nothing is given before there is content, so that a fallback stays invisible.
 
     `model` is the name that was asked for, said to the client where the upstream's wire names none; `id_` stands for
-    the answer's id where that wire has none. Clients tell answers apart by it.
+    the answer's id where that wire has none. Clients tell answers apart by it. `spent` is added to the usage that the
+    client sees; `usage` is the upstream's own.
     """
 
     __slots__ = (
@@ -126,6 +132,7 @@ class Translation:
         "_id",
         "_model",
         "_size",
+        "_spent",
         "_tool",
         "content",
         "failure",
@@ -139,6 +146,7 @@ class Translation:
         answer_tool: str | None = None,
         model: str = "",
         id_: str = "",
+        spent: Usage | None = None,
     ) -> None:
         self.content = False
         self.usage: Usage | None = None
@@ -148,6 +156,7 @@ class Translation:
         self._tool = answer_tool
         self._model = model
         self._id = id_
+        self._spent = spent
         self._calls = False
         self._held: list[bytes] = []
         self._size = 0
@@ -185,6 +194,8 @@ class Translation:
         if not self.content:
             self.failure = Failure(kind=Kind.BAD_RESPONSE, message="the stream ended before it said anything")
             return b""
+        if self._spent is not None and self.usage is None:
+            return self._encoder.push(Counted(self._spent)) + self._encoder.close()
         return self._encoder.close()
 
     def _push(self, events: Iterable[Event]) -> bytes:
@@ -200,6 +211,8 @@ class Translation:
                     break
                 if kind is Counted or (kind is Began and event.usage is not None):  # type: ignore[union-attr]
                     self.usage = event.usage  # type: ignore[union-attr]
+                    if self._spent is not None and self.usage is not None:
+                        event = msgspec.structs.replace(event, usage=self._spent.plus(self.usage))
                 if kind is Began and not (event.model and event.id):  # type: ignore[union-attr]
                     event = msgspec.structs.replace(event, model=event.model or self._model, id=event.id or self._id)  # type: ignore[union-attr]
                 if kind is Ended and event.finish is Finish.MALFORMED_CALL:  # type: ignore[union-attr]

@@ -28,7 +28,8 @@ class Job:
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
     whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
     client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
-    tried for it, `caps` over everything that is done for it.
+    tried for it, `caps` over everything that is done for it. `spent`: what others used for this answer, which the
+    client sees added to its usage.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Job:
         "headers",
         "protocol",
         "sealed",
+        "spent",
         "stripped",
     )
 
@@ -56,6 +58,7 @@ class Job:
         self.stripped = False
         self.constraints: Constraints | None = None
         self.caps: Caps | None = None
+        self.spent: Usage | None = None
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
@@ -89,7 +92,16 @@ class Job:
         job.stripped = self.stripped
         job.constraints = self.constraints
         job.caps = self.caps
+        job.spent = self.spent
         job._request = request
+        return job
+
+    def whole(self) -> Job:
+        """The same work, answered as a whole. Raises `Refused` (400) where a stream's request cannot be read."""
+        if not self.head.stream:
+            return self
+        job = self.with_request(msgspec.structs.replace(self.request(), stream=False, stream_usage=False))
+        job.head = msgspec.structs.replace(self.head, stream=False)
         return job
 
     def encoded(self, target: Target) -> Encoded:
@@ -139,14 +151,15 @@ class Forwarding:
 
 
 class Translating:
-    """Two wires."""
+    """Two wires, or one whose usage is not the client's."""
 
-    __slots__ = ("_client", "_request", "_tool", "body", "dropped", "headers", "protocol")
+    __slots__ = ("_client", "_request", "_spent", "_tool", "body", "dropped", "headers", "protocol")
 
     def __init__(self, job: Job, target: Target) -> None:
         self.protocol = PROTOCOLS[target.protocol]
         self._client = job.protocol
         self._request = job.request()
+        self._spent = job.spent
         encoded = job.encoded(target)
         self._tool = encoded.answer_tool
         self.dropped = encoded.dropped
@@ -160,13 +173,17 @@ class Translating:
 
     def whole(self, body: bytes, now: float) -> Read:
         """The answer on the client's wire. Raises `Failed`."""
-        encoded, usage = translate.answer(self.protocol, self._client, self._request, body, self._tool, int(now), _id())
+        encoded, usage = translate.answer(
+            self.protocol, self._client, self._request, body, self._tool, int(now), _id(), self._spent
+        )
         return Read(msgspec.json.encode(encoded.body), usage, merged(self.dropped, encoded.dropped))
 
     def stream(self, now: float) -> StreamSniffer:
         """A translator of the stream."""
         encoder = self._client.stream_encoder(self._request, int(now))
-        return translate.Translation(self.protocol.stream_decoder(), encoder, self._tool, self._request.model, _id())
+        return translate.Translation(
+            self.protocol.stream_decoder(), encoder, self._tool, self._request.model, _id(), self._spent
+        )
 
 
 def _id() -> str:
@@ -176,7 +193,8 @@ def _id() -> str:
 
 def sending(job: Job, target: Target) -> Forwarding | Translating:
     """What to send to a target. Raises `Failed` where its `on_lossy` forbids what would be lost."""
-    return Forwarding(job, target) if target.protocol == job.protocol.name else Translating(job, target)
+    same = target.protocol == job.protocol.name and job.spent is None
+    return Forwarding(job, target) if same else Translating(job, target)
 
 
 def _lossy(target: Target, dropped: tuple[chat.Dropped, ...]) -> Failure:

@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
-from gateway.events import Event, Finished, Reloaded, Tripped
+from gateway.events import Event, Finished, Mirrored, Reloaded, Tripped
 
 _LOSSES_MOST: Final = 1000
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -38,6 +38,10 @@ class Log:
                 usage = fields.pop("usage")
                 fields["usage"] = msgspec.structs.asdict(usage) if usage is not None else None
                 self.line(level, "request", **fields)
+        elif isinstance(event, Mirrored):
+            copied: dict[str, Any] = msgspec.structs.asdict(event)
+            used = copied.pop("usage")
+            self.line("info", "mirrored", **copied, usage=msgspec.structs.asdict(used) if used is not None else None)
         elif isinstance(event, Tripped):
             self.line("warning", "breaker opened", **msgspec.structs.asdict(event))
         elif isinstance(event, Reloaded):
