@@ -14,17 +14,20 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.cache.rules import Caching
 from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider, RequestEdits
 from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
-from gateway.engine.access import Caller, Keyring
+from gateway.engine.access import Allowed, Caller, Keyring
 from gateway.engine.bans import bans_of
-from gateway.engine.conditions import compiled
+from gateway.engine.caches import caching_of
+from gateway.engine.conditions import compiled, networks_of
 from gateway.engine.contests import plan_of
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
+from gateway.engine.policies import rules_of
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Dialect, Edits, Protocol
@@ -70,6 +73,8 @@ class _Builder:
         self.credentials: dict[str, tuple[tuple[str, str, str], ...]] = {}
         self.origins: dict[str, tuple[Origin, str]] = {}
         self.breakers: dict[Identity, Breaker] = {}
+        self.rules = rules_of(config)
+        self.proxies = networks_of(config.gateway.trusted_proxies)
 
     def engine(self) -> Engine:
         config = self.config
@@ -89,9 +94,11 @@ class _Builder:
             else:
                 routes[alias] = msgspec.structs.replace(route, name=alias, label=alias, public=True)
         ordered = sorted(patterns, key=lambda item: specificity(item[0]))
+        reached = (*routes.values(), *(route for _, route, _ in ordered))
+        caching = caching_of(config.cache, reached, self.node, lambda name: self.origins[name][1], _plain)
         return Engine(
             revision=self.revision,
-            digest=self.digest(routes, ordered),
+            digest=self.digest(routes, ordered, caching),
             routes=routes,
             patterns=tuple(Pattern(*item) for item in ordered),
             runtime=Runtime(
@@ -106,6 +113,10 @@ class _Builder:
             origins=frozenset(origin for origin, _ in self.origins.values()),
             max_body=config.gateway.max_body,
             drain=config.gateway.drain,
+            caching=caching,
+            idempotency=config.idempotency.window,
+            rules=self.rules,
+            proxies=self.proxies,
         )
 
     def meaning(self, alias: str) -> str:
@@ -363,9 +374,17 @@ class _Builder:
             expires=key.expires,
             disabled=key.disabled,
             digest=digest,
+            team_allows=self.team_allows(key.team),
         )
 
-    def digest(self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]]) -> str:
+    def team_allows(self, team: str | None) -> Allowed | None:
+        """What the members of a team may use, None for everything."""
+        allow = self.config.teams[team].allow if team in self.config.teams else None
+        return None if allow is None else _allowed(allow)
+
+    def digest(
+        self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]], caching: Caching | None
+    ) -> str:
         """Over everything that decides where a request goes; secrets by their marks."""
         program = {
             "routes": {name: (route.node, route.public) for name, route in routes.items()},
@@ -378,7 +397,11 @@ class _Builder:
                 for name, lanes in self.lanes.items()
                 if any(lane.tier for lane in lanes)
             },
-            "keys": self.config.model_dump(mode="json", include={"keys"}),
+            "caching": msgspec.structs.replace(caching, routes={}) if caching is not None else None,
+            "idempotency": self.config.idempotency.window,
+            "keys": self.config.model_dump(mode="json", include={"keys", "teams"}),
+            "rules": self.rules,
+            "proxies": self.proxies,
         }
         return sha256(msgspec.json.encode(program, enc_hook=_plain, order="deterministic")).hexdigest()
 
@@ -396,6 +419,10 @@ def _kinds(words: list[str] | None) -> frozenset[Kind]:
 
 def _value(secrets: Secrets, ref: Ref) -> str:
     return "" if ref.none else secrets.value(ref)
+
+
+def _allowed(allow: list[str]) -> Allowed:
+    return Allowed(frozenset(entry for entry in allow if "*" not in entry), tuple(e for e in allow if "*" in e))
 
 
 def _branch(node: Node, target: Wanted) -> Branch:

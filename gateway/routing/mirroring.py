@@ -147,7 +147,8 @@ async def _send(node: Node, job: Job, served: Served, runtime: Runtime, tools: T
         )
         return
     target = outcome.target
-    asides.tell("copy", asked, target, outcome.lane, tools.emit, kind=None, seconds=seconds, usage=outcome.usage)
+    if outcome.lane is not None:
+        asides.tell("copy", asked, target, outcome.lane, tools.emit, kind=None, seconds=seconds, usage=outcome.usage)
     theirs, ours = await served.end, _of_whole(job.protocol, outcome.body)
     same = None if theirs is None or ours is None else (theirs, ours)
     tools.emit(

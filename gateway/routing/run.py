@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
-from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
 from gateway.routing import asides
@@ -291,8 +291,11 @@ async def _once(
         )
     except Failed as failed:
         load.count -= 1
-        hold.release()
         failure = failed.failure
+        if failure.code == BLOCKED:
+            hold.settle(None)  # it was answered, which may be billed
+        else:
+            hold.release()
     except BaseException:  # the client left, or a race was lost: no verdict on the target
         lane.own.leave()
         lane.whole.leave()
@@ -356,7 +359,8 @@ def _cancelled(
 
 def interrupted(answer: Answer, failure: Failure, tools: Tools) -> None:
     """Tells the breakers of an answer that broke off after its commit point."""
-    penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
+    if answer.lane is not None:
+        penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
 
 
 def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emit) -> None:

@@ -108,4 +108,5 @@ class Ring:
     def tell(self, line: str, answer: Answer, job: Job, seconds: float) -> None:
         """Tells of an answer that is not the request's own, and is over after `seconds`."""
         emit = self.tools.emit
-        asides.tell(line, job, answer.target, answer.lane, emit, kind=None, seconds=seconds, usage=answer.usage)
+        if answer.lane is not None:
+            asides.tell(line, job, answer.target, answer.lane, emit, kind=None, seconds=seconds, usage=answer.usage)
