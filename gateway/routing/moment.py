@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from random import Random
+from typing import Final
 
 import msgspec
 
 from gateway.failure import Failure, Kind
+from gateway.ir.cost import dearest, usd
+from gateway.ir.estimate import prompt_tokens
 from gateway.routing.node import Target
 from gateway.routing.runtime import Runtime
 from gateway.routing.sending import Job
+
+OUTPUT: Final = 4096
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -21,9 +26,22 @@ class Skipped(msgspec.Struct, frozen=True):
 
 class Moment:
     """What one walk knows and remembers: the request, what was tried and skipped, what the next target must be able
-    to do. `now`: monotonic seconds at its beginning."""
+    to do. `now`: monotonic seconds at its beginning. `prompt`: its estimated tokens, once somebody asked. `spent`:
+    nano-dollars that earlier sends may have cost, where a cap looks at them."""
 
-    __slots__ = ("job", "larger_than", "last", "now", "random", "refused_by", "runtime", "skipped", "tried")
+    __slots__ = (
+        "job",
+        "larger_than",
+        "last",
+        "now",
+        "prompt",
+        "random",
+        "refused_by",
+        "runtime",
+        "skipped",
+        "spent",
+        "tried",
+    )
 
     def __init__(self, runtime: Runtime, random: Random, job: Job, now: float = 0.0) -> None:
         self.runtime = runtime
@@ -35,9 +53,14 @@ class Moment:
         self.last: Failure | None = None
         self.larger_than: int | None = None
         self.refused_by: set[str] = set()
+        self.prompt: int | None = None
+        self.spent = 0
 
     def objection(self, target: Target, chosen: bool) -> str | None:
         """Why a target is not to be tried now. `chosen`: a fallback rule named the kind that led here."""
+        caps = self.job.caps
+        if caps is not None and caps.cost is not None and (why := self._too_dear(target, caps.cost)) is not None:
+            return why
         constraints = self.job.constraints
         if constraints is not None and (why := constraints.objection(target)) is not None:
             return why
@@ -54,6 +77,25 @@ class Moment:
         elif last.kind is Kind.UNSUPPORTED and not chosen and target.provider in self.refused_by:
             return f"{target.provider} refused this parameter"
         return None
+
+    def worst(self, target: Target) -> int:
+        """Nano-dollars that a send may cost at most, by the estimated prompt; 0 where nobody knows the price. An answer
+        that nobody bounds counts as `OUTPUT` tokens."""
+        if target.price is None:
+            return 0
+        request = self.job.request()
+        if self.prompt is None:
+            self.prompt = prompt_tokens(request)
+        most = request.max_tokens if isinstance(request.max_tokens, int) else target.max_output or OUTPUT
+        times = request.n if isinstance(request.n, int) and request.n > 1 else 1
+        return dearest(target.price, self.prompt, most * times)
+
+    def _too_dear(self, target: Target, cap: int) -> str | None:
+        """Why the most that one more send may cost does not fit into the cap."""
+        worst = self.worst(target)
+        if self.spent + worst <= cap:
+            return None
+        return f"it may cost {usd(worst)} USD, and {usd(max(cap - self.spent, 0))} USD are left of this request's cap"
 
     def learn(self, target: Target, failure: Failure) -> None:
         """Takes in how a target failed."""

@@ -254,6 +254,8 @@ async def _once(
         hold = passed
     load = moment.runtime.loads[target.lanes]
     load.count += 1
+    worst = moment.worst(target) if job.caps is not None and job.caps.cost is not None else 0
+    moment.spent += worst
 
     def left(usage: Usage | None) -> None:
         load.count -= 1
@@ -270,6 +272,7 @@ async def _once(
             hold.settle(None)  # it was answered, which may be billed
         else:
             hold.release()
+            moment.spent -= worst
     except BaseException:  # the client left: no verdict on the target
         load.count -= 1
         hold.settle(None)  # what was sent may be billed
