@@ -25,13 +25,15 @@ FLOORS: dict[str, set[str]] = {
     "store": set(),
     "state": {"store", "events"},
     "sandbox": {"failure", "transport"},
+    "cache": {"routing", "protocols", "store", "transport", "ir", "failure", "events"},
     "routing": {"protocols", "providers", "state", "transport", "ir", "failure", "events", "regex"},
     "engine": {
+        "cache",
         "config", "routing", "providers", "state", "store", "protocols", "transport", "diagnostics", "events",
         "failure", "ir",
     },
     "server": {
-        "engine", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
+        "engine", "cache", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
         "diagnostics", "events", "failure", "ir",
     },
     "cli": {"server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},

@@ -14,12 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.cache.rules import Caching
 from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider, RequestEdits
 from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Allowed, Caller, Keyring
 from gateway.engine.bans import bans_of
+from gateway.engine.caches import caching_of
 from gateway.engine.conditions import compiled, networks_of
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
@@ -89,9 +91,11 @@ class _Builder:
             else:
                 routes[alias] = msgspec.structs.replace(route, name=alias, label=alias, public=True)
         ordered = sorted(patterns, key=lambda item: specificity(item[0]))
+        reached = (*routes.values(), *(route for _, route, _ in ordered))
+        caching = caching_of(config.cache, reached, self.node, lambda name: self.origins[name][1], _plain)
         return Engine(
             revision=self.revision,
-            digest=self.digest(routes, ordered),
+            digest=self.digest(routes, ordered, caching),
             routes=routes,
             patterns=tuple(Pattern(*item) for item in ordered),
             runtime=Runtime(self.lanes, self.loads, self.pools, self.cursors),
@@ -99,6 +103,8 @@ class _Builder:
             origins=frozenset(origin for origin, _ in self.origins.values()),
             max_body=config.gateway.max_body,
             drain=config.gateway.drain,
+            caching=caching,
+            idempotency=config.idempotency.window,
             rules=self.rules,
             proxies=self.proxies,
         )
@@ -355,7 +361,9 @@ class _Builder:
         allow = self.config.teams[team].allow if team in self.config.teams else None
         return None if allow is None else _allowed(allow)
 
-    def digest(self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]]) -> str:
+    def digest(
+        self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]], caching: Caching | None
+    ) -> str:
         """Over everything that decides where a request goes; secrets by their marks."""
         program = {
             "routes": {name: (route.node, route.public) for name, route in routes.items()},
@@ -368,6 +376,8 @@ class _Builder:
                 for name, lanes in self.lanes.items()
                 if any(lane.tier for lane in lanes)
             },
+            "caching": msgspec.structs.replace(caching, routes={}) if caching is not None else None,
+            "idempotency": self.config.idempotency.window,
             "keys": self.config.model_dump(mode="json", include={"keys", "teams"}),
             "rules": self.rules,
             "proxies": self.proxies,

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from gateway.cache.rules import Caching
 from gateway.config.patterns import part
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.facts import filled
@@ -52,6 +53,8 @@ _SUGGEST_MOST: Final = 2000  # names that a suggestion is searched among: a 404 
 class Engine(msgspec.Struct, frozen=True):
     """`routes` by exact name; `patterns` with the most specific first; `runtime` is credentials and state.
 
+    `caching` is None where the file has no cache; `idempotency` is the seconds for which an answer is given to a
+    repeated request.
     `rules` by caller, where there are any; `proxies` are whose word on a client's address is believed.
     `digest` names the compiled program: equal digests route equally. `revision` names the file it came from.
     """
@@ -65,6 +68,8 @@ class Engine(msgspec.Struct, frozen=True):
     origins: frozenset[Origin]
     max_body: int
     drain: float
+    caching: Caching | None = None
+    idempotency: float = 5.0
     rules: Mapping[str, Rules] = {}
     proxies: tuple[Network, ...] = ()
 

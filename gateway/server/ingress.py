@@ -11,17 +11,20 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from random import getrandbits
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from sanic import Request
 from sanic.response import HTTPResponse
 
+from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
 from gateway.events import Finished
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
+from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface, operation_of
 from gateway.routing.attempt import Answer
@@ -31,6 +34,7 @@ from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
+from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
 from gateway.server.policing import police
 from gateway.server.serving import Serving
@@ -103,7 +107,9 @@ class Exchange:
 
     __slots__ = (
         "answer",
+        "ask",
         "caller",
+        "cost",
         "course",
         "engine",
         "facts",
@@ -131,7 +137,9 @@ class Exchange:
         self.ruling: Ruling | None = None
         self.stream = False
         self.answer: Answer | None = None
+        self.ask: Ask | None = None
         self.first_content: float | None = None
+        self.cost: int | None = None
         self.course = Course()
 
     def headers(self, answer: Answer | None = None) -> dict[str, str]:
@@ -142,9 +150,13 @@ class Exchange:
             headers["x-gateway-model"] = answer.target.name
             if answer.dropped:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
+            if self.cost is not None:
+                headers["x-gateway-cost"] = usd(self.cost)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
+        if self.ask is not None:
+            tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
         return headers
 
     def refuse(self, refusal: Refusal) -> HTTPResponse:
@@ -166,6 +178,10 @@ class Exchange:
     def finished(self, status: int, kind: str | None = None) -> None:
         """Reports the end. Called exactly once."""
         tools, answer = self.serving.tools, self.answer
+        usage = answer.usage if answer is not None else None
+        price = answer.target.price if answer is not None else None
+        if usage is not None and price is not None:
+            self.cost = cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -181,9 +197,12 @@ class Exchange:
                 attempts=len(self.course.trials),
                 seconds=tools.clock() - self.started,
                 first_content=self.first_content,
-                usage=answer.usage if answer is not None else None,
+                usage=usage,
                 tags=self.facts.tags if self.facts is not None else (),
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
+                cost=self.cost,
+                price_source=price.source if price is not None else None,
+                cache=outcome_of(self.ask, self.engine.caching is not None) if self.ask is not None else None,
             )
         )
 
@@ -271,7 +290,11 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if head.stream:
             frames = asked.frames() if asked.frames is not None else None
             writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
-        answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+        if concerns(exchange, request.headers):
+            work = partial(run, route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+            answer = await answered(exchange, job, route, request.headers, work)
+        else:
+            answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)

@@ -37,6 +37,7 @@ class Log:
                 fields: dict[str, Any] = msgspec.structs.asdict(event)
                 usage = fields.pop("usage")
                 fields["usage"] = msgspec.structs.asdict(usage) if usage is not None else None
+                fields["cost"] = event.cost / 1e9 if event.cost is not None else None  # USD, as people read it
                 self.line(level, "request", **fields)
         elif isinstance(event, Tripped):
             self.line("warning", "breaker opened", **msgspec.structs.asdict(event))
