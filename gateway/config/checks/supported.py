@@ -32,7 +32,6 @@ GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
 
 # Settings by where they stand; `*` is any name or place of a list.
 SETTINGS: Final[Mapping[Path, str]] = {
-    ("teams", "*", "limits"): "Give each key its own.",
     ("teams", "*", "members"): "Give each key its `team:`.",
     ("guardrails", "*", "model"): "Use `pattern`.",
     ("guardrails", "*", "webhook"): "Use `pattern`.",
