@@ -10,6 +10,9 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from gateway.state.breaker import Breaker
+from gateway.state.meters import Meters
+from gateway.store.contract import Store
+from gateway.store.memory import Memory
 
 
 class Identity(NamedTuple):
@@ -40,9 +43,14 @@ class Cursor:
 
 
 class StatePool:
-    """Finds or makes the state of an identity. One per process."""
+    """Finds or makes the state of an identity. One per process.
 
-    def __init__(self) -> None:
+    `store` is what workers and hosts share, `meters` what this process has leased of its counters.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store: Store = store if store is not None else Memory()
+        self.meters = Meters(self.store)
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
         self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
