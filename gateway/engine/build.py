@@ -155,7 +155,8 @@ class _Builder:
 
     def combo(self, name: str, combo: Combo) -> Node:
         branches = tuple(
-            _branch(self.wanted(f"{name}[{index}]", target), target) for index, target in enumerate(combo.targets)
+            _branch(self.wanted(f"{name}[{index}]", target), target)
+            for index, target in enumerate(combo.targets)
         )
         return self.split(name, combo.strategy, branches, combo.hold)
 
@@ -163,7 +164,8 @@ class _Builder:
         """A target of a combo: a name, or a group with a strategy of its own."""
         if target.group is not None:
             branches = tuple(
-                _branch(self.wanted(f"{place}[{index}]", inner), inner) for index, inner in enumerate(target.group)
+                _branch(self.wanted(f"{place}[{index}]", inner), inner)
+                for index, inner in enumerate(target.group)
             )
             return self.split(place, target.strategy or "priority", branches, target.hold)
         if target.model is None:

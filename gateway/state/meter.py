@@ -3,7 +3,7 @@
 `Direct` sits on a counter of this process and is exact. `Leased` spends a lot that was leased from a shared store. A
 lot of a sliding window is good for the slice it was leased in, of a fixed window until that ends, of held units until
 they are given back. Nothing is given back that could have been used: what is in doubt stays counted, so that no limit
-is ever exceeded. What a meter still owes the store (units to give back, units used beyond what was taken) it keeps until
+is ever exceeded. What a meter still owes the store (units to give back, or used beyond what was taken) it keeps until
 `Meters` brings it there. `now` of a Leased is this process's own clock, `Meters.clock`.
 """
 

@@ -216,31 +216,36 @@ class Totals(msgspec.Struct, tag="totals", weakref=True):
 
 
 class Holding(msgspec.Struct, tag="holding", weakref=True):
-    """Held units, by holder: how many, and until when if it does not renew them."""
+    """Held units, by holder: how many, and until when if it does not renew them. `here`: this process's own, which need
+    no renewal."""
 
+    here: int = 0
     holders: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
 
     def clear(self) -> None:
         """Starts anew."""
         self.holders.clear()
+        self.here = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
         if self.used(now) + amount > limit:
             return False
-        self._hold(_HERE, amount, inf)
+        self.here += amount
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self._hold(_HERE, -amount, inf)
+        self.here = max(0, self.here - amount)
 
     def charge(self, now: float, amount: int) -> None:
-        self._hold(_HERE, amount, inf)
+        self.here += amount
 
     def used(self, now: float) -> int:
+        if not self.holders:
+            return self.here
         lost = [holder for holder, (_, until) in self.holders.items() if until <= now]
         for holder in lost:
             del self.holders[holder]
-        return sum(count for count, _ in self.holders.values())
+        return self.here + sum(count for count, _ in self.holders.values())
 
     def retry(self, now: float, amount: int, limit: int) -> float:
         if amount > limit:
@@ -279,8 +284,6 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
             self.holders.pop(holder, None)
         return count
 
-
-_HERE: Final = ""  # the holder of what this process takes for itself: it needs no renewal
 
 Kept: TypeAlias = Ring | Totals | Holding
 
