@@ -25,7 +25,8 @@ _TRAIL: Final = 4  # lots of a window without slices that are remembered
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """For headers: of `limit` units `left` are there, as far as this worker knows; all of them in `resets` seconds."""
+    """For headers: of `limit` units `left` are there, as far as this worker knows, below 0 where more was used; all of
+    them in `resets` seconds."""
 
     limit: int
     left: int
@@ -103,7 +104,7 @@ class Direct(Meter):
 
     def standing(self) -> Standing:
         now = self._now()
-        left = max(0, self.limit - self._counter.used(now))
+        left = self.limit - self._counter.used(now)
         return Standing(self.limit, left, _resets(self.window, now, left < self.limit))
 
     def retry(self, amount: int) -> float:
@@ -204,7 +205,7 @@ class Leased(Meter):
         left = self.limit if self.known is None else self.known
         if self.lot is not None:
             left += self.lot.left
-        left = max(0, min(self.limit, left - self.owed))
+        left = min(self.limit, left - self.owed)
         if self.window is None or isinstance(self.window, Fixed):
             resets = max(0.0, self.lot.until - self._clock()) if self.lot is not None else 0.0
             return Standing(self.limit, left, resets)

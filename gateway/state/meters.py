@@ -133,6 +133,17 @@ class Meters:
                 waiter.give_up()  # it was served in the moment in which its asker left
             raise
 
+    async def visit(self, key: str, member: str, ttl: float, limit: int) -> int | None:
+        """As `Store.visit`. Raises StoreDown."""
+        return await self._store.visit(key, member, ttl, limit)
+
+    async def first(self, key: str, ttl: float) -> bool:
+        """Whether nobody has said this within `ttl` seconds, here or in another worker; True where nobody can tell."""
+        try:
+            return await self._store.add(key, b"", ttl)
+        except StoreDown:
+            return True
+
     async def tick(self) -> None:
         """Brings to the store what lapsed or is owed, and renews what is held; done by itself while there is any."""
         now = self.clock()

@@ -38,7 +38,8 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed"):
 
 
 class Held(msgspec.Struct, frozen=True, tag="held"):
-    """Units that are held, and given back. A `holder` that renews nothing for `ttl` seconds loses its units."""
+    """Units that are held, and given back. A `holder` that renews nothing for `ttl` seconds loses its units.
+    A holder of "" is filled in by whoever leases."""
 
     holder: str
     ttl: float = 30.0
@@ -60,9 +61,10 @@ class Want(msgspec.Struct, frozen=True):
 class Grant(msgspec.Struct, frozen=True):
     """What was given: 0 where there were fewer than `least`.
 
-    `left`: what of the limit nobody has leased. `lot` names the slice or window to give back to; of a Held window it is
-    the number of units that the holder holds now. `until`: when what was given lapses, and `at`: the store's time, in
-    seconds since the epoch. `retry`: seconds until there may be more, or `least` where nothing was given; inf: never.
+    `left`: what of the limit nobody has leased, below 0 where more was used. `lot` names the slice or window to give
+    back to; of a Held window it is the number of units that the holder holds now. `until`: when what was given lapses,
+    and `at`: the store's time, in seconds since the epoch. `retry`: seconds until there may be more, or `least` where
+    nothing was given; inf: never.
     """
 
     amount: int

@@ -113,7 +113,7 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         amount = _share(want, self.total)
         self.cells[head % _CELLS] += amount
         self.total += amount
-        left = max(0, want.limit - self.total)
+        left = want.limit - self.total
         retry = 0.0 if amount >= want.amount else self.retry(now, 1 if amount else want.least, want.limit)
         return Grant(amount, left, str(head), (head + 1) * self.seconds / SLICES, now, retry)
 
@@ -192,7 +192,7 @@ class Totals(msgspec.Struct, tag="totals", weakref=True):
         total = self.of(now, window)
         amount = _share(want, total.count)
         total.count += amount
-        left = max(0, want.limit - total.count)
+        left = want.limit - total.count
         retry = 0.0 if amount >= want.amount else total.retry(now, 1 if amount else want.least, want.limit)
         return Grant(amount, left, window.name, window.ends, now, retry)
 
@@ -258,7 +258,7 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
         used = self.used(now)
         amount = _share(want, used)
         count = self._hold(window.holder, amount, now + window.ttl)
-        left = max(0, want.limit - used - amount)
+        left = want.limit - used - amount
         retry = 0.0 if amount >= want.amount else self.retry(now, 1 if amount else want.least, want.limit)
         return Grant(amount, left, str(count), now + window.ttl, now, retry)
 

@@ -135,7 +135,7 @@ class TestInThisProcess:
     def test_charges_count_over_the_limit(self) -> None:
         meter = Meters(Memory(Clock())).meter("a", 5, sliding())
         meter.charge(7)
-        assert meter.standing().left == 0
+        assert meter.standing().left == -2
         assert not meter.take(1)
         assert meter.take(0)
 
