@@ -187,6 +187,7 @@ class Worker:
                 await asyncio.wait_for(self._drain(server), self.live.engine.drain)
             for connection in list(server.connections):
                 connection.abort()
+        await self.state.copies.stop()
         self.transport.close()
         recording = self.serving.recording
         if recording is not None and (lost := await recording.close()):
