@@ -101,7 +101,7 @@ async def _reset(serving: Serving, wanted: Reset) -> int:
         except StoreDown:
             pass  # then here at least
     count = 0
-    for identity, breaker in serving.state.each():
+    for identity, breaker in serving.pool.each():
         if wanted.means(identity):
             count += breaker.standing() is not None
             breaker.reset()

@@ -26,7 +26,7 @@ class Serving:
         *,
         live: Live,
         tools: Tools,
-        state: StatePool,
+        pool: StatePool,
         store: Callable[[], Store | None] = lambda: None,
         ask_metrics: Callable[[], Awaitable[bytes]],
         ask_reload: Callable[[], Awaitable[bytes]],
@@ -40,7 +40,7 @@ class Serving:
         self.on_swap = on_swap
         self.status: dict[str, Any] = {}
         self.draining = False
-        self.state = state
+        self.pool = pool
         self.store = store
         self.health: Health | None = None  # where it is shared
         self.recording: Recording | None = None  # the ledger
