@@ -25,12 +25,14 @@ class Known(msgspec.Struct, frozen=True):
     names of a request's parameters, with the JSON type of each.
 
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
+    `ledger` says why requests cannot be recorded at a URL, as far as can be told without asking a database.
     """
 
     presets: Mapping[str, PresetFacts]
     protocols: frozenset[str]
     auths: frozenset[str]
     judge: Callable[[str, str, str | None], str | None]
+    ledger: Callable[[str], str | None]
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]

@@ -18,6 +18,7 @@ from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
 from gateway.routing.strategies import STRATEGIES
+from gateway.store.ledger.address import problem
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
 
@@ -48,6 +49,7 @@ KNOWN: Final = Known(
     protocols=frozenset(PROTOCOLS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
+    ledger=problem,
     strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),

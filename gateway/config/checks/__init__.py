@@ -12,6 +12,7 @@ from gateway.config.checks import (
     access,
     conditions,
     contests,
+    ledger,
     names,
     policies,
     providers,
@@ -76,6 +77,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.dead,
     policies.teams,
     requirements.requirements,
+    ledger.usable_ledger,
     secrets.literals,
 )
 
