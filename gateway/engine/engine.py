@@ -52,7 +52,7 @@ class Engine(msgspec.Struct, frozen=True):
     """`routes` by exact name; `patterns` with the most specific first; `runtime` is credentials and state.
 
     `digest` names the compiled program: equal digests route equally. `revision` names the file it came from. `caching`
-    is None where the file has no cache; `idempotency` is the seconds for which an answer is given to a repeated request.
+    is None where the file has no cache; `idempotency` is how many seconds an answer is given to a repeated request.
     """
 
     revision: str
