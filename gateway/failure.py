@@ -17,6 +17,8 @@ from typing import Final
 
 import msgspec
 
+BLOCKED: Final = "content_blocked"  # the code of what a guardrail of the file does not let pass
+
 
 class Kind(StrEnum):
     """The closed vocabulary of upstream failures; also the words of `fallbacks[].on` in router.yaml."""

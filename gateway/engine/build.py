@@ -19,13 +19,14 @@ from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider
 from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
-from gateway.engine.access import Caller, Keyring
+from gateway.engine.access import Allowed, Caller, Keyring
 from gateway.engine.bans import bans_of
 from gateway.engine.caches import caching_of
-from gateway.engine.conditions import compiled
+from gateway.engine.conditions import compiled, networks_of
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
+from gateway.engine.policies import rules_of
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Dialect, Edits, Protocol
@@ -69,6 +70,8 @@ class _Builder:
         self.credentials: dict[str, tuple[tuple[str, str, str], ...]] = {}
         self.origins: dict[str, tuple[Origin, str]] = {}
         self.breakers: dict[Identity, Breaker] = {}
+        self.rules = rules_of(config)
+        self.proxies = networks_of(config.gateway.trusted_proxies)
 
     def engine(self) -> Engine:
         config = self.config
@@ -102,6 +105,8 @@ class _Builder:
             drain=config.gateway.drain,
             caching=caching,
             idempotency=config.idempotency.window,
+            rules=self.rules,
+            proxies=self.proxies,
         )
 
     def meaning(self, alias: str) -> str:
@@ -348,7 +353,13 @@ class _Builder:
             expires=key.expires,
             disabled=key.disabled,
             digest=digest,
+            team_allows=self.team_allows(key.team),
         )
+
+    def team_allows(self, team: str | None) -> Allowed | None:
+        """What the members of a team may use, None for everything."""
+        allow = self.config.teams[team].allow if team in self.config.teams else None
+        return None if allow is None else _allowed(allow)
 
     def digest(
         self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]], caching: Caching | None
@@ -367,7 +378,9 @@ class _Builder:
             },
             "caching": msgspec.structs.replace(caching, routes={}) if caching is not None else None,
             "idempotency": self.config.idempotency.window,
-            "keys": self.config.model_dump(mode="json", include={"keys"}),
+            "keys": self.config.model_dump(mode="json", include={"keys", "teams"}),
+            "rules": self.rules,
+            "proxies": self.proxies,
         }
         return sha256(msgspec.json.encode(program, enc_hook=_plain, order="deterministic")).hexdigest()
 
@@ -385,6 +398,10 @@ def _kinds(words: list[str] | None) -> frozenset[Kind]:
 
 def _value(secrets: Secrets, ref: Ref) -> str:
     return "" if ref.none else secrets.value(ref)
+
+
+def _allowed(allow: list[str]) -> Allowed:
+    return Allowed(frozenset(entry for entry in allow if "*" not in entry), tuple(e for e in allow if "*" in e))
 
 
 def _branch(node: Node, target: Wanted) -> Branch:

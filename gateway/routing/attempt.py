@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.failure import Failed, Failure, Kind
+from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.protocols.contract import Protocol, StreamSniffer
@@ -88,6 +88,8 @@ class Answer:
             raise Failed(sniffer.failure)
         except Failed as failed:
             self.close()
+            if failed.failure.code == BLOCKED:
+                raise
             raise Failed(msgspec.structs.replace(failed.failure, kind=Kind.INTERRUPTED, retry_after=None)) from failed
 
     def close(self) -> None:

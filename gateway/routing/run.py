@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
-from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
 from gateway.routing.attempt import Answer, attempt
@@ -265,8 +265,11 @@ async def _once(
         )
     except Failed as failed:
         load.count -= 1
-        hold.release()
         failure = failed.failure
+        if failure.code == BLOCKED:
+            hold.settle(None)  # it was answered, which may be billed
+        else:
+            hold.release()
     except BaseException:  # the client left: no verdict on the target
         load.count -= 1
         hold.settle(None)  # what was sent may be billed

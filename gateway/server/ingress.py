@@ -24,15 +24,19 @@ from gateway.engine.engine import Engine, Route
 from gateway.events import Finished
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
+from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.facts import Facts
 from gateway.routing.outcome import refusal_of
+from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.server.caching import answered, concerns, outcome_of, tell
+from gateway.server.clients import believed, client_of
+from gateway.server.policing import police
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
@@ -105,13 +109,16 @@ class Exchange:
         "answer",
         "ask",
         "caller",
+        "cost",
         "course",
         "engine",
+        "facts",
         "first_content",
         "id",
         "operation",
         "protocol",
         "route",
+        "ruling",
         "serving",
         "started",
         "stream",
@@ -126,10 +133,13 @@ class Exchange:
         self.started = serving.tools.clock()
         self.caller: Caller | None = None
         self.route: Route | None = None
+        self.facts: Facts | None = None
+        self.ruling: Ruling | None = None
         self.stream = False
         self.answer: Answer | None = None
         self.ask: Ask | None = None
         self.first_content: float | None = None
+        self.cost: int | None = None
         self.course = Course()
 
     def headers(self, answer: Answer | None = None) -> dict[str, str]:
@@ -140,6 +150,8 @@ class Exchange:
             headers["x-gateway-model"] = answer.target.name
             if answer.dropped:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
+            if self.cost is not None:
+                headers["x-gateway-cost"] = usd(self.cost)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
@@ -166,6 +178,10 @@ class Exchange:
     def finished(self, status: int, kind: str | None = None) -> None:
         """Reports the end. Called exactly once."""
         tools, answer = self.serving.tools, self.answer
+        usage = answer.usage if answer is not None else None
+        price = answer.target.price if answer is not None else None
+        if usage is not None and price is not None:
+            self.cost = cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -181,8 +197,11 @@ class Exchange:
                 attempts=len(self.course.trials),
                 seconds=tools.clock() - self.started,
                 first_content=self.first_content,
-                usage=answer.usage if answer is not None else None,
+                usage=usage,
+                tags=self.facts.tags if self.facts is not None else (),
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
+                cost=self.cost,
+                price_source=price.source if price is not None else None,
                 cache=outcome_of(self.ask, self.engine.caching is not None) if self.ask is not None else None,
             )
         )
@@ -219,15 +238,15 @@ def handler(serving: Serving, surface: Surface) -> Handler:
 
 def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
     """What is known of the request beside its body."""
-    caller = exchange.caller
+    caller, engine = exchange.caller, exchange.engine
     headers = request.headers
-    return Facts(
+    facts = Facts(
         key=caller.name if caller is not None else None,
         team=caller.team if caller is not None else None,
         tags=caller.tags if caller is not None else (),
         session=next((str(headers[name]) for name in SESSION_HEADERS if name in headers), ""),
         headers=headers,
-        client_ip=request.ip,
+        client_ip=client_of(request.ip, headers, engine.proxies) if engine.proxies else request.ip,
         operation=exchange.operation,
         protocol=exchange.protocol.name,
         asked=head.model,
@@ -235,6 +254,9 @@ def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
         wall=exchange.serving.tools.wall(),
         request_id=exchange.id,
     )
+    if caller is not None and caller.trust:
+        believed(facts, caller, head)
+    return facts
 
 
 def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
@@ -245,6 +267,15 @@ def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
     return Job(protocol, head, sent, facts_of(request, exchange, head))
 
 
+def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
+    """The request and its route after the rules of the file. Raises `Refused`."""
+    exchange.route, exchange.facts = route, job.facts
+    if exchange.caller is not None and exchange.engine.rules:
+        job, route, exchange.ruling = police(exchange.engine, exchange.caller, route, job, exchange.serving.tools.emit)
+        exchange.route = route
+    return job, route
+
+
 async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse | None:
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
@@ -252,8 +283,8 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.caller = authenticate(request, engine, serving.tools.wall())
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream = head.stream
-        exchange.route = route = engine.resolve(head.model, exchange.caller)
-        job = job_of(request, exchange, head)
+        route = engine.resolve(head.model, exchange.caller)
+        job, route = ruled(exchange, route, job_of(request, exchange, head))
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -292,8 +323,8 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if protocol.counting is None:
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
-        exchange.route = route = engine.resolve(head.model, exchange.caller)
-        job = job_of(request, exchange, head)
+        route = engine.resolve(head.model, exchange.caller)
+        job, route = ruled(exchange, route, job_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)
