@@ -9,23 +9,26 @@ import msgspec
 
 class PresetFacts(msgspec.Struct, frozen=True):
     """What checking must know of a preset. `needs` are the settings in braces in its base URL, `auth` how its
-    credential is sent, "" as its protocol's usually is."""
+    credential is sent, "" as its protocol's usually is. `embeds`: texts can be made vectors there."""
 
     protocol: str
     needs_key: bool
     has_base_url: bool
     needs: tuple[str, ...] = ()
     auth: str = ""
+    embeds: bool = False
 
 
 class Known(msgspec.Struct, frozen=True):
-    """`strategies` are those that run; `failure_kinds` those that a fallback may name.
+    """`embedding` are the protocols that make texts vectors; `strategies` are those that run; `failure_kinds` those
+    that a fallback may name.
 
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
     """
 
     presets: Mapping[str, PresetFacts]
     protocols: frozenset[str]
+    embedding: frozenset[str]
     auths: frozenset[str]
     judge: Callable[[str, str, str | None], str | None]
     strategies: frozenset[str]

@@ -186,7 +186,10 @@ class Bench:
         return run
 
 
-def rules(exact: Exact | None = Exact(600.0), semantic: Semantic | None = None, scope: str = "key") -> Caching:
+EXACT = Exact(600.0)
+
+
+def rules(exact: Exact | None = EXACT, semantic: Semantic | None = None, scope: str = "key") -> Caching:
     return Caching(exact, semantic, scope, {"any": Way("digest")})
 
 

@@ -18,7 +18,6 @@ PARTS: Final[Mapping[str, str]] = {
     "budgets": "Set spending limits at the provider.",
     "policies": "Keep routes apart by `keys.*.allow`.",
     "guardrails": "Use the provider's own moderation.",
-    "cache": "Every request goes to a provider.",
     "tests": "Try the file with `gateway serve` on the sandbox provider.",
 }
 
