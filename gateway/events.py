@@ -80,7 +80,27 @@ class Reloaded(msgspec.Struct, frozen=True):
     models: int
 
 
-Event: TypeAlias = Attempted | Tripped | Finished | Flagged | Reloaded
+class BudgetReached(msgspec.Struct, frozen=True):
+    """Of a budget (or of one's share of it, `whose`) this part is used or reserved in its window; 1 is all of it.
+
+    `used` and `limit` are nano-dollars. Said once in each window for each part that the file names.
+    """
+
+    budget: str
+    whose: str
+    share: float
+    used: int
+    limit: int
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """A target that nobody knows the price of was used under a budget. Said once for each target of a configuration."""
+
+    provider: str
+    model: str
+
+
+Event: TypeAlias = Attempted | Tripped | Finished | Flagged | Reloaded | BudgetReached | Unpriced
 Emit: TypeAlias = Callable[[Event], None]
 
 

@@ -6,10 +6,12 @@ is still serving refers to it, and a new Engine with the same identities finds t
 
 from __future__ import annotations
 
+from time import time
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from gateway.state.breaker import Breaker
+from gateway.state.meters import Meters
 
 
 class Identity(NamedTuple):
@@ -46,6 +48,7 @@ class StatePool:
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
         self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
+        self.meters = Meters(time)
 
     def breaker(self, identity: Identity) -> Breaker:
         """The breaker of an identity."""
