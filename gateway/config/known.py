@@ -23,6 +23,9 @@ class Known(msgspec.Struct, frozen=True):
     """`embedding` are the protocols that make texts vectors; `strategies` are those that run; `failure_kinds` those
     that a fallback may name.
 
+    `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
+    names of a request's parameters, with the JSON type of each.
+
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
     """
 
@@ -34,3 +37,6 @@ class Known(msgspec.Struct, frozen=True):
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
+    client_protocols: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+    parameters: Mapping[str, str] = {}
