@@ -83,6 +83,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "missing-api-key": ("A provider has no API key", E_),
     "two-credentials": ("A provider has both api_key and api_keys", E_),
     "bad-header": ("A header cannot be sent", E_),
+    "cannot-embed": ("A provider makes no embeddings", E_),
     "unverified-tls": ("Certificates are not verified", W_),
     "open-to-network": ("The gateway would be open to the network", E_),
     "no-keys": ("Nobody may call", E_),

@@ -43,6 +43,7 @@ from gateway.routing.unsaid import prompt_of
 from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
 from gateway.server.policing import police
+from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
@@ -344,7 +345,10 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
             frames = asked.frames() if asked.frames is not None else None
-            writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
+            progress = progress_of(protocol.name, frames is not None, request.headers, serving.tools.clock)
+            writer = StreamWriter(
+                request, protocol, serving.tools.clock, exchange.headers, frames=frames, progress=progress
+            )
         if concerns(exchange, request.headers):
             work = partial(_answer, exchange, route, job)
             answer = await answered(exchange, job, route, request.headers, work)
@@ -450,5 +454,7 @@ async def _stream(exchange: Exchange, answer: Answer, writer: StreamWriter) -> N
         last = exchange.protocol.encode_stream_error(refusal_of(failed.failure, exchange.course.trials), exchange.id)
     finally:
         answer.close()
+    if writer.progress is not None and answer.usage is not None:
+        writer.progress.tokens = answer.usage.output
     await writer.end(last)
     exchange.finished(200, kind=kind)

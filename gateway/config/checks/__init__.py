@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from gateway.config.checks import (
     access,
+    caches,
     conditions,
     contests,
     ledger,
@@ -58,6 +59,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     contests.enough_targets,
     contests.judges,
     contests.patience,
+    caches.kept,
+    caches.embedding_model,
     access.listening,
     access.somebody_may_call,
     access.keys,

@@ -14,7 +14,6 @@ from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
 PARTS: Final[Mapping[str, str]] = {
-    "cache": "Every request goes to a provider.",
     "tests": "Try the file with `gateway serve` on the sandbox provider.",
 }
 
