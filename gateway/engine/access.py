@@ -18,7 +18,8 @@ from gateway.config.patterns import matches
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`."""
+    """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`. `hints`: whether its
+    requests may choose among the targets that it may use."""
 
     name: str
     team: str | None = None
@@ -29,6 +30,7 @@ class Caller(msgspec.Struct, frozen=True):
     patterns: tuple[str, ...] = ()
     expires: date | None = None
     disabled: bool = False
+    hints: bool = True
     digest: bytes = b""
 
     def may(self, name: str, models: tuple[str, ...]) -> bool:

@@ -24,6 +24,7 @@ from gateway.engine.conditions import compiled
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
+from gateway.engine.ordering import ordering_of, sticky_of, watched
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Dialect, Edits, Protocol
@@ -91,12 +92,17 @@ class _Builder:
             digest=self.digest(routes, ordered),
             routes=routes,
             patterns=tuple(Pattern(*item) for item in ordered),
-            runtime=Runtime(self.lanes, self.loads, self.pools, self.cursors),
+            runtime=self.runtime([route.node for route in (*routes.values(), *(item[1] for item in ordered))]),
             keyring=self.keyring(),
             origins=frozenset(origin for origin, _ in self.origins.values()),
             max_body=config.gateway.max_body,
             drain=config.gateway.drain,
+            providers=frozenset(config.providers),
         )
+
+    def runtime(self, nodes: list[Node]) -> Runtime:
+        marks = {name: tuple(key + mark for key, _, mark in known) for name, known in self.credentials.items()}
+        return watched(Runtime(self.lanes, self.loads, self.pools, self.cursors), nodes, self.state, marks)
 
     def meaning(self, alias: str) -> str:
         """The model or combo at the end of a chain of aliases."""
@@ -155,19 +161,17 @@ class _Builder:
 
     def combo(self, name: str, combo: Combo) -> Node:
         branches = tuple(
-            _branch(self.wanted(f"{name}[{index}]", target), target)
-            for index, target in enumerate(combo.targets)
+            _branch(self.wanted(f"{name}[{index}]", target), target) for index, target in enumerate(combo.targets)
         )
-        return self.split(name, combo.strategy, branches, combo.hold)
+        return self.split(name, combo.strategy, branches, combo)
 
     def wanted(self, place: str, target: Wanted) -> Node:
         """A target of a combo: a name, or a group with a strategy of its own."""
         if target.group is not None:
             branches = tuple(
-                _branch(self.wanted(f"{place}[{index}]", inner), inner)
-                for index, inner in enumerate(target.group)
+                _branch(self.wanted(f"{place}[{index}]", inner), inner) for index, inner in enumerate(target.group)
             )
-            return self.split(place, target.strategy or "priority", branches, target.hold)
+            return self.split(place, target.strategy or "priority", branches, target)
         if target.model is None:
             raise ValueError(f"{place} has neither a model nor a group")
         node = self.node(target.model)
@@ -190,9 +194,11 @@ class _Builder:
         )
         return msgspec.structs.replace(node, branches=branches)
 
-    def split(self, name: str, strategy: str, branches: tuple[Branch, ...], hold: int | None) -> Split:
+    def split(self, name: str, strategy: str, branches: tuple[Branch, ...], said: Combo | Wanted | None) -> Split:
         self.cursors[name] = self.state.cursor(name)
-        return Split(name, strategy, branches, hold or 0)
+        sticky = sticky_of(said) if isinstance(said, Combo) else None
+        hold = said.hold if said is not None else None
+        return Split(name, strategy, branches, hold or 0, ordering_of(said, branches, strategy), sticky)
 
     def model(self, name: str, model: Model) -> Node:
         if not model.deployments:
@@ -343,6 +349,7 @@ class _Builder:
             patterns=tuple(entry for entry in allow or () if "*" in entry),
             expires=key.expires,
             disabled=key.disabled,
+            hints=key.hints,
             digest=digest,
         )
 

@@ -62,6 +62,7 @@ class Engine(msgspec.Struct, frozen=True):
     origins: frozenset[Origin]
     max_body: int
     drain: float
+    providers: frozenset[str] = frozenset()
 
     def resolve(self, name: str, caller: Caller) -> Route:
         """What `name` means for this caller. Raises `Refused`: 404 for an unknown name, 403 for one not allowed."""

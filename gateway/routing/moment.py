@@ -7,6 +7,7 @@ from random import Random
 import msgspec
 
 from gateway.failure import Failure, Kind
+from gateway.routing.needs import unable
 from gateway.routing.node import Target
 from gateway.routing.runtime import Runtime
 from gateway.routing.sending import Job
@@ -21,9 +22,26 @@ class Skipped(msgspec.Struct, frozen=True):
 
 class Moment:
     """What one walk knows and remembers: the request, what was tried and skipped, what the next target must be able
-    to do. `now`: monotonic seconds at its beginning."""
+    to do. `now`: monotonic seconds at its beginning.
 
-    __slots__ = ("job", "larger_than", "last", "now", "random", "refused_by", "runtime", "skipped", "tried")
+    `passed`: what providers would have answered that were not asked for it. `made`: the target and the credential that
+    made the answer which this request goes on from. `served`: who has answered.
+    """
+
+    __slots__ = (
+        "job",
+        "larger_than",
+        "last",
+        "made",
+        "now",
+        "passed",
+        "random",
+        "refused_by",
+        "runtime",
+        "served",
+        "skipped",
+        "tried",
+    )
 
     def __init__(self, runtime: Runtime, random: Random, job: Job, now: float = 0.0) -> None:
         self.runtime = runtime
@@ -35,14 +53,29 @@ class Moment:
         self.last: Failure | None = None
         self.larger_than: int | None = None
         self.refused_by: set[str] = set()
+        self.passed: set[Kind] = set()
+        self.made: tuple[str, str] | None = None
+        self.served: Target | None = None
 
     def objection(self, target: Target, chosen: bool) -> str | None:
         """Why a target is not to be tried now. `chosen`: a fallback rule named the kind that led here."""
-        constraints = self.job.constraints
+        job = self.job
+        constraints = job.constraints
         if constraints is not None and (why := constraints.objection(target)) is not None:
             return why
         if target.name in self.tried:
             return "already tried for this request"
+        hints = job.hints
+        if hints is not None:
+            if (why := hints.objection(target, bool(self.tried))) is not None:
+                return why
+            if not any(hints.takes(target, lane.credential) for lane in self.runtime.lanes_of(target)):
+                return f"it has no credential {hints.credential!r}"
+        if target.supports is not None or target.context is not None:
+            cannot = unable(target, job)
+            if cannot is not None:
+                self.passed.add(cannot.kind)
+                return cannot.why
         last = self.last
         if last is None:
             return None

@@ -22,12 +22,14 @@ from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
 from gateway.routing.attempt import Answer, attempt
 from gateway.routing.gate import NOTHING, Gate, Hold, open_gate
+from gateway.routing.measuring import chosen_lanes, counted, measured
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
+from gateway.routing.sticky import recall, remember
 from gateway.routing.untried import nothing
-from gateway.routing.walk import UNTRIED, Walk, walk
+from gateway.routing.walk import UNTRIED, Walk, route, walk
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.state.pool import Cursor
 from gateway.transport.contract import Send
@@ -83,7 +85,9 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
-    steps = walk(node, moment)
+    if runtime.sticky or runtime.makers is not None:
+        await recall(node, moment)
+    steps = walk(node, moment) if moment.made is None else route(node, moment)
     failure: Failure | None = None
     try:
         target = next(steps)
@@ -122,6 +126,8 @@ async def _ask(
     lanes = moment.runtime.lanes_of(target)
     if len(lanes) > 1:
         lanes = _turned(lanes, moment.runtime.pools[target.lanes])
+        if moment.made is not None or job.hints is not None:
+            lanes = chosen_lanes(lanes, target, moment)
     failure: Failure | None = None
     closed: tuple[float, Lane] | None = None
     for lane in lanes:
@@ -254,6 +260,8 @@ async def _once(
         hold = passed
     load = moment.runtime.loads[target.lanes]
     load.count += 1
+    if moment.runtime.tallies:
+        counted(moment, target, started)
 
     def left(usage: Usage | None) -> None:
         load.count -= 1
@@ -277,13 +285,19 @@ async def _once(
         lane.own.success()
         lane.whole.success()
         course.trials.append(Trial(target.name, lane.credential, None, 200))
-        tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, tools.clock() - started))
+        now = tools.clock()
+        measured(moment, target, now - started, now)
+        if moment.runtime.makers is not None:
+            remember(moment, target, lane, answer.body)
+        tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, now - started))
         return answer
     now = tools.clock()
     if failure.retry_after is not None:
         course.waits.append(failure.retry_after)
     course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status))
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
+    if failure.kind is Kind.TIMEOUT:
+        measured(moment, target, now - started, now)  # it takes no less
     penalise(target, lane, failure, now, tools.emit)
     return failure
 

@@ -11,8 +11,12 @@ import msgspec
 
 from gateway.providers.auth import Signer
 from gateway.routing.node import Target
+from gateway.state.bindings import Bindings
 from gateway.state.breaker import Breaker
+from gateway.state.latency import Latency
 from gateway.state.pool import Cursor, Load
+from gateway.state.quota import Quota
+from gateway.state.tally import Tally
 
 FILLED_MOST: Final = 4096
 
@@ -22,7 +26,7 @@ class Lane(msgspec.Struct, frozen=True):
 
     `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
     name in router.yaml; the secret is only in `headers`, or known to the `signer`. A lane of a higher `tier` is used
-    when no lower one can be.
+    when no lower one can be. `quota` is kept where a strategy asks for it.
     """
 
     credential: str
@@ -31,20 +35,26 @@ class Lane(msgspec.Struct, frozen=True):
     whole: Breaker
     signer: Signer | None = None
     tier: int = 0
+    quota: Quota | None = None
 
     def __repr__(self) -> str:
         return f"Lane({self.credential!r})"
 
 
 class Runtime(msgspec.Struct, frozen=True):
-    """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool. By
-    `Split.name`: its cursor."""
+    """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool, its latency.
+    By `Split.name`: its cursor, and where it is sticky what is bound. By `Target.name`: tallies of what it was sent, by
+    their windows; latencies of what a pattern stands for. `makers`: who made which answer."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
     pools: dict[str, Cursor]
     cursors: dict[str, Cursor]
     filled: dict[str, tuple[Lane, ...]] = {}
+    latencies: dict[str, Latency] = {}
+    tallies: dict[str, dict[float, Tally]] = {}
+    sticky: dict[str, Bindings] = {}
+    makers: Bindings | None = None
 
     def lanes_of(self, target: Target) -> tuple[Lane, ...]:
         """The lanes of a target. Each model that a pattern stands for has a health of its own, which a reload forgets;
@@ -59,3 +69,7 @@ class Runtime(msgspec.Struct, frozen=True):
             known = tuple(msgspec.structs.replace(lane, own=Breaker()) for lane in lanes)
             self.filled[target.name] = known
         return known
+
+    def latency_of(self, target: Target) -> Latency | None:
+        """What is known of how long a target takes."""
+        return self.latencies.get(target.name) or self.latencies.get(target.lanes)

@@ -19,6 +19,7 @@ from sanic.response import HTTPResponse
 
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
+from gateway.engine.wished import wished
 from gateway.events import Finished
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
@@ -30,21 +31,13 @@ from gateway.routing.facts import Facts
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
+from gateway.routing.sessions import SESSION_HEADERS
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
-
-# The names under which clients say their conversation: ours and OmniRoute's, and those of Claude Code and Codex.
-SESSION_HEADERS: Final = (
-    "x-session-id",
-    "x-omniroute-session",
-    "session-id",
-    "x-claude-code-session-id",
-    "session_id",
-)
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -244,8 +237,10 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.caller = authenticate(request, engine, serving.tools.wall())
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream = head.stream
-        exchange.route = route = engine.resolve(head.model, exchange.caller)
+        head, route, hints = wished(engine, exchange.caller, head, request.headers)
+        exchange.route = route
         job = job_of(request, exchange, head)
+        job.hints = hints
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -280,7 +275,8 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if protocol.counting is None:
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
-        exchange.route = route = engine.resolve(head.model, exchange.caller)
+        head, route, _ = wished(engine, exchange.caller, head, request.headers)
+        exchange.route = route
         job = job_of(request, exchange, head)
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:

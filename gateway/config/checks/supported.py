@@ -25,7 +25,6 @@ PARTS: Final[Mapping[str, str]] = {
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {
     "limits": "The provider's own limits apply; a 429 goes to the next credential or target.",
-    "sticky": "`round_robin` with `hold:` changes targets rarely.",
     "tags": "Nothing reads them yet.",
     "team": "Give each key its own `allow:`.",
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
