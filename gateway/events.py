@@ -38,7 +38,10 @@ class Tripped(msgspec.Struct, frozen=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
-    `lossy` are the fields that a translation lost, where the configuration wants to know.
+    `lossy` are the fields that a translation lost, where the configuration wants to know. `cost` is nano-dollars, None
+    where nobody knows the price or nothing was answered; `price_source` says whose price it is (file, catalog, both).
+    `cache` is where the answer came from, where a cache may have had it: hit, semantic, joined, miss, bypass, or idempotent.
+    `tags` are those of its key and those that policies and guardrails gave it.
     """
 
     request_id: str
@@ -56,6 +59,18 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     first_content: float | None
     usage: Usage | None
     lossy: tuple[str, ...] = ()
+    cost: int | None = None
+    price_source: str | None = None
+    cache: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Flagged(msgspec.Struct, frozen=True):
+    """A guardrail that only flags found something, in the request or in its response (`on`)."""
+
+    request_id: str
+    guardrail: str
+    on: str
 
 
 class Reloaded(msgspec.Struct, frozen=True):
@@ -65,7 +80,27 @@ class Reloaded(msgspec.Struct, frozen=True):
     models: int
 
 
-Event: TypeAlias = Attempted | Tripped | Finished | Reloaded
+class BudgetReached(msgspec.Struct, frozen=True):
+    """Of a budget (or of one's share of it, `whose`) this part is used or reserved in its window; 1 is all of it.
+
+    `used` and `limit` are nano-dollars. Said once in each window for each part that the file names.
+    """
+
+    budget: str
+    whose: str
+    share: float
+    used: int
+    limit: int
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """A target that nobody knows the price of was used under a budget. Said once for each target of a configuration."""
+
+    provider: str
+    model: str
+
+
+Event: TypeAlias = Attempted | Tripped | Finished | Flagged | Reloaded | BudgetReached | Unpriced
 Emit: TypeAlias = Callable[[Event], None]
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway import __version__
+from gateway.cli.fences import fences
 from gateway.config.load import Loaded, load
-from gateway.diagnostics import github, jsonout, text
+from gateway.diagnostics import github, grading, jsonout, junit, sarif, text
 from gateway.diagnostics.diagnostic import Diagnostics
 from gateway.diagnostics.source import Source
 from gateway.engine.build import build
@@ -24,6 +27,8 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"
+    SARIF = "sarif"
+    JUNIT = "junit"
 
 
 def validate(
@@ -33,18 +38,31 @@ def validate(
     config: Annotated[
         list[Path] | None, typer.Option("--config", "-c", help="Files of one configuration, in order.")
     ] = None,
-    format_: Annotated[Format, typer.Option("--format", help="text for people, json for programs, github for CI.")] = (
+    format_: Annotated[Format, typer.Option("--format", help="text for people, the others for programs.")] = (
         Format.TEXT
     ),
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 where there are warnings.")] = False,
+    errors: Annotated[
+        list[str] | None,
+        typer.Option("-E", metavar="CODE", help="Findings of this code are errors; all: every warning."),
+    ] = None,
+    warnings: Annotated[
+        list[str] | None, typer.Option("-W", metavar="CODE", help="Findings of this code are warnings.")
+    ] = None,
 ) -> None:
     """Check configurations. Exit 0: good. 1: errors. 3: warnings, with --strict."""
     if files and config:
         sys.stderr.write("gateway: give files, or --config, not both\n")
         raise typer.Exit(2)
+    for code, to_warning in (*((code, False) for code in errors or ()), *((code, True) for code in warnings or ())):
+        why = grading.objection(code, to_warning=to_warning)
+        if why is not None:
+            sys.stderr.write(f"gateway: {why}\n")
+            raise typer.Exit(2)
     wanted = [config] if config else [[file] for file in files or [Path("router.yaml")]]
-    checked = [check(paths) for paths in wanted]
-    everything = Diagnostics(found for loaded in checked for found in loaded.diagnostics)
+    checked = [loaded for paths in wanted for loaded in checked_of(paths)]
+    found = (diagnostic for loaded in checked for diagnostic in loaded.diagnostics)
+    everything = grading.graded(Diagnostics(found), errors or (), warnings or ())
     sources: dict[str, Source] = {}
     for loaded in checked:
         sources.update(loaded.sources)
@@ -52,20 +70,35 @@ def validate(
         sys.stdout.write(jsonout.render(everything))
     elif format_ is Format.GITHUB:
         sys.stdout.write(github.render(everything))
+    elif format_ is Format.SARIF:
+        sys.stdout.write(sarif.render(everything, __version__))
+    elif format_ is Format.JUNIT:
+        sys.stdout.write(junit.render(everything, [str(path) for paths in wanted for path in paths]))
     else:
         sys.stdout.write(text.render(everything, sources, colour=sys.stdout.isatty()))
-        for paths, loaded in zip(wanted, checked, strict=True):
+        for loaded in checked:
             if not loaded.diagnostics.has_errors:
-                sys.stdout.write(f"{' + '.join(map(str, paths))}: good, revision {loaded.revision[:12]}\n")
+                sys.stdout.write(f"{' + '.join(loaded.names)}: good, revision {loaded.revision[:12]}\n")
     if everything.has_errors:
         raise typer.Exit(1)
     if strict and everything.has_warnings:
         raise typer.Exit(3)
 
 
-def check(paths: list[Path]) -> Loaded:
+def checked_of(paths: list[Path]) -> list[Loaded]:
+    """One configuration of some files, or, of a page in Markdown, each of its fences."""
+    if len(paths) != 1 or paths[0].suffix.lower() not in (".md", ".markdown"):
+        return [check(paths)]
+    try:
+        page = paths[0].read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return [check(paths)]
+    return [check(paths, {paths[0]: data}) for data in fences(page)]
+
+
+def check(paths: list[Path], texts: Mapping[Path, bytes] | None = None) -> Loaded:
     """Loads, and builds what was loaded, as serving it would."""
-    loaded = load(paths, known=KNOWN, environ=os.environ)
+    loaded = load(paths, known=KNOWN, environ=os.environ, texts=texts)
     if loaded.config is not None and not loaded.diagnostics.has_errors:
         build(loaded.config, loaded.secrets, revision=loaded.revision)
     return loaded

@@ -7,6 +7,7 @@ every diagnostic points into the file that was written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any, Final
 
@@ -24,7 +25,8 @@ INCLUDES_MOST: Final = 1000
 class Composed:
     """The merged plain value, with the way back from a path to its place."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: Mapping[File, bytes] | None = None) -> None:
+        self._texts = texts or {}
         self.value: dict[str, Any] = {}
         self.found: list[Diagnostic] = []
         self.sources: dict[str, Source] = {}
@@ -92,7 +94,7 @@ class Composed:
     def _read(self, file: File, span: Span | None) -> Tree | None:
         self.files.setdefault(file)
         try:
-            data = file.read_bytes()
+            data = self._texts[file] if file in self._texts else file.read_bytes()
         except OSError as error:
             detail = f"{file} cannot be read: {error.strerror or error}."
             self.found.append(diagnose("unreadable-file", detail, span or Span(str(file), 1, 1, 1, 2)))

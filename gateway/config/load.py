@@ -20,6 +20,7 @@ from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
 from gateway.config.refs import Ref, Resolver, Secrets, Unresolved
 from gateway.config.schema import shape_errors
+from gateway.diagnostics.accepting import accepted
 from gateway.diagnostics.diagnostic import Diagnostics, diagnose
 from gateway.diagnostics.source import Source, Span
 
@@ -27,7 +28,8 @@ from gateway.diagnostics.source import Source, Span
 class Loaded:
     """What came of the files. `config` is None where they have no usable shape; `diagnostics` may refuse it still.
 
-    `files` is everything whose change matters: files, directories of includes, files that hold secrets.
+    `files` is everything whose change matters: files, directories of includes, files that hold secrets. `names` are
+    those of the configuration's own files.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Loaded:
         self.diagnostics = diagnostics
         self.secrets = secrets
         self.files = tuple(files)
+        self.names = [name for name, _ in composed.bytes]
         self.sources: Mapping[str, Source] = composed.sources
         self.revision = _revision(composed, secrets)
         self._composed = composed
@@ -57,9 +60,18 @@ class Loaded:
         return handoff.payload(self.config, self.secrets)
 
 
-def load(paths: Sequence[Path], *, known: Known, environ: Mapping[str, str]) -> Loaded:
-    """Loads one configuration from its files. Never raises for what they hold."""
-    composed = Composed()
+def load(
+    paths: Sequence[Path],
+    *,
+    known: Known,
+    environ: Mapping[str, str],
+    texts: Mapping[Path, bytes] | None = None,
+) -> Loaded:
+    """Loads one configuration from its files; `texts` stand for files by their paths, as if they were written there.
+
+    Never raises for what they hold.
+    """
+    composed = Composed(texts)
     for index, path in enumerate(paths):
         composed.add(path, may_override=index > 0)
     diagnostics = Diagnostics(composed.found)
@@ -82,7 +94,8 @@ def load(paths: Sequence[Path], *, known: Known, environ: Mapping[str, str]) -> 
         subject = Subject(config, known, composed, values)
         for check in CHECKS:
             diagnostics.extend(check(subject))
-    return Loaded(config, diagnostics, composed, Secrets(values), [*composed.files, *resolver.files])
+    judged = accepted(diagnostics, composed.sources)
+    return Loaded(config, judged, composed, Secrets(values), [*composed.files, *resolver.files])
 
 
 def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:

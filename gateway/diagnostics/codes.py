@@ -76,4 +76,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "same-key": ("Two keys have the same secret", E_),
     "bad-listen": ("An address to listen on cannot be used", E_),
     "needs-restart": ("A change needs a restart", E_),
+    # comments that accept findings
+    "bad-accept": ("A comment cannot accept a finding", E_),
+    "inert-accept": ("A comment accepts what is not found", W_),
 }

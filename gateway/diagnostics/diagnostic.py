@@ -30,7 +30,8 @@ class Related(msgspec.Struct, frozen=True):
 
 
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
-    """`path` is the place in the configuration (`models.gpt-4o.provider`), "" for the file as a whole."""
+    """`path` is the place in the configuration (`models.gpt-4o.provider`), "" for the file as a whole. `accepted`: why
+    somebody accepted it; it then counts for nothing."""
 
     code: str
     severity: Severity
@@ -40,6 +41,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     suggestion: str | None = None
     related: tuple[Related, ...] = ()
+    accepted: str | None = None
 
 
 def diagnose(
@@ -95,7 +97,10 @@ class Diagnostics:
     @property
     def has_warnings(self) -> bool:
         """Whether a strict caller refuses the file."""
-        return any(diagnostic.severity is Severity.WARNING for diagnostic in self._found.values())
+        return any(
+            diagnostic.severity is Severity.WARNING and diagnostic.accepted is None
+            for diagnostic in self._found.values()
+        )
 
     @property
     def has_errors(self) -> bool:

@@ -19,7 +19,7 @@ def _property(text: str) -> str:
 def render(found: Diagnostics) -> str:
     """One command a line."""
     lines = []
-    for diagnostic in found:
+    for diagnostic in (each for each in found if each.accepted is None):
         fields = [f"title={_property(f'{diagnostic.summary} ({diagnostic.code})')}"]
         span = diagnostic.span
         if span is not None:

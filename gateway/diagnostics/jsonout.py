@@ -15,13 +15,14 @@ VERSION: Final = 1
 def render(found: Diagnostics) -> str:
     """`{"version", "diagnostics": […], "summary": {"errors", "warnings", "infos"}}`; no place is null."""
     diagnostics = list(found)
+    standing = [each for each in diagnostics if each.accepted is None]
     document = {
         "version": VERSION,
         "diagnostics": [as_dict(diagnostic) for diagnostic in diagnostics],
         "summary": {
-            "errors": sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics),
-            "warnings": sum(diagnostic.severity is Severity.WARNING for diagnostic in diagnostics),
-            "infos": sum(diagnostic.severity is Severity.INFO for diagnostic in diagnostics),
+            "errors": sum(each.severity is Severity.ERROR for each in standing),
+            "warnings": sum(each.severity is Severity.WARNING for each in standing),
+            "infos": sum(each.severity is Severity.INFO for each in standing),
         },
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
@@ -35,6 +36,7 @@ def as_dict(diagnostic: Diagnostic) -> dict[str, Any]:
         "summary": diagnostic.summary,
         "detail": diagnostic.detail,
         "suggestion": diagnostic.suggestion,
+        "accepted": diagnostic.accepted,
         "path": diagnostic.path,
         "place": _place(diagnostic.span),
         "related": [{"label": related.label, "place": _place(related.span)} for related in diagnostic.related],

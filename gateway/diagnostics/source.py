@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 
@@ -34,3 +36,11 @@ class Source:
         if 1 <= number <= len(self._lines):
             return self._lines[number - 1].rstrip("\r")
         return None
+
+    def numbered(self) -> Iterator[tuple[int, str]]:
+        """All lines without their ends, with their numbers."""
+        return enumerate((line.rstrip("\r") for line in self._lines), 1)
+
+    def mentions(self, words: str) -> bool:
+        """Whether some line has these words."""
+        return any(words in line for line in self._lines)

@@ -34,17 +34,20 @@ def render(found: Diagnostics, sources: Mapping[str, Source], *, colour: bool) -
     if not len(found):
         return ""
     paint = _Paint(colour)
-    blocks = [_block(diagnostic, sources, paint) for diagnostic in found]
+    blocks = [_block(diagnostic, sources, paint) for diagnostic in found if diagnostic.accepted is None]
     return "\n".join((*blocks, _count(found, paint), ""))
 
 
 def _count(found: Iterable[Diagnostic], paint: _Paint) -> str:
-    severities = [diagnostic.severity for diagnostic in found]
+    severities = [diagnostic.severity for diagnostic in found if diagnostic.accepted is None]
     parts = []
     for severity in Severity:
         number = severities.count(severity)
         if number:
             parts.append(paint(f"{number} {severity}{'' if number == 1 else 's'}", severity))
+    accepted = sum(diagnostic.accepted is not None for diagnostic in found)
+    if accepted:
+        parts.append(f"{accepted} accepted")
     return ", ".join(parts)
 
 

@@ -201,7 +201,8 @@ class Thinking(msgspec.Struct, frozen=True, kw_only=True):
     """How much the model is to think: any of an `effort` word, a `budget` in tokens, or on and off.
 
     `effort` is one of none, minimal, low, medium, high, xhigh, max. `budget` -1 leaves it to the model. `adaptive`:
-    the model decides. `summary` asks for a readable account (`auto`, `concise`, `detailed`; "" is none).
+    the model decides. `summary` asks for a readable account (`auto`, `concise`, `detailed`; "" is none). `imposed`: it
+    is the gateway's word and no client's, so it is translated on the client's own wire too.
     """
 
     effort: str | None = None
@@ -210,6 +211,7 @@ class Thinking(msgspec.Struct, frozen=True, kw_only=True):
     adaptive: bool = False
     summary: str | None = None
     extras: Extras | None = None
+    imposed: bool = False
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

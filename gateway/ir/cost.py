@@ -124,9 +124,17 @@ def dearest(price: Price, input: int, output: int) -> int:  # noqa: A002 - the w
 
 def usd(nano: int) -> str:
     """Nano-dollars as a decimal number of dollars, exact, without an exponent: 1500 is 0.0000015."""
-    sign, nano = ("-", -nano) if nano < 0 else ("", nano)
-    whole, part = divmod(nano, 10**9)
-    return f"{sign}{whole}.{part:09d}".rstrip("0").rstrip(".") if part else f"{sign}{whole}"
+    return _decimal(nano, 9)
+
+
+def per_token(rate: int) -> str:
+    """A rate as dollars per token, exact: 3_000_000_000 is 0.000003."""
+    return _decimal(rate, 15)
+
+
+def _decimal(value: int, digits: int) -> str:
+    whole, part = divmod(value, 10**digits)
+    return f"{whole}.{part:0{digits}d}".rstrip("0") if part else str(whole)
 
 
 def _rates(price: Price, tier: Tier | None) -> Rates:

@@ -7,12 +7,12 @@ answer where the upstream's wire has no better way to ask for one: its arguments
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from gateway.failure import Failed, Failure, Kind
+from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import (
     Began,
     Broke,
@@ -67,14 +67,17 @@ def answer(
     answer_tool: str | None,
     now: int,
     id_: str = "",
+    through: Callable[[Response], Response] | None = None,
 ) -> tuple[Encoded, Usage | None]:
     """A whole 2xx answer on the client's wire. `now`: seconds since the epoch. `id_` as in `Translation`.
 
-    Raises `Failed`.
+    `through` is what the answer has to pass. Raises `Failed`.
     """
     response = response_of(upstream, body)
     if answer_tool is not None:
         response = untooled(response, answer_tool)
+    if through is not None:
+        response = through(response)
     if not (response.id and response.created and response.model):
         response = msgspec.structs.replace(
             response,
@@ -114,7 +117,8 @@ class Translation:
     """See `contract.StreamSniffer`. Nothing is given before there is content, so that a fallback stays invisible.
 
     `model` is the name that was asked for, said to the client where the upstream's wire names none; `id_` stands for
-    the answer's id where that wire has none. Clients tell answers apart by it.
+    the answer's id where that wire has none. Clients tell answers apart by it. `through` is what events have to pass
+    before the client is told of them; it raises `Failed` where one may not.
     """
 
     __slots__ = (
@@ -126,6 +130,7 @@ class Translation:
         "_id",
         "_model",
         "_size",
+        "_through",
         "_tool",
         "content",
         "failure",
@@ -139,7 +144,9 @@ class Translation:
         answer_tool: str | None = None,
         model: str = "",
         id_: str = "",
+        through: Callable[[Event], Iterable[Event]] | None = None,
     ) -> None:
+        self._through = through
         self.content = False
         self.usage: Usage | None = None
         self.failure: Failure | None = None
@@ -190,6 +197,8 @@ class Translation:
     def _push(self, events: Iterable[Event]) -> bytes:
         if self._tool is not None:
             events = self._untooled(events)
+        if self._through is not None:
+            events = self._passed(events, self._through)
         out: list[bytes] = []
         push = self._encoder.push
         for event in events:
@@ -220,7 +229,16 @@ class Translation:
         return b""
 
     def _break(self, failure: Failure) -> None:
-        self.failure = msgspec.structs.replace(failure, kind=Kind.INTERRUPTED) if self.content else failure
+        stands = not self.content or failure.code == BLOCKED
+        self.failure = failure if stands else msgspec.structs.replace(failure, kind=Kind.INTERRUPTED)
+
+    def _passed(self, events: Iterable[Event], through: Callable[[Event], Iterable[Event]]) -> Iterable[Event]:
+        for event in events:
+            try:
+                yield from through(event)
+            except Failed as failed:
+                yield Broke(failed.failure)
+                return
 
     def _untooled(self, events: Iterable[Event]) -> Iterable[Event]:
         for event in events:

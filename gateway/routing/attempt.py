@@ -12,11 +12,13 @@ from typing import Final
 
 import msgspec
 
-from gateway.failure import Failed, Failure, Kind
+from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
+from gateway.protocols.bounds import Tally
 from gateway.protocols.contract import Protocol, StreamSniffer
 from gateway.protocols.quotas import share_left
+from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job, sending
@@ -30,14 +32,19 @@ class Answer:
     """An upstream's answer past its commit point. `body` is what the client gets first: everything, or a beginning.
 
     For a stream, `more` gives the rest, whole frames at a time, b"" at its end; it raises `Failed(interrupted)` when
-    the stream breaks off. `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the
-    translation lost, as far as it is known when the answer begins.
+    the stream breaks off. It may be cancelled where it waits for the upstream, and called again: nothing is lost.
+    `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the translation lost, as far
+    as it is known when the answer begins. `lane` is None where nobody was asked for this very request: an answer that
+    is given again, or another's that this one follows.
     """
 
     __slots__ = (
+        "_ended",
+        "_job",
         "_left",
         "_response",
         "_sniffer",
+        "_tally",
         "body",
         "content_type",
         "dropped",
@@ -50,7 +57,7 @@ class Answer:
     def __init__(
         self,
         target: Target,
-        lane: Lane,
+        lane: Lane | None,
         response: Response | None,
         sniffer: StreamSniffer | None,
         body: bytes,
@@ -58,6 +65,7 @@ class Answer:
         content_type: str,
         dropped: tuple[Dropped, ...],
         left: Callable[[Usage | None], None],
+        job: Job | None = None,
     ) -> None:
         self.target = target
         self.lane = lane
@@ -66,9 +74,15 @@ class Answer:
         self.content_type = content_type
         self.dropped = dropped
         self.stream = sniffer is not None
+        self._ended = False
         self._response = response
         self._sniffer = sniffer
         self._left = left
+        self._job = job
+        self._tally: Tally | None = None
+        if job is not None and sniffer is not None:
+            self._tally = Tally(job.protocol.name)
+            self._tally.feed(body)
 
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
@@ -80,19 +94,28 @@ class Answer:
                 data = await response.read()
                 out = sniffer.feed(data) if data else sniffer.finish()
                 if out:
+                    if self._tally is not None:
+                        self._tally.feed(out)
                     return out
                 if not data and sniffer.failure is None:
+                    self._ended = True
                     self.close()
                     return b""
             raise Failed(sniffer.failure)
         except Failed as failed:
             self.close()
+            if failed.failure.code == BLOCKED:
+                raise
             raise Failed(msgspec.structs.replace(failed.failure, kind=Kind.INTERRUPTED, retry_after=None)) from failed
 
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
-        if self._sniffer is not None:
-            self.usage = self._sniffer.usage
+        sniffer, self._sniffer = self._sniffer, None
+        if sniffer is not None:
+            self.usage = sniffer.usage
+            job, tally = self._job, self._tally
+            if job is not None and tally is not None and (self.usage is None or not self._ended):
+                self.usage = counted(job, self.usage, tally.tokens)
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -114,10 +137,12 @@ async def attempt(
     wall: Callable[[], float],
     seconds: float | None,
     left: Callable[[Usage | None], None],
+    counts: bool = False,
 ) -> Answer:
     """Sends once. `clock` is monotonic, `wall` is seconds since the epoch, `seconds` bounds the whole exchange.
 
-    `left` is called once, with the usage, when an answer is over. Raises `Failed`; there was no answer then.
+    `left` is called once, with the usage, when an answer is over. Raises `Failed`; there was no answer then. `counts`:
+    where nobody reports a usage, or only the beginning of it was heard, it is estimated.
     """
     head = job.head
     timeouts = target.streamed if head.stream else target.whole
@@ -146,12 +171,16 @@ async def attempt(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
-            left(read.usage)
+            usage = read.usage
+            if usage is None and counts:
+                usage = counted(job, None, -(-len(read.body) // 4))
+            left(usage)
             content_type = content_type if upstream is job.protocol else "application/json"
-            return Answer(target, lane, None, None, read.body, read.usage, content_type, read.dropped, _nothing)
+            return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left)
+        watched = job if counts else None
+        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, watched)
     except BaseException:
         if response is not None:
             response.close()

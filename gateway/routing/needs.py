@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from gateway.failure import Kind, Refused
 from gateway.ir.estimate import prompt_tokens
-from gateway.protocols import peeking
+from gateway.protocols.bounds import bound_of
 from gateway.routing.conditions import HAS
 from gateway.routing.node import Target
 from gateway.routing.sending import Job
@@ -100,13 +100,10 @@ class Needs:
 
 
 def _bound(job: Job) -> int:
-    value = None if job.edited else peeking.number_of(job.protocol.name, job.head, "max_tokens")
-    if value is None:
-        try:
-            value = job.request().max_tokens
-        except Refused:
-            return 0
-    return max(int(value), 0) if isinstance(value, int | float) else 0
+    if not job.edited:
+        return bound_of(job.protocol.name, job.head.fields).most or 0
+    value = job.request().max_tokens
+    return max(value, 0) if isinstance(value, int) else 0
 
 
 def needs_of(job: Job) -> Needs:

@@ -17,11 +17,11 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
-from gateway.failure import Cooldown, Failed, Failure, Kind
+from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
 from gateway.routing.attempt import Answer, attempt
-from gateway.routing.gate import NOTHING, Gate, Hold, open_gate
+from gateway.routing.gate import NOTHING, Hold, Reserved
 from gateway.routing.measuring import chosen_lanes, counted, measured
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
@@ -50,7 +50,6 @@ class Tools(msgspec.Struct, frozen=True):
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     emit: Emit
-    gate: Gate = open_gate
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -65,11 +64,12 @@ class Trial(msgspec.Struct, frozen=True):
 class Course:
     """The path of one request, written while it runs: for headers, logs and explanations."""
 
-    __slots__ = ("resort", "trials", "waits")
+    __slots__ = ("instead", "resort", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
+        self.instead: str | None = None  # where a budget sends what it has no money for
         self.resort: tuple[Target, Lane] | None = None  # resting for long, and all there is where nobody was asked
 
 
@@ -217,7 +217,7 @@ async def _use(
 def _pause(failure: Failure, retries: int, target: Target, random: Random) -> float | None:
     """Seconds before the same target is asked again, None where it is not."""
     allowed = min(failure.rule.retries, target.retries.attempts)
-    if retries >= allowed:
+    if retries >= allowed or failure.ours:
         return None
     hint = failure.retry_after
     if failure.kind is Kind.RATE_LIMIT:
@@ -235,29 +235,38 @@ def _taken(target: Target, lane: Lane) -> Failure:
     return Failure(kind=kind, message=message, retry_after=1.0, sent=False)
 
 
+def _entered(lane: Lane, now: float) -> bool:
+    """Whether both breakers let a request pass."""
+    if not lane.whole.enter(now):
+        return False
+    if lane.own.enter(now):
+        return True
+    lane.whole.leave()
+    return False
+
+
 async def _once(
     target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, seconds: float | None
 ) -> Answer | Failure:
-    """One send, with its bookkeeping: load, breakers, trials, events."""
-    started = tools.clock()
-    if course.resort != (target, lane) or course.trials:
-        if not lane.whole.enter(started):
-            return _taken(target, lane)
-        if not lane.own.enter(started):
-            lane.whole.leave()
-            return _taken(target, lane)
+    """One send, with its bookkeeping: limits and money, load, breakers, trials, events."""
     hold: Hold = NOTHING
-    passing = tools.gate(target, lane, job)
-    if passing is not None:
-        passed = await passing
-        if isinstance(passed, Failure):
-            lane.own.leave()
-            lane.whole.leave()
+    gate = moment.runtime.gate
+    if gate is not None:
+        passed = gate.enter(target, lane, job, tools)
+        if isinstance(passed, Reserved):
+            hold, job = passed, passed.job
+            passed = None if passed.take_now() else await passed.take()
+        if passed is not None:
             moment.skipped.append(Skipped(target.name, passed.message))
             if passed.retry_after is not None:
                 course.waits.append(passed.retry_after)
+            course.instead = course.instead or passed.instead
             return passed
-        hold = passed
+    started = tools.clock()
+    asks_again = course.resort == (target, lane) and not course.trials
+    if not asks_again and not _entered(lane, started):
+        hold.release(asked=False)
+        return _taken(target, lane)
     load = moment.runtime.loads[target.lanes]
     load.count += 1
     if moment.runtime.tallies:
@@ -269,12 +278,23 @@ async def _once(
 
     try:
         answer = await attempt(
-            job, target, lane, send=tools.send, clock=tools.clock, wall=tools.wall, seconds=seconds, left=left
+            job,
+            target,
+            lane,
+            send=tools.send,
+            clock=tools.clock,
+            wall=tools.wall,
+            seconds=seconds,
+            left=left,
+            counts=gate is not None,
         )
     except Failed as failed:
         load.count -= 1
-        hold.release()
         failure = failed.failure
+        if failure.code == BLOCKED:
+            hold.settle(None)  # it was answered, which may be billed
+        else:
+            hold.release(asked=failure.sent)
     except BaseException:  # the client left: no verdict on the target
         load.count -= 1
         hold.settle(None)  # what was sent may be billed
@@ -304,7 +324,8 @@ async def _once(
 
 def interrupted(answer: Answer, failure: Failure, tools: Tools) -> None:
     """Tells the breakers of an answer that broke off after its commit point."""
-    penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
+    if answer.lane is not None:
+        penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
 
 
 def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emit) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.providers.auth import Signer
+from gateway.routing.gate import Gate
 from gateway.routing.node import Target
 from gateway.state.bindings import Bindings
 from gateway.state.breaker import Breaker
@@ -26,7 +27,8 @@ class Lane(msgspec.Struct, frozen=True):
 
     `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
     name in router.yaml; the secret is only in `headers`, or known to the `signer`. A lane of a higher `tier` is used
-    when no lower one can be. `quota` is kept where a strategy asks for it.
+    when no lower one can be. `limits` is the word of the credential's limits, "" for none. `quota` is kept where a
+    strategy asks for it.
     """
 
     credential: str
@@ -35,6 +37,7 @@ class Lane(msgspec.Struct, frozen=True):
     whole: Breaker
     signer: Signer | None = None
     tier: int = 0
+    limits: str = ""
     quota: Quota | None = None
 
     def __repr__(self) -> str:
@@ -44,7 +47,8 @@ class Lane(msgspec.Struct, frozen=True):
 class Runtime(msgspec.Struct, frozen=True):
     """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool, its latency.
     By `Split.name`: its cursor, and where it is sticky what is bound. By `Target.name`: tallies of what it was sent, by
-    their windows; latencies of what a pattern stands for. `makers`: who made which answer."""
+    their windows; latencies of what a pattern stands for. `makers`: who made which answer. `gate`: None where nothing
+    is limited."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
@@ -55,6 +59,7 @@ class Runtime(msgspec.Struct, frozen=True):
     tallies: dict[str, dict[float, Tally]] = {}
     sticky: dict[str, Bindings] = {}
     makers: Bindings | None = None
+    gate: Gate | None = None
 
     def lanes_of(self, target: Target) -> tuple[Lane, ...]:
         """The lanes of a target. Each model that a pattern stands for has a health of its own, which a reload forgets;

@@ -7,15 +7,16 @@ another family of models (protocols/seals.py), which the target's provider would
 
 from __future__ import annotations
 
+from copy import copy
 from random import getrandbits
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
-from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
+from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.routing.constraints import Caps, Constraints
@@ -24,6 +25,7 @@ from gateway.routing.hints import Hints
 from gateway.routing.node import Target
 
 if TYPE_CHECKING:
+    from gateway.routing.guardrails.outbound import Outbound
     from gateway.routing.needs import Needs
 
 
@@ -33,16 +35,18 @@ class Job:
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
     whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
     client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
-    tried for it, `caps` over everything that is done for it, `hints` are what the client asked of targets. `needs` and
-    `session` are found out when somebody asks (needs.py, sessions.py).
+    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `hints` are
+    what the client asked of targets. `needs` and `session` are found out when somebody asks (needs.py, sessions.py).
     """
 
     __slots__ = (
         "_request",
         "caps",
         "constraints",
+        "demand",
         "edited",
         "facts",
+        "guards",
         "head",
         "headers",
         "hints",
@@ -68,6 +72,8 @@ class Job:
         self.hints: Hints | None = None
         self.needs: Needs | None = None
         self.session: str | None = None
+        self.guards: Outbound | None = None
+        self.demand: Any = None  # what routing/demand.py found, once
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
@@ -103,7 +109,18 @@ class Job:
         job.caps = self.caps
         job.hints = self.hints
         job.session = self.session
+        job.guards = self.guards
         job._request = request
+        return job
+
+    def with_bound(self, most: int, target: Target) -> Job:
+        """The same work with an answer of at most so many tokens; what the client wrote still passes as it is."""
+        newest = target.protocol != self.protocol.name or "max_completion_tokens" in target.dialect.quirks
+        job = copy(self)
+        fields = bounds.bounded(self.protocol.name, self.head.fields, most, newest=newest)
+        job.head = msgspec.structs.replace(self.head, fields=fields)
+        if self._request is not None:
+            job._request = msgspec.structs.replace(self._request, max_tokens=most)
         return job
 
     def encoded(self, target: Target) -> Encoded:
@@ -126,12 +143,13 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Forwarding:
-    """The same wire on both sides."""
+    """The same wire on both sides. An answer that guardrails look at is read and written all the same."""
 
-    __slots__ = ("_strip", "body", "dropped", "headers", "protocol")
+    __slots__ = ("_job", "_strip", "body", "dropped", "headers", "protocol")
 
     def __init__(self, job: Job, target: Target) -> None:
         self.protocol = job.protocol
+        self._job = job
         ask = "no_stream_options" not in target.dialect.quirks
         head = job.head
         self.dropped: tuple[chat.Dropped, ...] = ()
@@ -144,24 +162,27 @@ class Forwarding:
         self.headers = job.headers
         self._strip = forwarded.strip_usage
 
-    def whole(self, body: bytes, _now: float) -> Read:
+    def whole(self, body: bytes, now: float) -> Read:
         """The answer as it is. Raises `Failed`."""
+        if self._job.guards is not None:
+            return _translated(self._job, self.protocol, body, None, now, self.dropped)
         return Read(body, self.protocol.decode_answer(body), self.dropped)
 
-    def stream(self, _now: float) -> StreamSniffer:
+    def stream(self, now: float) -> StreamSniffer:
         """A watcher of the stream."""
+        if self._job.guards is not None:
+            return _translation(self._job, self.protocol, None, now)
         return self.protocol.stream_sniffer(self._strip)
 
 
 class Translating:
     """Two wires."""
 
-    __slots__ = ("_client", "_request", "_tool", "body", "dropped", "headers", "protocol")
+    __slots__ = ("_job", "_tool", "body", "dropped", "headers", "protocol")
 
     def __init__(self, job: Job, target: Target) -> None:
         self.protocol = PROTOCOLS[target.protocol]
-        self._client = job.protocol
-        self._request = job.request()
+        self._job = job
         encoded = job.encoded(target)
         self._tool = encoded.answer_tool
         self.dropped = encoded.dropped
@@ -175,13 +196,28 @@ class Translating:
 
     def whole(self, body: bytes, now: float) -> Read:
         """The answer on the client's wire. Raises `Failed`."""
-        encoded, usage = translate.answer(self.protocol, self._client, self._request, body, self._tool, int(now), _id())
-        return Read(msgspec.json.encode(encoded.body), usage, merged(self.dropped, encoded.dropped))
+        return _translated(self._job, self.protocol, body, self._tool, now, self.dropped)
 
     def stream(self, now: float) -> StreamSniffer:
         """A translator of the stream."""
-        encoder = self._client.stream_encoder(self._request, int(now))
-        return translate.Translation(self.protocol.stream_decoder(), encoder, self._tool, self._request.model, _id())
+        return _translation(self._job, self.protocol, self._tool, now)
+
+
+def _translated(
+    job: Job, upstream: Protocol, body: bytes, tool: str | None, now: float, dropped: tuple[chat.Dropped, ...]
+) -> Read:
+    """A whole answer on the client's wire, past its guardrails. Raises `Failed`."""
+    through = job.guards.whole if job.guards is not None else None
+    encoded, usage = translate.answer(upstream, job.protocol, job.request(), body, tool, int(now), _id(), through)
+    return Read(msgspec.json.encode(encoded.body), usage, merged(dropped, encoded.dropped))
+
+
+def _translation(job: Job, upstream: Protocol, tool: str | None, now: float) -> StreamSniffer:
+    """A translator of a stream to the client's wire, past its guardrails."""
+    request = job.request()
+    through = job.guards.stream() if job.guards is not None else None
+    encoder = job.protocol.stream_encoder(request, int(now))
+    return translate.Translation(upstream.stream_decoder(), encoder, tool, request.model, _id(), through)
 
 
 def _id() -> str:

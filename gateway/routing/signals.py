@@ -14,6 +14,7 @@ from gateway.ir.usage import Usage
 from gateway.routing.moment import Moment
 from gateway.routing.needs import ANSWER, needs_of
 from gateway.routing.node import Node, Target, leaves
+from gateway.routing.runtime import Lane
 
 OPEN: Final = 0.0
 PROBING: Final = 0.5
@@ -87,11 +88,19 @@ def context(node: Node) -> int | None:
 
 
 def headroom(node: Node, moment: Moment) -> float | None:
-    """What is left of the provider's quota, as a share of it, by what it said last; the best of a child's targets."""
+    """What is left of the file's limits and of the provider's quota, by what it said last, as a share: the smaller of
+    both for a credential, the best of a child's credentials."""
     found = [
         share
         for leaf in leaves(node)
         for lane in moment.runtime.lanes_of(leaf)
-        if lane.quota is not None and (share := lane.quota.left(moment.now)) is not None
+        if (share := _left(leaf, lane, moment)) is not None
     ]
     return max(found) if found else None
+
+
+def _left(target: Target, lane: Lane, moment: Moment) -> float | None:
+    gate = moment.runtime.gate
+    limits = gate.room(target, lane) if gate is not None else None
+    quota = lane.quota.left(moment.now) if lane.quota is not None else None
+    return min((share for share in (limits, quota) if share is not None), default=None)

@@ -13,6 +13,7 @@ from gateway.engine.engine import Route
 from gateway.failure import Refusal, Refused
 from gateway.protocols.listings import Listed, shown
 from gateway.protocols.surfaces import LISTINGS, Listing
+from gateway.routing.node import targets
 from gateway.server.ingress import authenticate
 from gateway.server.serving import Serving
 
@@ -25,7 +26,19 @@ def _answer(serving: Serving, value: object) -> HTTPResponse:
 
 
 def _listed(route: Route) -> Listed:
-    return Listed(route.name, route.owner)
+    """A route with the most that one of its targets can do; what is unknown of one of them is unknown of it."""
+    reached = targets(route.node)
+    windows = [target.context for target in reached]
+    answers = [target.max_output for target in reached]
+    known = [target.supports for target in reached if target.supports is not None]
+    return Listed(
+        route.name,
+        route.owner,
+        context=None if None in windows else max(filter(None, windows), default=None),
+        max_output=None if None in answers else max(filter(None, answers), default=None),
+        supports=frozenset().union(*known) if len(known) == len(reached) else None,
+        price=reached[0].price if len(reached) == 1 else None,
+    )
 
 
 def _chosen(rows: Sequence[Listing], request: Request) -> Listing:

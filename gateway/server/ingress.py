@@ -11,27 +11,36 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from random import getrandbits
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from sanic import Request
 from sanic.response import HTTPResponse
 
+from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
 from gateway.engine.wished import wished
 from gateway.events import Finished
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
+from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface
+from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.facts import Facts
+from gateway.routing.limiting import Limits
 from gateway.routing.outcome import refusal_of
+from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.routing.sessions import SESSION_HEADERS
+from gateway.server.caching import answered, concerns, outcome_of, tell
+from gateway.server.clients import believed, client_of
+from gateway.server.policing import police
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
@@ -92,15 +101,20 @@ class Exchange:
     """One client request on its way: what every outcome of it has to report."""
 
     __slots__ = (
+        "admission",
         "answer",
+        "ask",
         "caller",
+        "cost",
         "course",
         "engine",
+        "facts",
         "first_content",
         "id",
         "operation",
         "protocol",
         "route",
+        "ruling",
         "serving",
         "started",
         "stream",
@@ -113,11 +127,16 @@ class Exchange:
         self.operation = operation
         self.id = id_
         self.started = serving.tools.clock()
+        self.admission: Admission | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
+        self.facts: Facts | None = None
+        self.ruling: Ruling | None = None
         self.stream = False
         self.answer: Answer | None = None
+        self.ask: Ask | None = None
         self.first_content: float | None = None
+        self.cost: int | None = None
         self.course = Course()
 
     def headers(self, answer: Answer | None = None) -> dict[str, str]:
@@ -128,9 +147,15 @@ class Exchange:
             headers["x-gateway-model"] = answer.target.name
             if answer.dropped:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
+            if self.cost is not None:
+                headers["x-gateway-cost"] = usd(self.cost)
+        if self.admission is not None:
+            self.admission.tell(headers)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
+        if self.ask is not None:
+            tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
         return headers
 
     def refuse(self, refusal: Refusal) -> HTTPResponse:
@@ -152,6 +177,10 @@ class Exchange:
     def finished(self, status: int, kind: str | None = None) -> None:
         """Reports the end. Called exactly once."""
         tools, answer = self.serving.tools, self.answer
+        usage = answer.usage if answer is not None else None
+        price = answer.target.price if answer is not None else None
+        if usage is not None and price is not None:
+            self.cost = cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -167,8 +196,12 @@ class Exchange:
                 attempts=len(self.course.trials),
                 seconds=tools.clock() - self.started,
                 first_content=self.first_content,
-                usage=answer.usage if answer is not None else None,
+                usage=usage,
+                tags=self.facts.tags if self.facts is not None else (),
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
+                cost=self.cost,
+                price_source=price.source if price is not None else None,
+                cache=outcome_of(self.ask, self.engine.caching is not None) if self.ask is not None else None,
             )
         )
 
@@ -204,15 +237,15 @@ def handler(serving: Serving, surface: Surface) -> Handler:
 
 def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
     """What is known of the request beside its body."""
-    caller = exchange.caller
+    caller, engine = exchange.caller, exchange.engine
     headers = request.headers
-    return Facts(
+    facts = Facts(
         key=caller.name if caller is not None else None,
         team=caller.team if caller is not None else None,
         tags=caller.tags if caller is not None else (),
         session=next((str(headers[name]) for name in SESSION_HEADERS if name in headers), ""),
         headers=headers,
-        client_ip=request.ip,
+        client_ip=client_of(request.ip, headers, engine.proxies) if engine.proxies else request.ip,
         operation=exchange.operation,
         protocol=exchange.protocol.name,
         asked=head.model,
@@ -220,6 +253,9 @@ def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
         wall=exchange.serving.tools.wall(),
         request_id=exchange.id,
     )
+    if caller is not None and caller.trust:
+        believed(facts, caller, head)
+    return facts
 
 
 def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
@@ -230,6 +266,15 @@ def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
     return Job(protocol, head, sent, facts_of(request, exchange, head))
 
 
+def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
+    """The request and its route after the rules of the file. Raises `Refused`."""
+    exchange.route, exchange.facts = route, job.facts
+    if exchange.caller is not None and exchange.engine.rules:
+        job, route, exchange.ruling = police(exchange.engine, exchange.caller, route, job, exchange.serving.tools.emit)
+        exchange.route = route
+    return job, route
+
+
 async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse | None:
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
@@ -238,15 +283,20 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream = head.stream
         head, route, hints = wished(engine, exchange.caller, head, request.headers)
-        exchange.route = route
-        job = job_of(request, exchange, head)
+        job, route = ruled(exchange, route, job_of(request, exchange, head))
         job.hints = hints
+        if engine.limits is not None:
+            await _admit(exchange, job, engine.limits)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
             frames = asked.frames() if asked.frames is not None else None
             writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
-        answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+        if concerns(exchange, request.headers):
+            work = partial(_answer, exchange, route, job)
+            answer = await answered(exchange, job, route, request.headers, work)
+        else:
+            answer = await _answer(exchange, route, job)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
@@ -261,9 +311,37 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.finished(499, kind=Kind.CANCELLED)
         raise
     finally:
+        if exchange.admission is not None:
+            own = exchange.answer if exchange.course.trials else None  # what a cache gave used nothing
+            exchange.admission.close(own.usage if own is not None else None)
         if writer is not None:
             writer.cancel()
     return None
+
+
+async def _admit(exchange: Exchange, job: Job, limits: Limits) -> None:
+    """The limits of the caller. Raises `Refused` (429)."""
+    exchange.admission = admission = admission_of(limits, job.facts, exchange.serving.tools)
+    if admission is not None and not admission.now(job):
+        await admission.wait(job)
+
+
+async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
+    """The answer of a route; where no money is left for it, of the route that the budget names instead, once.
+
+    Raises `Failed`.
+    """
+    engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
+    try:
+        return await run(route.node, job, engine.runtime, tools, course, route.budget)
+    except Failed as failed:
+        instead = engine.routes.get(course.instead) if course.instead is not None else None
+        caller = exchange.caller
+        if instead is None or failed.failure.kind is not Kind.BUDGET or caller is None:
+            raise
+        if not caller.may(instead.name, instead.models):
+            raise
+    return await run(instead.node, job, engine.runtime, tools, course, instead.budget)
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:
@@ -276,8 +354,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
         head, route, _ = wished(engine, exchange.caller, head, request.headers)
-        exchange.route = route
-        job = job_of(request, exchange, head)
+        job, route = ruled(exchange, route, job_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)

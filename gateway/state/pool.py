@@ -6,12 +6,14 @@ is still serving refers to it, and a new Engine with the same identities finds t
 
 from __future__ import annotations
 
+from time import time
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from gateway.state.bindings import Bindings
 from gateway.state.breaker import Breaker
 from gateway.state.latency import Latency
+from gateway.state.meters import Meters
 from gateway.state.quota import Quota
 from gateway.state.tally import Tally
 from gateway.store.contract import Store
@@ -63,6 +65,7 @@ class StatePool:
         self._tallies: WeakValueDictionary[tuple[str, float], Tally] = WeakValueDictionary()
         self._quotas: WeakValueDictionary[Identity, Quota] = WeakValueDictionary()
         self._bindings: WeakValueDictionary[str, Bindings] = WeakValueDictionary()
+        self.meters = Meters(time)
 
     def breaker(self, identity: Identity) -> Breaker:
         """The breaker of an identity."""

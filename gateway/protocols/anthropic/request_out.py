@@ -150,7 +150,7 @@ class _Writer:
         thinking = self.request.thinking
         if thinking is None:
             return
-        if self.same:
+        if self.same and not thinking.imposed:
             self.own_thinking(thinking, body)
             return
         self.losses.extras(thinking.extras, "reasoning.")

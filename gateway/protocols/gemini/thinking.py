@@ -69,6 +69,7 @@ def thinking_out(request: Request, model: str, same: bool, losses: Losses) -> di
     thinking = request.thinking
     if thinking is None:
         return None
+    same = same and not thinking.imposed
     age = 0.0 if _SILENT.search(model) else generation(model)
     if same and (thinking.effort is None or age >= 3 or age == 0):
         out = _said(thinking)

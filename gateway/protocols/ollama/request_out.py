@@ -76,7 +76,7 @@ class _Writer:
         if self.same:
             for name, value in request.extras.items():
                 if name == "item":
-                    body.setdefault("options", {}).update(value)
+                    body["options"] = {**value, **body.get("options", {})}
                 elif name.startswith(OPTIONS):
                     body.setdefault("options", {})[name.removeprefix(OPTIONS)] = value
                 else:
@@ -122,7 +122,7 @@ class _Writer:
 
     def thinking(self, body: dict[str, Any], thinking: Thinking) -> None:
         """`think`: on, off, or a word for those models that take one."""
-        if self.same:
+        if self.same and not thinking.imposed:
             own = (thinking.extras or {}).get("think")
             body["think"] = own if own is not None else thinking.effort or thinking.enabled is True
             return

@@ -175,7 +175,7 @@ class _Writer:
     def thinking(self, body: dict[str, Any]) -> None:
         """The effort, as a word or as OpenRouter's object."""
         thinking = self.request.thinking
-        if thinking is None or self.same:
+        if thinking is None or (self.same and not thinking.imposed):
             return
         quirks = self.dialect.quirks
         self.losses.extras(thinking.extras, "reasoning.")

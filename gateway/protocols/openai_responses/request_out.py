@@ -142,7 +142,7 @@ def _thinking(request: Request, dialect: Dialect, body: dict[str, Any], losses: 
     thinking = request.thinking
     if thinking is None:
         return
-    if same:
+    if same and not thinking.imposed:
         said = (("effort", thinking.effort), ("summary", thinking.summary))
         body["reasoning"] = {name: value for name, value in said if value is not None} | (thinking.extras or {})
         return

@@ -6,8 +6,8 @@ Each part is between 0 and 1, the sum is divided by the sum of the weights:
 - `latency`: 1 − its peak-EWMA ÷ the slowest child's. The slowest has 0, one that was not measured 1, to be tried.
 - `cost`: 1 − its estimated cost of this request ÷ the dearest child's, as `cheapest` estimates. A price that nobody
   knows is 0; where nothing costs anything, 1.
-- `headroom`: the share that is left of its provider's quota by what the provider said in the last minute; 1 where it
-  says nothing.
+- `headroom`: the share that is left of its limits in the file and of its provider's quota, by what the provider said
+  in the last minute, whichever is less; 1 where nothing limits it.
 - `stability`: 1 ÷ (1 + the standard deviation of its latency ÷ its mean); 1 with fewer than two measurements.
 
 A child that is a combo answers as routing/signals.py says.
