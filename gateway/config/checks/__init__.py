@@ -38,6 +38,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.repeated_targets,
     routes.weights,
     routes.options,
+    routes.scores,
+    routes.sticky,
     routes.unreachable_targets,
     routes.self_fallbacks,
     routes.windows,
