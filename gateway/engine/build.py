@@ -24,6 +24,7 @@ from gateway.engine.access import Allowed, Caller, Keyring
 from gateway.engine.bans import bans_of
 from gateway.engine.caches import caching_of
 from gateway.engine.conditions import compiled, networks_of
+from gateway.engine.contests import plan_of
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
@@ -122,7 +123,7 @@ class _Builder:
 
     def runtime(self, nodes: list[Node], gate: Gate | None) -> Runtime:
         marks = {name: tuple(key + mark for key, _, mark in known) for name, known in self.credentials.items()}
-        plain = Runtime(self.lanes, self.loads, self.pools, self.cursors, gate=gate)
+        plain = Runtime(self.lanes, self.loads, self.pools, self.cursors, gate=gate, copies=self.state.copies)
         return watched(plain, nodes, self.state, marks)
 
     def meaning(self, alias: str) -> str:
@@ -168,6 +169,7 @@ class _Builder:
                 name,
                 node,
                 tuple(Fallback(_kinds(rule.on), tuple(self.node(to) for to in rule.to)) for rule in rules),
+                self.resumes(self.config.combos.get(name)),
             )
         self.nodes[name] = node
         return node
@@ -218,9 +220,24 @@ class _Builder:
 
     def split(self, name: str, strategy: str, branches: tuple[Branch, ...], said: Combo | Wanted | None) -> Split:
         self.cursors[name] = self.state.cursor(name)
-        sticky = sticky_of(said) if isinstance(said, Combo) else None
+        plan = plan_of(strategy, self.config.combos.get(name), self.node)
+        around = self.config.combos.get(name.partition("[")[0])  # a group is named by its place in a combo
         hold = said.hold if said is not None else None
-        return Split(name, strategy, branches, hold or 0, ordering_of(said, branches, strategy), sticky)
+        return Split(
+            name,
+            strategy,
+            branches,
+            hold or 0,
+            ordering_of(said, branches, strategy),
+            sticky_of(said) if isinstance(said, Combo) else None,
+            plan,
+            self.resumes(around),
+        )
+
+    def resumes(self, combo: Combo | None) -> bool:
+        """Whether a stream that breaks off is gone on with."""
+        said = combo.after_commit if combo is not None else None
+        return (said or self.config.defaults.after_commit) == "resume"
 
     def model(self, name: str, model: Model) -> Node:
         if not model.deployments:

@@ -14,6 +14,7 @@ from gateway.routing.gate import Gate
 from gateway.routing.node import Target
 from gateway.state.bindings import Bindings
 from gateway.state.breaker import Breaker
+from gateway.state.copies import Copies
 from gateway.state.latency import Latency
 from gateway.state.pool import Cursor, Load
 from gateway.state.quota import Quota
@@ -48,7 +49,7 @@ class Runtime(msgspec.Struct, frozen=True):
     """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool, its latency.
     By `Split.name`: its cursor, and where it is sticky what is bound. By `Target.name`: tallies of what it was sent, by
     their windows; latencies of what a pattern stands for. `makers`: who made which answer. `gate`: None where nothing
-    is limited."""
+    is limited. `copies` are the process'."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
@@ -60,6 +61,7 @@ class Runtime(msgspec.Struct, frozen=True):
     sticky: dict[str, Bindings] = {}
     makers: Bindings | None = None
     gate: Gate | None = None
+    copies: Copies = msgspec.field(default_factory=Copies)
 
     def lanes_of(self, target: Target) -> tuple[Lane, ...]:
         """The lanes of a target. Each model that a pattern stands for has a health of its own, which a reload forgets;

@@ -11,10 +11,11 @@ Everything is decided from this worker's tables; `recall` asks the store, where 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from gateway.routing.moment import Moment
-from gateway.routing.node import Chain, Node, Split, Target, leaves, targets
+from gateway.routing.node import Chain, Node, Split, Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job
 from gateway.routing.sessions import identity_of, previous_answer
@@ -51,7 +52,7 @@ def maker(node: Node, moment: Moment) -> Target | None:
     if moment.made is None:
         return None
     name = moment.made[0]
-    return next((target for target in targets(node) if target.name == name), None)
+    return next((target for target in _tried(node) if target.name == name), None)
 
 
 def remember(moment: Moment, target: Target, lane: Lane, body: bytes) -> None:
@@ -70,7 +71,7 @@ def bound(split: Split, moment: Moment) -> Target | None:
     name = moment.runtime.sticky[split.name].find(identity, moment.now) if identity else None
     if name is None:
         return None
-    leaf = next((leaf for leaf in leaves(split) if leaf.name == name), None)
+    leaf = next((leaf for leaf in _tried(split) if leaf.name == name), None)
     return leaf if leaf is not None and health(leaf, moment) > OPEN else None
 
 
@@ -92,6 +93,21 @@ def _identity(split: Split, job: Job) -> str:
 
 def _answer(job: Job, id_: str) -> str:
     return f"{job.facts.key or ''}:{id_}"
+
+
+def _tried(node: Node) -> Iterator[Target]:
+    """The targets that a walk over a node tries one by one, its fallbacks last; none of those that take part together
+    with others."""
+    if isinstance(node, Target):
+        yield node
+    elif isinstance(node, Chain):
+        yield from _tried(node.primary)
+        for rule in node.rules:
+            for to in rule.to:
+                yield from _tried(to)
+    elif node.plan is None:
+        for branch in node.branches:
+            yield from _tried(branch.node)
 
 
 def _sticky(node: Node) -> list[Split]:

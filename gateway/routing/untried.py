@@ -15,9 +15,9 @@ _SHOWN: Final = 20  # reasons in one message
 
 
 def nothing(node: Node, moment: Moment) -> Refused:
-    """403 `policy_violation` where a policy forbids every target that the route has; 404 `no_provider` where none is what
-    the request's hints ask for; else 400: `context_length_exceeded`, `unsupported`, or where reasons differ `no_target`.
-    """
+    """403 `policy_violation` where a policy forbids every target that the route has; 404 `no_provider` where none is
+    what the request's hints ask for; else 400: `context_length_exceeded`, `unsupported`, or `no_target` where reasons
+    differ."""
     constraints = moment.job.constraints
     if constraints is not None:
         broken = [constraints.broken(target) for target in targets(node)]

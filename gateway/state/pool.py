@@ -12,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from gateway.state.bindings import Bindings
 from gateway.state.breaker import Breaker
+from gateway.state.copies import Copies
 from gateway.state.latency import Latency
 from gateway.state.meters import Meters
 from gateway.state.quota import Quota
@@ -54,10 +55,12 @@ class Cursor:
 
 
 class StatePool:
-    """Finds or makes the state of an identity. One per process. `store`: where some of it is shared, if anywhere."""
+    """Finds or makes the state of an identity. One per process. `store`: where some of it is shared, if anywhere.
+    `copies` are those of mirrored requests."""
 
     def __init__(self, store: Store | None = None) -> None:
         self.store = store
+        self.copies = Copies()
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
         self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
