@@ -62,6 +62,18 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "inert-provider": ("A provider is used by no model", W_),
     "inert-model": ("An internal model is used by no route", W_),
     "bad-pattern": ("A pattern cannot be used", E_),
+    # rules
+    "unknown-in-condition": ("A condition names what there is not", E_),
+    "contradiction": ("Two things that are said exclude each other", E_),
+    "bad-network": ("A network cannot be read", E_),
+    "bad-timezone": ("Unknown time zone", E_),
+    "bad-regex": ("A regular expression cannot be used", E_),
+    "unknown-parameter": ("Unknown parameter", E_),
+    "inert-policy": ("A policy, or a part of one, has no effect", E_),
+    "dead-policy": ("A policy matches no request", W_),
+    "require-unsatisfiable": ("A policy requires what no target is", E_),
+    "require-narrows": ("A policy leaves out some targets", W_),
+    "unknown-team": ("Unknown team", E_),
     # providers and keys
     "missing-base-url": ("A provider has no base_url", E_),
     "bad-base-url": ("A base_url cannot be used", E_),

@@ -6,7 +6,6 @@ is still serving refers to it, and a new Engine with the same identities finds t
 
 from __future__ import annotations
 
-from time import time
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -18,6 +17,7 @@ from gateway.state.meters import Meters
 from gateway.state.quota import Quota
 from gateway.state.tally import Tally
 from gateway.store.contract import Store
+from gateway.store.memory import Memory
 
 
 class Identity(NamedTuple):
@@ -55,11 +55,15 @@ class Cursor:
 
 
 class StatePool:
-    """Finds or makes the state of an identity. One per process. `store`: where some of it is shared, if anywhere.
-    `copies` are those of mirrored requests."""
+    """Finds or makes the state of an identity. One per process.
+
+    `store` is what workers and hosts share, `meters` what this process has leased of its counters; `copies` are those
+    of mirrored requests.
+    """
 
     def __init__(self, store: Store | None = None) -> None:
-        self.store = store
+        self.store: Store = store if store is not None else Memory()
+        self.meters = Meters(self.store)
         self.copies = Copies()
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
@@ -68,7 +72,6 @@ class StatePool:
         self._tallies: WeakValueDictionary[tuple[str, float], Tally] = WeakValueDictionary()
         self._quotas: WeakValueDictionary[Identity, Quota] = WeakValueDictionary()
         self._bindings: WeakValueDictionary[str, Bindings] = WeakValueDictionary()
-        self.meters = Meters(time)
 
     def breaker(self, identity: Identity) -> Breaker:
         """The breaker of an identity."""
@@ -95,8 +98,9 @@ class StatePool:
         return self._quotas.setdefault(identity, Quota())
 
     def bindings(self, name: str) -> Bindings:
-        """What is bound under a name."""
-        return self._bindings.setdefault(name, Bindings(name, self.store))
+        """What is bound under a name; a store in this process has nothing to add."""
+        shared = None if isinstance(self.store, Memory) else self.store
+        return self._bindings.setdefault(name, Bindings(name, shared))
 
     def reloaded(self) -> None:
         """A new configuration is in force."""

@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, contests, names, providers, routes, secrets, supported
+from gateway.config.checks import (
+    access,
+    conditions,
+    contests,
+    names,
+    policies,
+    providers,
+    requirements,
+    routes,
+    secrets,
+    supported,
+)
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -16,7 +27,6 @@ Check: TypeAlias = Callable[[Subject], Iterable[Diagnostic]]
 
 CHECKS: Final[tuple[Check, ...]] = (
     supported.unsupported_parts,
-    supported.unsupported_strategies,
     names.collisions,
     names.usable_names,
     names.unknown_models,
@@ -52,6 +62,21 @@ CHECKS: Final[tuple[Check, ...]] = (
     access.somebody_may_call,
     access.keys,
     access.allow_lists,
+    conditions.named_words,
+    conditions.addresses,
+    conditions.headers,
+    conditions.hours,
+    conditions.ranges,
+    conditions.misplaced,
+    policies.effects,
+    policies.destinations,
+    policies.parameters,
+    policies.details,
+    policies.expressions,
+    policies.guardrails,
+    policies.dead,
+    policies.teams,
+    requirements.requirements,
     secrets.literals,
 )
 
