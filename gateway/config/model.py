@@ -397,6 +397,9 @@ class Key(Section):
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
     expires: Day | None = Field(None, description="The last day on which it works.")
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
+    hints: bool = Field(
+        True, description="Whether its requests may choose among the targets that it may use (docs/hints.md)."
+    )
     limits: Limits | None = Field(None, description="What it may ask at most.")
 
 

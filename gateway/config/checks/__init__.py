@@ -29,7 +29,6 @@ Check: TypeAlias = Callable[[Subject], Iterable[Diagnostic]]
 
 CHECKS: Final[tuple[Check, ...]] = (
     supported.unsupported_parts,
-    supported.unsupported_strategies,
     names.collisions,
     names.usable_names,
     names.unknown_models,
@@ -51,6 +50,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.repeated_targets,
     routes.weights,
     routes.options,
+    routes.scores,
+    routes.sticky,
     routes.unreachable_targets,
     routes.self_fallbacks,
     routes.windows,
