@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, names, providers, routes, secrets, supported
+from gateway.config.checks import access, budgets, limits, names, providers, routes, secrets, supported
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -47,6 +47,12 @@ CHECKS: Final[tuple[Check, ...]] = (
     access.somebody_may_call,
     access.keys,
     access.allow_lists,
+    limits.usable,
+    limits.users,
+    budgets.scopes,
+    budgets.windows,
+    budgets.routes,
+    budgets.unbounded,
     secrets.literals,
 )
 
