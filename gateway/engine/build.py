@@ -24,6 +24,7 @@ from gateway.engine.access import Allowed, Caller, Keyring
 from gateway.engine.bans import bans_of
 from gateway.engine.caches import caching_of
 from gateway.engine.conditions import compiled, networks_of
+from gateway.engine.contests import plan_of
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
@@ -39,9 +40,10 @@ from gateway.providers.models import catalog_of
 from gateway.providers.signing import SIGNERS
 from gateway.routing.gate import Gate
 from gateway.routing.limiting import Limits
-from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
+from gateway.routing.node import Branch, Chain, Fallback, Node, Race, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
 from gateway.state.breaker import Breaker
+from gateway.state.latency import Latency
 from gateway.state.pool import Cursor, Identity, Load, StatePool
 from gateway.transport.contract import Origin, Timeouts
 
@@ -70,6 +72,7 @@ class _Builder:
         self.loads: dict[str, Load] = {}
         self.pools: dict[str, Cursor] = {}
         self.cursors: dict[str, Cursor] = {}
+        self.latencies: dict[str, Latency] = {}
         self.credentials: dict[str, tuple[tuple[str, str, str], ...]] = {}
         self.origins: dict[str, tuple[Origin, str]] = {}
         self.breakers: dict[Identity, Breaker] = {}
@@ -109,6 +112,8 @@ class _Builder:
                 self.pools,
                 self.cursors,
                 gate=Gate(limited) if limited is not None else None,
+                latencies=self.latencies,
+                copies=self.state.copies,
             ),
             keyring=self.keyring(),
             origins=frozenset(origin for origin, _ in self.origins.values()),
@@ -164,6 +169,7 @@ class _Builder:
                 name,
                 node,
                 tuple(Fallback(_kinds(rule.on), tuple(self.node(to) for to in rule.to)) for rule in rules),
+                self.resumes(self.config.combos.get(name)),
             )
         self.nodes[name] = node
         return node
@@ -214,7 +220,17 @@ class _Builder:
 
     def split(self, name: str, strategy: str, branches: tuple[Branch, ...], hold: int | None) -> Split:
         self.cursors[name] = self.state.cursor(name)
-        return Split(name, strategy, branches, hold or 0)
+        plan = plan_of(strategy, self.config.combos.get(name), self.node)
+        if isinstance(plan, Race):
+            for target in (target for branch in branches for target in targets(branch.node)):
+                self.latencies[target.lanes] = self.state.latency(target.lanes)
+        around = self.config.combos.get(name.partition("[")[0])  # a group is named by its place in a combo
+        return Split(name, strategy, branches, hold or 0, plan, self.resumes(around))
+
+    def resumes(self, combo: Combo | None) -> bool:
+        """Whether a stream that breaks off is gone on with."""
+        said = combo.after_commit if combo is not None else None
+        return (said or self.config.defaults.after_commit) == "resume"
 
     def model(self, name: str, model: Model) -> Node:
         if not model.deployments:

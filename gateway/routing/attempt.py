@@ -83,6 +83,22 @@ class Answer:
             self._tally = Tally(job.protocol.name)
             self._tally.feed(body)
 
+    def with_body(self, body: bytes, content_type: str) -> Answer:
+        """The same whole answer in another form."""
+        return Answer(self.target, self.lane, None, None, body, self.usage, content_type, self.dropped, _nothing)
+
+    def watch(self, seen: Callable[[bytes], None], over: Callable[[], None]) -> None:
+        """Shows what a stream gives from now on to somebody else as well; `over` is called once, at its end."""
+        if self._sniffer is None:
+            raise TypeError("a whole answer is seen already")
+        left = self._left
+
+        def both(usage: Usage | None) -> None:
+            left(usage)
+            over()
+
+        self._sniffer, self._left = _Watched(self._sniffer, seen), both
+
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
         response, sniffer = self._response, self._sniffer
@@ -122,6 +138,38 @@ class Answer:
         left(self.usage)
 
 
+class _Watched:
+    """A sniffer that shows what it gives."""
+
+    __slots__ = ("_inner", "_seen")
+
+    def __init__(self, inner: StreamSniffer, seen: Callable[[bytes], None]) -> None:
+        self._inner = inner
+        self._seen = seen
+
+    @property
+    def content(self) -> bool:
+        return self._inner.content
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._inner.usage
+
+    @property
+    def failure(self) -> Failure | None:
+        return self._inner.failure
+
+    def feed(self, data: bytes) -> bytes:
+        out = self._inner.feed(data)
+        self._seen(out)
+        return out
+
+    def finish(self) -> bytes:
+        out = self._inner.finish()
+        self._seen(out)
+        return out
+
+
 def _nothing(_usage: Usage | None) -> None:
     pass
 
@@ -140,14 +188,16 @@ async def attempt(
 ) -> Answer:
     """Sends once. `clock` is monotonic, `wall` is seconds since the epoch, `seconds` bounds the whole exchange.
 
-    `left` is called once, with the usage, when an answer is over. Raises `Failed`; there was no answer then. `counts`:
-    where nobody reports a usage, or only the beginning of it was heard, it is estimated.
+    `left` is called once, with the usage, when an answer is over, and when the exchange is cancelled: what was sent may
+    be billed. Raises `Failed`; there was no answer then. `counts`: where nobody reports a usage, or only the beginning
+    of it was heard, it is estimated.
     """
     head = job.head
     timeouts = target.streamed if head.stream else target.whole
     if seconds is not None and (timeouts.total is None or seconds < timeouts.total):
         timeouts = msgspec.structs.replace(timeouts, total=max(seconds, 0.001))
     response: Response | None = None
+    sniffer: StreamSniffer | None = None
     try:
         parcel = sending(job, target)
         upstream = parcel.protocol
@@ -178,9 +228,14 @@ async def attempt(
         body = await _opening(response, sniffer, target, started, clock)
         watched = job if counts else None
         return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, watched)
+    except Failed:
+        if response is not None:
+            response.close()
+        raise
     except BaseException:
         if response is not None:
             response.close()
+        left(sniffer.usage if sniffer is not None else None)
         raise
 
 

@@ -13,6 +13,8 @@ from gateway.providers.auth import Signer
 from gateway.routing.gate import Gate
 from gateway.routing.node import Target
 from gateway.state.breaker import Breaker
+from gateway.state.copies import Copies
+from gateway.state.latency import Latency
 from gateway.state.pool import Cursor, Load
 
 FILLED_MOST: Final = 4096
@@ -40,7 +42,8 @@ class Lane(msgspec.Struct, frozen=True):
 
 class Runtime(msgspec.Struct, frozen=True):
     """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool. By
-    `Split.name`: its cursor. `gate`: None where nothing is limited."""
+    `Split.name`: its cursor. `gate`: None where nothing is limited. `latencies` of targets that somebody asks them of.
+    `copies` are the process'."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
@@ -48,6 +51,8 @@ class Runtime(msgspec.Struct, frozen=True):
     cursors: dict[str, Cursor]
     filled: dict[str, tuple[Lane, ...]] = {}
     gate: Gate | None = None
+    latencies: dict[str, Latency] = {}
+    copies: Copies = msgspec.field(default_factory=Copies)
 
     def lanes_of(self, target: Target) -> tuple[Lane, ...]:
         """The lanes of a target. Each model that a pattern stands for has a health of its own, which a reload forgets;

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, budgets, limits, names, providers, routes, secrets, supported
+from gateway.config.checks import access, budgets, contests, limits, names, providers, routes, secrets, supported
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -43,6 +43,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.windows,
     routes.unused_models,
     routes.deployments,
+    contests.enough_targets,
+    contests.judges,
+    contests.patience,
     access.listening,
     access.somebody_may_call,
     access.keys,
