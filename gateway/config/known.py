@@ -21,6 +21,9 @@ class PresetFacts(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct, frozen=True):
     """`strategies` are those that run; `failure_kinds` those that a fallback may name.
 
+    `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
+    names of a request's parameters, with the JSON type of each.
+
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
     """
 
@@ -31,3 +34,6 @@ class Known(msgspec.Struct, frozen=True):
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
+    client_protocols: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+    parameters: Mapping[str, str] = {}

@@ -10,11 +10,13 @@ from typing import Final
 from gateway.config.known import Known, PresetFacts
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
+from gateway.protocols.surfaces import OPERATIONS, SURFACES
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
+from gateway.routing.policies.parameters import PARAMETERS
 from gateway.routing.strategies import STRATEGIES
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
@@ -48,5 +50,8 @@ KNOWN: Final = Known(
     judge=_judge,
     strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
+    client_protocols=frozenset(surface.protocol for surface in SURFACES),
+    operations=OPERATIONS,
+    parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
 )

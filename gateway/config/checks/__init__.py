@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, budgets, contests, limits, names, providers, routes, secrets, supported
+from gateway.config.checks import (
+    access,
+    budgets,
+    conditions,
+    contests,
+    limits,
+    names,
+    policies,
+    providers,
+    requirements,
+    routes,
+    secrets,
+    supported,
+)
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -50,6 +63,21 @@ CHECKS: Final[tuple[Check, ...]] = (
     access.somebody_may_call,
     access.keys,
     access.allow_lists,
+    conditions.named_words,
+    conditions.addresses,
+    conditions.headers,
+    conditions.hours,
+    conditions.ranges,
+    conditions.misplaced,
+    policies.effects,
+    policies.destinations,
+    policies.parameters,
+    policies.details,
+    policies.expressions,
+    policies.guardrails,
+    policies.dead,
+    policies.teams,
+    requirements.requirements,
     limits.usable,
     limits.users,
     budgets.scopes,
