@@ -10,10 +10,12 @@ from typing import Final, TypeAlias
 
 from gateway.config.checks import (
     access,
+    budgets,
     caches,
     conditions,
     contests,
     ledger,
+    limits,
     names,
     policies,
     providers,
@@ -82,6 +84,12 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.teams,
     requirements.requirements,
     ledger.usable_ledger,
+    limits.usable,
+    limits.users,
+    budgets.scopes,
+    budgets.windows,
+    budgets.routes,
+    budgets.unbounded,
     secrets.literals,
 )
 
