@@ -18,8 +18,24 @@ class PresetFacts(msgspec.Struct, frozen=True):
     auth: str = ""
 
 
+class ModelFacts(msgspec.Struct, frozen=True):
+    """What the gateway knows of an upstream model without the file; None is unknown.
+
+    `prices` are USD per million tokens, by the fields of `price:`. `near` is a model's id that is
+    much like this one, where the provider makes the models that it serves and none is known by this id.
+    """
+
+    prices: Mapping[str, float] | None = None
+    context: int | None = None
+    max_output: int | None = None
+    supports: frozenset[str] | None = None
+    near: str | None = None
+
+
 class Known(msgspec.Struct, frozen=True):
     """`strategies` are those that run; `failure_kinds` those that a fallback may name.
+
+    `model` is asked for the facts of a model: its provider's preset, its base URL, the provider's id of it.
 
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
     """
@@ -31,3 +47,4 @@ class Known(msgspec.Struct, frozen=True):
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
+    model: Callable[[str | None, str | None, str], ModelFacts]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, names, providers, routes, secrets, supported
+from gateway.config.checks import access, facts, names, providers, routes, secrets, supported
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -43,6 +43,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.windows,
     routes.unused_models,
     routes.deployments,
+    facts.carrying,
+    facts.unknown_models,
+    facts.unknown_prices,
+    facts.odd_numbers,
     access.listening,
     access.somebody_may_call,
     access.keys,
