@@ -40,6 +40,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     `lossy` are the fields that a translation lost, where the configuration wants to know. `cost` is nano-dollars, None
     where nobody knows the price or nothing was answered; `price_source` says whose price it is (file, catalog, both).
+    `cache` is where the answer came from, where a cache may have had it: hit, semantic, joined, miss, bypass, or idempotent.
     """
 
     request_id: str
@@ -59,6 +60,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     lossy: tuple[str, ...] = ()
     cost: int | None = None
     price_source: str | None = None
+    cache: str | None = None
 
 
 class Reloaded(msgspec.Struct, frozen=True):

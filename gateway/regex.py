@@ -75,7 +75,13 @@ def _bad(text: str, error: Exception) -> BadPattern:
     what, _, part = why.partition(": ")
     at = text.find(part) if part and part != text else -1
     if at < 0:
-        at = text.rfind("(") if what.startswith("missing )") else text.find(")") if what.startswith("unexpected )") else 0
+        at = (
+            text.rfind("(")
+            if what.startswith("missing )")
+            else text.find(")")
+            if what.startswith("unexpected )")
+            else 0
+        )
     if part.startswith(("(?=", "(?!", "(?<")):
         what = "RE2 has no look-around"
     elif re.fullmatch(r"\\[1-9]\d*", part):

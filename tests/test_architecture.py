@@ -25,12 +25,14 @@ FLOORS: dict[str, set[str]] = {
     "state": {"store", "events"},
     "sandbox": {"failure", "transport"},
     "routing": {"protocols", "providers", "state", "transport", "ir", "failure", "events"},
+    "cache": {"routing", "protocols", "store", "transport", "ir", "failure", "events"},
     "engine": {
+        "cache",
         "config", "routing", "providers", "state", "store", "protocols", "transport", "diagnostics", "events",
         "failure", "ir",
     },
     "server": {
-        "engine", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
+        "engine", "cache", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
         "diagnostics", "events", "failure", "ir",
     },
     "cli": {"server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},

@@ -14,12 +14,14 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.cache.rules import Caching
 from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider, RequestEdits
 from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.bans import bans_of
+from gateway.engine.caches import caching_of
 from gateway.engine.conditions import compiled
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
@@ -86,9 +88,11 @@ class _Builder:
             else:
                 routes[alias] = msgspec.structs.replace(route, name=alias, label=alias, public=True)
         ordered = sorted(patterns, key=lambda item: specificity(item[0]))
+        reached = (*routes.values(), *(route for _, route, _ in ordered))
+        caching = caching_of(config.cache, reached, self.node, lambda name: self.origins[name][1], _plain)
         return Engine(
             revision=self.revision,
-            digest=self.digest(routes, ordered),
+            digest=self.digest(routes, ordered, caching),
             routes=routes,
             patterns=tuple(Pattern(*item) for item in ordered),
             runtime=Runtime(self.lanes, self.loads, self.pools, self.cursors),
@@ -96,6 +100,8 @@ class _Builder:
             origins=frozenset(origin for origin, _ in self.origins.values()),
             max_body=config.gateway.max_body,
             drain=config.gateway.drain,
+            caching=caching,
+            idempotency=config.idempotency.window,
         )
 
     def meaning(self, alias: str) -> str:
@@ -155,8 +161,7 @@ class _Builder:
 
     def combo(self, name: str, combo: Combo) -> Node:
         branches = tuple(
-            _branch(self.wanted(f"{name}[{index}]", target), target)
-            for index, target in enumerate(combo.targets)
+            _branch(self.wanted(f"{name}[{index}]", target), target) for index, target in enumerate(combo.targets)
         )
         return self.split(name, combo.strategy, branches, combo.hold)
 
@@ -164,8 +169,7 @@ class _Builder:
         """A target of a combo: a name, or a group with a strategy of its own."""
         if target.group is not None:
             branches = tuple(
-                _branch(self.wanted(f"{place}[{index}]", inner), inner)
-                for index, inner in enumerate(target.group)
+                _branch(self.wanted(f"{place}[{index}]", inner), inner) for index, inner in enumerate(target.group)
             )
             return self.split(place, target.strategy or "priority", branches, target.hold)
         if target.model is None:
@@ -346,7 +350,9 @@ class _Builder:
             digest=digest,
         )
 
-    def digest(self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]]) -> str:
+    def digest(
+        self, routes: Mapping[str, Route], patterns: list[tuple[str, Route, bool]], caching: Caching | None
+    ) -> str:
         """Over everything that decides where a request goes; secrets by their marks."""
         program = {
             "routes": {name: (route.node, route.public) for name, route in routes.items()},
@@ -359,6 +365,8 @@ class _Builder:
                 for name, lanes in self.lanes.items()
                 if any(lane.tier for lane in lanes)
             },
+            "caching": msgspec.structs.replace(caching, routes={}) if caching is not None else None,
+            "idempotency": self.config.idempotency.window,
             "keys": self.config.model_dump(mode="json", include={"keys"}),
         }
         return sha256(msgspec.json.encode(program, enc_hook=_plain, order="deterministic")).hexdigest()

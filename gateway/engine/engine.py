@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from gateway.cache.rules import Caching
 from gateway.config.patterns import part
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.facts import filled
@@ -50,7 +51,8 @@ _SUGGEST_MOST: Final = 2000  # names that a suggestion is searched among: a 404 
 class Engine(msgspec.Struct, frozen=True):
     """`routes` by exact name; `patterns` with the most specific first; `runtime` is credentials and state.
 
-    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from.
+    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from. `caching`
+    is None where the file has no cache; `idempotency` is the seconds for which an answer is given to a repeated request.
     """
 
     revision: str
@@ -62,6 +64,8 @@ class Engine(msgspec.Struct, frozen=True):
     origins: frozenset[Origin]
     max_body: int
     drain: float
+    caching: Caching | None = None
+    idempotency: float = 5.0
 
     def resolve(self, name: str, caller: Caller) -> Route:
         """What `name` means for this caller. Raises `Refused`: 404 for an unknown name, 403 for one not allowed."""

@@ -29,8 +29,10 @@ class Answer:
     """An upstream's answer past its commit point. `body` is what the client gets first: everything, or a beginning.
 
     For a stream, `more` gives the rest, whole frames at a time, b"" at its end; it raises `Failed(interrupted)` when
-    the stream breaks off. `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the
-    translation lost, as far as it is known when the answer begins.
+    the stream breaks off. It may be cancelled where it waits for the upstream, and called again: nothing is lost.
+    `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the translation lost, as far
+    as it is known when the answer begins. `lane` is None where nobody was asked for this very request: an answer that
+    is given again, or another's that this one follows.
     """
 
     __slots__ = (
@@ -49,7 +51,7 @@ class Answer:
     def __init__(
         self,
         target: Target,
-        lane: Lane,
+        lane: Lane | None,
         response: Response | None,
         sniffer: StreamSniffer | None,
         body: bytes,

@@ -290,7 +290,8 @@ async def _once(
 
 def interrupted(answer: Answer, failure: Failure, tools: Tools) -> None:
     """Tells the breakers of an answer that broke off after its commit point."""
-    penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
+    if answer.lane is not None:
+        penalise(answer.target, answer.lane, failure, tools.clock(), tools.emit)
 
 
 def penalise(target: Target, lane: Lane, failure: Failure, now: float, emit: Emit) -> None:

@@ -11,12 +11,14 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from random import getrandbits
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from sanic import Request
 from sanic.response import HTTPResponse
 
+from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
 from gateway.events import Finished
@@ -31,6 +33,7 @@ from gateway.routing.facts import Facts
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
+from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
@@ -101,6 +104,7 @@ class Exchange:
 
     __slots__ = (
         "answer",
+        "ask",
         "caller",
         "cost",
         "course",
@@ -126,6 +130,7 @@ class Exchange:
         self.route: Route | None = None
         self.stream = False
         self.answer: Answer | None = None
+        self.ask: Ask | None = None
         self.first_content: float | None = None
         self.cost: int | None = None
         self.course = Course()
@@ -143,6 +148,8 @@ class Exchange:
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
+        if self.ask is not None:
+            tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
         return headers
 
     def refuse(self, refusal: Refusal) -> HTTPResponse:
@@ -187,6 +194,7 @@ class Exchange:
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
                 cost=self.cost,
                 price_source=price.source if price is not None else None,
+                cache=outcome_of(self.ask, self.engine.caching is not None) if self.ask is not None else None,
             )
         )
 
@@ -262,7 +270,11 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if head.stream:
             frames = asked.frames() if asked.frames is not None else None
             writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
-        answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+        if concerns(exchange, request.headers):
+            work = partial(run, route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+            answer = await answered(exchange, job, route, request.headers, work)
+        else:
+            answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)

@@ -8,6 +8,8 @@ from typing import Any
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.routing.run import Tools
+from gateway.server.caching import Caches
+from gateway.store.contract import Store
 
 
 class Serving:
@@ -21,12 +23,14 @@ class Serving:
         *,
         live: Live,
         tools: Tools,
+        store: Callable[[], Store | None] = lambda: None,
         ask_metrics: Callable[[], Awaitable[bytes]],
         ask_reload: Callable[[], Awaitable[bytes]],
         on_swap: Callable[[Engine], None] = lambda engine: None,
     ) -> None:
         self.live = live
         self.tools = tools
+        self.caches = Caches(store, tools)
         self.ask_metrics = ask_metrics
         self.ask_reload = ask_reload
         self.on_swap = on_swap

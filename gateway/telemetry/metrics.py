@@ -23,6 +23,7 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_attempts_total": ("Sends to providers that ended.", ("provider", "model", "credential", "outcome")),
     "gateway_tokens_total": ("Tokens reported by providers.", ("provider", "model", "type")),
     "gateway_cost_usd_total": ("What answers cost, where the price is known.", ("provider", "model", "key")),
+    "gateway_cache_total": ("Requests that ended, by where a cache let their answers come from.", ("outcome",)),
     "gateway_breaker_opened_total": ("Times a breaker opened.", ("provider", "model", "credential", "kind")),
     "gateway_config_swaps_total": ("Configurations put in force.", ()),
 }
@@ -73,6 +74,8 @@ class Metrics:
             self._time("gateway_first_content_seconds", event.first_content, event.route)
         if event.cost:
             self._count("gateway_cost_usd_total", provider, model, event.key or "", by=event.cost / 1e9)
+        if event.cache is not None:
+            self._count("gateway_cache_total", event.cache)
         usage = event.usage
         if usage is not None:
             for type_, count in (

@@ -56,7 +56,9 @@ def test_a_case_yields_what_it_states(path: Path, snapshot: SnapshotAssertion, m
     monkeypatch.chdir(CASES)
     result = loaded(path.relative_to(CASES))
     kinds = {Severity.ERROR: "ERROR", Severity.WARNING: "WARN", Severity.INFO: "INFO"}
-    actual = {(d.span.line if d.span else 0, kinds[d.severity], d.code) for d in result.diagnostics if d.accepted is None}
+    actual = {
+        (d.span.line if d.span else 0, kinds[d.severity], d.code) for d in result.diagnostics if d.accepted is None
+    }
     # what an error in one part causes in another, such as a provider that no model uses any more, is not repeated
     stated = expected(path)
     assert {each for each in actual if each[1] == "ERROR" or path.parent.name != "bad"} == stated
