@@ -10,12 +10,12 @@ import re
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-import re2
+import re2  # type: ignore[import-untyped]  # it has no stubs
 
 LONGEST: Final = 256  # characters of the longest match that is looked for across the pieces of a stream
 
 
-class BadPattern(ValueError):
+class BadPattern(ValueError):  # noqa: N818 - it reads as what the pattern is
     """A pattern that cannot be used: why, and at which character of it (from 0)."""
 
     def __init__(self, why: str, at: int) -> None:
@@ -90,7 +90,7 @@ def _bad(text: str, error: Exception) -> BadPattern:
 
 
 def _longest(text: str) -> int:
-    """Characters of the longest match, at most `LONGEST`: what Python's parser says where it reads the pattern alike."""
+    """Characters of the longest match, at most `LONGEST`: Python's parser says it where it reads a pattern alike."""
     from re import _parser  # type: ignore[attr-defined]  # the only thing that knows the width of a pattern
 
     if "{," in text or "[:" in text:

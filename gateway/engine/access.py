@@ -17,8 +17,23 @@ import msgspec
 from gateway.config.patterns import matches
 
 
+class Allowed(msgspec.Struct, frozen=True):
+    """An allow-list: names, and entries with a `*`."""
+
+    names: frozenset[str]
+    patterns: tuple[str, ...] = ()
+
+    def may(self, name: str, models: tuple[str, ...]) -> bool:
+        """Whether `name`, which can reach `models`, is on it, or all that it reaches is."""
+        return name in self.names or (bool(models) and all(self._names(model) for model in models))
+
+    def _names(self, model: str) -> bool:
+        return model in self.names or any(matches(pattern, model) for pattern in self.patterns)
+
+
 class Caller(msgspec.Struct, frozen=True):
-    """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`."""
+    """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`. `team_allows` is what
+    all members of its team may use, which its own list narrows."""
 
     name: str
     team: str | None = None
@@ -30,16 +45,21 @@ class Caller(msgspec.Struct, frozen=True):
     expires: date | None = None
     disabled: bool = False
     digest: bytes = b""
+    team_allows: Allowed | None = None
+
+    @property
+    def own(self) -> Allowed | None:
+        """Its own allow-list."""
+        return None if self.allow is None else Allowed(self.allow, self.patterns)
 
     def may(self, name: str, models: tuple[str, ...]) -> bool:
         """Whether this caller may use `name`, which can reach `models`."""
+        team = self.team_allows
+        if team is not None and not team.may(name, models):
+            return False
         if self.allow is None or name in self.allow:
             return True
-        return bool(models) and all(self._names(model) for model in models)
-
-    def _names(self, model: str) -> bool:
-        assert self.allow is not None  # noqa: S101 - narrowed by `may`
-        return model in self.allow or any(matches(pattern, model) for pattern in self.patterns)
+        return Allowed(self.allow, self.patterns).may(name, models)
 
 
 ANYONE = Caller(name="anonymous")

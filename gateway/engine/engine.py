@@ -14,7 +14,10 @@ from gateway.cache.rules import Caching
 from gateway.config.patterns import part
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.facts import filled
+from gateway.engine.policies import Rules
 from gateway.failure import Refusal, Refused
+from gateway.routing.conditions import Network
+from gateway.routing.limiting import Limits
 from gateway.routing.node import Chain, Node, Target
 from gateway.routing.runtime import Runtime
 from gateway.transport.contract import Origin
@@ -51,8 +54,11 @@ _SUGGEST_MOST: Final = 2000  # names that a suggestion is searched among: a 404 
 class Engine(msgspec.Struct, frozen=True):
     """`routes` by exact name; `patterns` with the most specific first; `runtime` is credentials and state.
 
-    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from. `caching`
-    is None where the file has no cache; `idempotency` is the seconds for which an answer is given to a repeated request.
+    `caching` is None where the file has no cache; `idempotency` is the seconds for which an answer is given to a
+    repeated request.
+    `rules` by caller, where there are any; `proxies` are whose word on a client's address is believed.
+    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from. `limits`:
+    None where nothing is limited.
     """
 
     revision: str
@@ -64,8 +70,15 @@ class Engine(msgspec.Struct, frozen=True):
     origins: frozenset[Origin]
     max_body: int
     drain: float
+    limits: Limits | None = None
     caching: Caching | None = None
     idempotency: float = 5.0
+    rules: Mapping[str, Rules] = {}
+    proxies: tuple[Network, ...] = ()
+
+    def route(self, name: str) -> Route | None:
+        """What a name leads to, whoever asks; internal models too."""
+        return self.routes.get(name) or self._by_pattern(name)
 
     def resolve(self, name: str, caller: Caller) -> Route:
         """What `name` means for this caller. Raises `Refused`: 404 for an unknown name, 403 for one not allowed."""

@@ -17,6 +17,7 @@ from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.models import OWN, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
+from gateway.routing.contests import CONTESTS
 from gateway.routing.strategies import STRATEGIES
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
@@ -65,7 +66,7 @@ KNOWN: Final = Known(
     protocols=frozenset(PROTOCOLS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
-    strategies=frozenset(STRATEGIES),
+    strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
     model=_model,

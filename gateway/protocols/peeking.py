@@ -1,4 +1,4 @@
-"""Numbers of a request that can be read off its head, so that a question about one does not decode the whole body.
+"""What can be read off the head of a request, so that a question about it does not decode the whole body.
 
 Only wires that say them at the top level are listed; of the others, and of values that are no numbers, nothing can be
 told here, and the request has to be decoded.
@@ -14,6 +14,13 @@ from msgspec import UNSET, UnsetType
 from gateway.protocols.contract import Head
 
 _NUMBER: Final = msgspec.json.Decoder(float)
+_TEXT: Final = msgspec.json.Decoder(str | None)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_USERS: Final[dict[str, tuple[str, ...]]] = {
+    "openai-chat": ("user",),
+    "openai-responses": ("user",),
+    "anthropic": ("metadata", "user_id"),
+}
 
 # (wire, neutral name) → its names there; the first that has a value counts.
 _FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
@@ -40,3 +47,15 @@ def number_of(wire: str, head: Head, name: str) -> float | UnsetType | None:
         except msgspec.MsgspecError:
             return None
     return UNSET
+
+
+def user_of(wire: str, head: Head) -> str | None:
+    """Whom the client says that it asks for; None where the wire has no such field, or it says nobody."""
+    path = _USERS.get(wire, ())
+    value = head.fields.get(path[0]) if path else None
+    try:
+        for step in path[1:]:
+            value = _OBJECT.decode(value).get(step) if value is not None else None
+        return _TEXT.decode(value) if value is not None else None
+    except msgspec.MsgspecError:
+        return None

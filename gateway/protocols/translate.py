@@ -7,12 +7,12 @@ answer where the upstream's wire has no better way to ask for one: its arguments
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
 
-from gateway.failure import Failed, Failure, Kind
+from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import (
     Began,
     Broke,
@@ -67,14 +67,19 @@ def answer(
     answer_tool: str | None,
     now: int,
     id_: str = "",
+    through: Callable[[Response], Response] | None = None,
+    spent: Usage | None = None,
 ) -> tuple[Encoded, Usage | None]:
-    """A whole 2xx answer on the client's wire. `now`: seconds since the epoch. `id_` as in `Translation`.
+    """A whole 2xx answer on the client's wire, and its own usage. `now`: seconds since the epoch. `id_` and `spent` as
+    in `Translation`.
 
-    Raises `Failed`.
+    `through` is what the answer has to pass. Raises `Failed`.
     """
     response = response_of(upstream, body)
     if answer_tool is not None:
         response = untooled(response, answer_tool)
+    if through is not None:
+        response = through(response)
     if not (response.id and response.created and response.model):
         response = msgspec.structs.replace(
             response,
@@ -82,7 +87,10 @@ def answer(
             created=response.created or now,
             model=response.model or request.model,
         )
-    return client.encode_response(response, request), response.usage
+    usage = response.usage
+    if spent is not None:
+        response = msgspec.structs.replace(response, usage=spent.plus(usage) if usage is not None else spent)
+    return client.encode_response(response, request), usage
 
 
 def response_of(upstream: Protocol, body: bytes) -> Response:
@@ -114,7 +122,9 @@ class Translation:
     """See `contract.StreamSniffer`. Nothing is given before there is content, so that a fallback stays invisible.
 
     `model` is the name that was asked for, said to the client where the upstream's wire names none; `id_` stands for
-    the answer's id where that wire has none. Clients tell answers apart by it.
+    the answer's id where that wire has none. Clients tell answers apart by it. `through` is what events have to pass
+    before the client is told of them; it raises `Failed` where one may not. `spent` is added to the usage that the
+    client sees; `usage` is the upstream's own.
     """
 
     __slots__ = (
@@ -126,6 +136,8 @@ class Translation:
         "_id",
         "_model",
         "_size",
+        "_spent",
+        "_through",
         "_tool",
         "content",
         "failure",
@@ -139,7 +151,10 @@ class Translation:
         answer_tool: str | None = None,
         model: str = "",
         id_: str = "",
+        through: Callable[[Event], Iterable[Event]] | None = None,
+        spent: Usage | None = None,
     ) -> None:
+        self._through = through
         self.content = False
         self.usage: Usage | None = None
         self.failure: Failure | None = None
@@ -148,6 +163,7 @@ class Translation:
         self._tool = answer_tool
         self._model = model
         self._id = id_
+        self._spent = spent
         self._calls = False
         self._held: list[bytes] = []
         self._size = 0
@@ -185,11 +201,15 @@ class Translation:
         if not self.content:
             self.failure = Failure(kind=Kind.BAD_RESPONSE, message="the stream ended before it said anything")
             return b""
+        if self._spent is not None and self.usage is None:
+            return self._encoder.push(Counted(self._spent)) + self._encoder.close()
         return self._encoder.close()
 
     def _push(self, events: Iterable[Event]) -> bytes:
         if self._tool is not None:
             events = self._untooled(events)
+        if self._through is not None:
+            events = self._passed(events, self._through)
         out: list[bytes] = []
         push = self._encoder.push
         for event in events:
@@ -200,6 +220,8 @@ class Translation:
                     break
                 if kind is Counted or (kind is Began and event.usage is not None):  # type: ignore[union-attr]
                     self.usage = event.usage  # type: ignore[union-attr]
+                    if self._spent is not None and self.usage is not None:
+                        event = msgspec.structs.replace(event, usage=self._spent.plus(self.usage))
                 if kind is Began and not (event.model and event.id):  # type: ignore[union-attr]
                     event = msgspec.structs.replace(event, model=event.model or self._model, id=event.id or self._id)  # type: ignore[union-attr]
                 if kind is Ended and event.finish is Finish.MALFORMED_CALL:  # type: ignore[union-attr]
@@ -220,7 +242,16 @@ class Translation:
         return b""
 
     def _break(self, failure: Failure) -> None:
-        self.failure = msgspec.structs.replace(failure, kind=Kind.INTERRUPTED) if self.content else failure
+        stands = not self.content or failure.code == BLOCKED
+        self.failure = failure if stands else msgspec.structs.replace(failure, kind=Kind.INTERRUPTED)
+
+    def _passed(self, events: Iterable[Event], through: Callable[[Event], Iterable[Event]]) -> Iterable[Event]:
+        for event in events:
+            try:
+                yield from through(event)
+            except Failed as failed:
+                yield Broke(failed.failure)
+                return
 
     def _untooled(self, events: Iterable[Event]) -> Iterable[Event]:
         for event in events:

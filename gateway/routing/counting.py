@@ -25,9 +25,10 @@ _TIMEOUTS: Final = Timeouts(connect=5.0, first_byte=20.0, idle=10.0, total=30.0)
 
 
 async def count(node: Node, job: Job, runtime: Runtime, tools: Tools) -> tuple[int, Target | None]:
-    """(tokens, who counted them; None is the estimate). Raises `Refused` for a request that cannot be read."""
+    """(tokens, who counted them; None is the estimate). Nobody is asked that the request may not be sent to. Raises
+    `Refused` for a request that cannot be read."""
     for target in targets(node):
-        if target.count_path is not None:
+        if target.count_path is not None and (job.constraints is None or job.constraints.objection(target) is None):
             try:
                 return await _ask(target, job, runtime, tools), target
             except (Failed, Malformed):

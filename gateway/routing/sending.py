@@ -7,19 +7,24 @@ another family of models (protocols/seals.py), which the target's provider would
 
 from __future__ import annotations
 
+from copy import copy
 from random import getrandbits
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
-from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
+from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.routing.constraints import Caps, Constraints
 from gateway.routing.facts import Facts
 from gateway.routing.node import Target
+
+if TYPE_CHECKING:
+    from gateway.routing.guardrails.outbound import Outbound
 
 
 class Job:
@@ -28,19 +33,23 @@ class Job:
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
     whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
     client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
-    tried for it, `caps` over everything that is done for it.
+    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `spent`: what
+    others used for this answer, which the client sees added to its usage.
     """
 
     __slots__ = (
         "_request",
         "caps",
         "constraints",
+        "demand",
         "edited",
         "facts",
+        "guards",
         "head",
         "headers",
         "protocol",
         "sealed",
+        "spent",
         "stripped",
     )
 
@@ -56,11 +65,19 @@ class Job:
         self.stripped = False
         self.constraints: Constraints | None = None
         self.caps: Caps | None = None
+        self.spent: Usage | None = None
+        self.guards: Outbound | None = None
+        self.demand: Any = None  # what routing/demand.py found, once
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
         """Whether a target of this wire gets the client's own bytes."""
         return protocol == self.protocol.name and not self.sealed and not self.stripped and not self.edited
+
+    @property
+    def changes(self) -> bool:
+        """Whether what targets answer is not what the client gets: guardrails look at it, or usage is added."""
+        return self.guards is not None or self.spent is not None
 
     def request(self) -> chat.Request:
         """The request in the IR. Raises `Refused` (400)."""
@@ -89,7 +106,27 @@ class Job:
         job.stripped = self.stripped
         job.constraints = self.constraints
         job.caps = self.caps
+        job.spent = self.spent
+        job.guards = self.guards
         job._request = request
+        return job
+
+    def with_bound(self, most: int, target: Target) -> Job:
+        """The same work with an answer of at most so many tokens; what the client wrote still passes as it is."""
+        newest = target.protocol != self.protocol.name or "max_completion_tokens" in target.dialect.quirks
+        job = copy(self)
+        fields = bounds.bounded(self.protocol.name, self.head.fields, most, newest=newest)
+        job.head = msgspec.structs.replace(self.head, fields=fields)
+        if self._request is not None:
+            job._request = msgspec.structs.replace(self._request, max_tokens=most)
+        return job
+
+    def whole(self) -> Job:
+        """The same work, answered as a whole. Raises `Refused` (400) where a stream's request cannot be read."""
+        if not self.head.stream:
+            return self
+        job = self.with_request(msgspec.structs.replace(self.request(), stream=False, stream_usage=False))
+        job.head = msgspec.structs.replace(self.head, stream=False)
         return job
 
     def encoded(self, target: Target) -> Encoded:
@@ -111,12 +148,13 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Forwarding:
-    """The same wire on both sides."""
+    """The same wire on both sides. An answer that is not given on as it comes is read and written all the same."""
 
-    __slots__ = ("_strip", "body", "dropped", "headers", "protocol")
+    __slots__ = ("_job", "_strip", "body", "dropped", "headers", "protocol")
 
     def __init__(self, job: Job, target: Target) -> None:
         self.protocol = job.protocol
+        self._job = job
         ask = "no_stream_options" not in target.dialect.quirks
         head = job.head
         self.dropped: tuple[chat.Dropped, ...] = ()
@@ -129,24 +167,27 @@ class Forwarding:
         self.headers = job.headers
         self._strip = forwarded.strip_usage
 
-    def whole(self, body: bytes, _now: float) -> Read:
+    def whole(self, body: bytes, now: float) -> Read:
         """The answer as it is. Raises `Failed`."""
+        if self._job.changes:
+            return _translated(self._job, self.protocol, body, None, now, self.dropped)
         return Read(body, self.protocol.decode_answer(body), self.dropped)
 
-    def stream(self, _now: float) -> StreamSniffer:
+    def stream(self, now: float) -> StreamSniffer:
         """A watcher of the stream."""
+        if self._job.changes:
+            return _translation(self._job, self.protocol, None, now)
         return self.protocol.stream_sniffer(self._strip)
 
 
 class Translating:
     """Two wires."""
 
-    __slots__ = ("_client", "_request", "_tool", "body", "dropped", "headers", "protocol")
+    __slots__ = ("_job", "_tool", "body", "dropped", "headers", "protocol")
 
     def __init__(self, job: Job, target: Target) -> None:
         self.protocol = PROTOCOLS[target.protocol]
-        self._client = job.protocol
-        self._request = job.request()
+        self._job = job
         encoded = job.encoded(target)
         self._tool = encoded.answer_tool
         self.dropped = encoded.dropped
@@ -160,13 +201,30 @@ class Translating:
 
     def whole(self, body: bytes, now: float) -> Read:
         """The answer on the client's wire. Raises `Failed`."""
-        encoded, usage = translate.answer(self.protocol, self._client, self._request, body, self._tool, int(now), _id())
-        return Read(msgspec.json.encode(encoded.body), usage, merged(self.dropped, encoded.dropped))
+        return _translated(self._job, self.protocol, body, self._tool, now, self.dropped)
 
     def stream(self, now: float) -> StreamSniffer:
         """A translator of the stream."""
-        encoder = self._client.stream_encoder(self._request, int(now))
-        return translate.Translation(self.protocol.stream_decoder(), encoder, self._tool, self._request.model, _id())
+        return _translation(self._job, self.protocol, self._tool, now)
+
+
+def _translated(
+    job: Job, upstream: Protocol, body: bytes, tool: str | None, now: float, dropped: tuple[chat.Dropped, ...]
+) -> Read:
+    """A whole answer on the client's wire, past its guardrails. Raises `Failed`."""
+    through = job.guards.whole if job.guards is not None else None
+    encoded, usage = translate.answer(
+        upstream, job.protocol, job.request(), body, tool, int(now), _id(), through, job.spent
+    )
+    return Read(msgspec.json.encode(encoded.body), usage, merged(dropped, encoded.dropped))
+
+
+def _translation(job: Job, upstream: Protocol, tool: str | None, now: float) -> StreamSniffer:
+    """A translator of a stream to the client's wire, past its guardrails."""
+    request = job.request()
+    through = job.guards.stream() if job.guards is not None else None
+    encoder = job.protocol.stream_encoder(request, int(now))
+    return translate.Translation(upstream.stream_decoder(), encoder, tool, request.model, _id(), through, job.spent)
 
 
 def _id() -> str:

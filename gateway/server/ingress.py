@@ -27,13 +27,18 @@ from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface
+from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.facts import Facts
+from gateway.routing.limiting import Limits
 from gateway.routing.outcome import refusal_of
+from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.server.caching import answered, concerns, outcome_of, tell
+from gateway.server.clients import believed, client_of
+from gateway.server.policing import police
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
 
@@ -103,17 +108,20 @@ class Exchange:
     """One client request on its way: what every outcome of it has to report."""
 
     __slots__ = (
+        "admission",
         "answer",
         "ask",
         "caller",
         "cost",
         "course",
         "engine",
+        "facts",
         "first_content",
         "id",
         "operation",
         "protocol",
         "route",
+        "ruling",
         "serving",
         "started",
         "stream",
@@ -126,8 +134,11 @@ class Exchange:
         self.operation = operation
         self.id = id_
         self.started = serving.tools.clock()
+        self.admission: Admission | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
+        self.facts: Facts | None = None
+        self.ruling: Ruling | None = None
         self.stream = False
         self.answer: Answer | None = None
         self.ask: Ask | None = None
@@ -145,6 +156,8 @@ class Exchange:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
             if self.cost is not None:
                 headers["x-gateway-cost"] = usd(self.cost)
+        if self.admission is not None:
+            self.admission.tell(headers)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
@@ -191,6 +204,7 @@ class Exchange:
                 seconds=tools.clock() - self.started,
                 first_content=self.first_content,
                 usage=usage,
+                tags=self.facts.tags if self.facts is not None else (),
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
                 cost=self.cost,
                 price_source=price.source if price is not None else None,
@@ -230,15 +244,15 @@ def handler(serving: Serving, surface: Surface) -> Handler:
 
 def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
     """What is known of the request beside its body."""
-    caller = exchange.caller
+    caller, engine = exchange.caller, exchange.engine
     headers = request.headers
-    return Facts(
+    facts = Facts(
         key=caller.name if caller is not None else None,
         team=caller.team if caller is not None else None,
         tags=caller.tags if caller is not None else (),
         session=next((str(headers[name]) for name in SESSION_HEADERS if name in headers), ""),
         headers=headers,
-        client_ip=request.ip,
+        client_ip=client_of(request.ip, headers, engine.proxies) if engine.proxies else request.ip,
         operation=exchange.operation,
         protocol=exchange.protocol.name,
         asked=head.model,
@@ -246,6 +260,9 @@ def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
         wall=exchange.serving.tools.wall(),
         request_id=exchange.id,
     )
+    if caller is not None and caller.trust:
+        believed(facts, caller, head)
+    return facts
 
 
 def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
@@ -256,6 +273,15 @@ def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
     return Job(protocol, head, sent, facts_of(request, exchange, head))
 
 
+def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
+    """The request and its route after the rules of the file. Raises `Refused`."""
+    exchange.route, exchange.facts = route, job.facts
+    if exchange.caller is not None and exchange.engine.rules:
+        job, route, exchange.ruling = police(exchange.engine, exchange.caller, route, job, exchange.serving.tools.emit)
+        exchange.route = route
+    return job, route
+
+
 async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse | None:
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
@@ -263,18 +289,20 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.caller = authenticate(request, engine, serving.tools.wall())
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream = head.stream
-        exchange.route = route = engine.resolve(head.model, exchange.caller)
-        job = job_of(request, exchange, head)
+        route = engine.resolve(head.model, exchange.caller)
+        job, route = ruled(exchange, route, job_of(request, exchange, head))
+        if engine.limits is not None:
+            await _admit(exchange, job, engine.limits)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
             frames = asked.frames() if asked.frames is not None else None
             writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
         if concerns(exchange, request.headers):
-            work = partial(run, route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+            work = partial(_answer, exchange, route, job)
             answer = await answered(exchange, job, route, request.headers, work)
         else:
-            answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+            answer = await _answer(exchange, route, job)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
@@ -289,9 +317,37 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.finished(499, kind=Kind.CANCELLED)
         raise
     finally:
+        if exchange.admission is not None:
+            own = exchange.answer if exchange.course.trials else None  # what a cache gave used nothing
+            exchange.admission.close(own.usage if own is not None else None)
         if writer is not None:
             writer.cancel()
     return None
+
+
+async def _admit(exchange: Exchange, job: Job, limits: Limits) -> None:
+    """The limits of the caller. Raises `Refused` (429)."""
+    exchange.admission = admission = admission_of(limits, job.facts, exchange.serving.tools)
+    if admission is not None and not admission.now(job):
+        await admission.wait(job)
+
+
+async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
+    """The answer of a route; where no money is left for it, of the route that the budget names instead, once.
+
+    Raises `Failed`.
+    """
+    engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
+    try:
+        return await run(route.node, job, engine.runtime, tools, course, route.budget)
+    except Failed as failed:
+        instead = engine.routes.get(course.instead) if course.instead is not None else None
+        caller = exchange.caller
+        if instead is None or failed.failure.kind is not Kind.BUDGET or caller is None:
+            raise
+        if not caller.may(instead.name, instead.models):
+            raise
+    return await run(instead.node, job, engine.runtime, tools, course, instead.budget)
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:
@@ -303,8 +359,8 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if protocol.counting is None:
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
-        exchange.route = route = engine.resolve(head.model, exchange.caller)
-        job = job_of(request, exchange, head)
+        route = engine.resolve(head.model, exchange.caller)
+        job, route = ruled(exchange, route, job_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)

@@ -6,10 +6,14 @@ is still serving refers to it, and a new Engine with the same identities finds t
 
 from __future__ import annotations
 
+from time import time
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from gateway.state.breaker import Breaker
+from gateway.state.copies import Copies
+from gateway.state.latency import Latency
+from gateway.state.meters import Meters
 
 
 class Identity(NamedTuple):
@@ -40,12 +44,15 @@ class Cursor:
 
 
 class StatePool:
-    """Finds or makes the state of an identity. One per process."""
+    """Finds or makes the state of an identity. One per process. `copies` are those of mirrored requests."""
 
     def __init__(self) -> None:
+        self.copies = Copies()
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
         self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
+        self.meters = Meters(time)
+        self._latencies: WeakValueDictionary[str, Latency] = WeakValueDictionary()
 
     def breaker(self, identity: Identity) -> Breaker:
         """The breaker of an identity."""
@@ -58,6 +65,10 @@ class StatePool:
     def cursor(self, name: str) -> Cursor:
         """The cursor of a rotation, by the name of what rotates."""
         return self._cursors.setdefault(name, Cursor())
+
+    def latency(self, target: str) -> Latency:
+        """How long a target takes, by the target's name."""
+        return self._latencies.setdefault(target, Latency())
 
     def reloaded(self) -> None:
         """A new configuration is in force."""

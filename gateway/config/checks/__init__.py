@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, facts, names, providers, routes, secrets, supported
+from gateway.config.checks import access, contests, facts, names, providers, routes, secrets, supported
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -47,6 +47,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     facts.unknown_models,
     facts.unknown_prices,
     facts.odd_numbers,
+    contests.enough_targets,
+    contests.judges,
+    contests.patience,
     access.listening,
     access.somebody_may_call,
     access.keys,

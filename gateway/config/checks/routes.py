@@ -18,6 +18,8 @@ _OPTIONS: Final = {
     "by": "consistent",
     "sample": "mirror",
     "judge": "panel",
+    "least": "panel",
+    "patience": "panel",
 }
 
 
@@ -143,6 +145,7 @@ def unused_models(subject: Subject) -> Iterator[Diagnostic]:
     named = {target.model for _, target in subject.targets() if target.model is not None}
     named |= {name for rules in subject.config.fallbacks.values() for rule in rules for name in rule.to}
     named |= set(subject.config.aliases.values())
+    named |= {combo.judge for combo in subject.config.combos.values() if combo.judge is not None}
     used = {subject.meaning(name) for name in named} | {name.rpartition("@")[0] for name in named}
     for name, model in subject.config.models.items():
         if model.visibility == "internal" and name not in used:

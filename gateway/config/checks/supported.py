@@ -14,8 +14,6 @@ from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
 PARTS: Final[Mapping[str, str]] = {
-    "teams": "Give each key its own `allow:`.",
-    "budgets": "Set spending limits at the provider.",
     "policies": "Keep routes apart by `keys.*.allow`.",
     "guardrails": "Use the provider's own moderation.",
     "cache": "Every request goes to a provider.",
@@ -24,10 +22,7 @@ PARTS: Final[Mapping[str, str]] = {
 
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {
-    "limits": "The provider's own limits apply; a 429 goes to the next credential or target.",
     "sticky": "`round_robin` with `hold:` changes targets rarely.",
-    "tags": "Nothing reads them yet.",
-    "team": "Give each key its own `allow:`.",
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
 }
 

@@ -1,4 +1,4 @@
-"""Rules over requests, in the order of the file: where its condition holds, a policy acts, and later ones see what it did.
+"""Rules over requests, in the order of the file: where its condition holds, a policy acts; later ones see what it did.
 
 A file per family of actions, one row per action. They are data (`Policy`), and what the file's words mean is decided
 when they are compiled (engine/policies.py); this room only does it. A request that no action edits keeps its bytes, and

@@ -56,7 +56,7 @@ class Edit(msgspec.Struct, frozen=True, tag=True):
 def edit(action: Edit, ruling: Ruling) -> None:
     """Edits the request where it is not so already. Raises `Refused` (400) where it cannot be read."""
     request = ruling.job.request()
-    changed: dict[str, Any] = {name: UNSET for name in action.drop}
+    changed: dict[str, Any] = dict.fromkeys(action.drop, UNSET)
     for parameter in action.set:
         given = changed.get(parameter.name, getattr(request, parameter.name))
         changed[parameter.name] = _value(parameter, given)

@@ -1,0 +1,38 @@
+"""What the rules of the file make of one request, before anything is sent: the one place where the server asks them."""
+
+from __future__ import annotations
+
+from gateway.engine.access import Caller
+from gateway.engine.engine import Engine, Route
+from gateway.engine.rerouting import rerouted
+from gateway.events import Emit
+from gateway.routing.guardrails import guarded, inbound
+from gateway.routing.policies import apply
+from gateway.routing.policies.ruling import Ruling
+from gateway.routing.sending import Job
+
+
+def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -> tuple[Job, Route, Ruling | None]:
+    """The request as its caller's policies and guardrails leave it, and where it leads now.
+
+    None where no policy was asked. Raises `Refused`: what a policy denies (its status), a guardrail rejects or nobody
+    can read (400), or a policy leads to what its key may not reach (403).
+    """
+    rules = engine.rules.get(caller.name)
+    if rules is None:
+        return job, route, None
+    ruling: Ruling | None = None
+    job.caps = rules.caps
+    if rules.policies:
+        ruling = apply(rules.policies, job)
+        job = ruling.job
+        if ruling.route is not None:
+            route, constraints = rerouted(engine, ruling.route, caller)
+            if constraints is not None:
+                job.constraints = constraints.within(job.constraints)
+    if rules.inbound:
+        job = inbound(rules.inbound, job, emit)
+    if rules.outbound:
+        job.request()  # its answer is written from it, so what cannot be read is refused before anybody is asked
+        job.guards = guarded(rules.outbound, job, emit)
+    return job, route, ruling
