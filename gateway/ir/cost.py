@@ -92,6 +92,10 @@ def cost(usage: Usage, price: Price) -> int:
     rates = price.rates[0]
     if len(price.rates) > 1:
         rates = next((each for each in reversed(price.rates) if usage.input > each.above), rates)
+    if usage.input >= 0 <= usage.output and not (
+        usage.cached or usage.cache_write or usage.audio_input or usage.reasoning or usage.audio_output
+    ):
+        return -(-(usage.input * rates.input + usage.output * rates.output) // _NANO)
     left = max(usage.input, 0)
     cached = min(max(usage.cached, 0), left)
     left -= cached

@@ -139,8 +139,12 @@ def test_what_the_readme_shows_is_what_is_said(tmp_path: Path, monkeypatch: pyte
 
 def test_the_worst_case_of_each_route(tmp_path: Path) -> None:
     file = tmp_path / "router.yaml"
-    models = "".join(f"  m{index}: {{provider: sandbox, context: 1k, price: {{input: {index}}}}}\n" for index in range(30))
-    file.write_text(GOOD.replace("models: {m: {provider: sandbox}}\n", f"models:\n{models}  unknown: {{provider: up}}\n"))
+    models = "".join(
+        f"  m{index}: {{provider: sandbox, context: 1k, price: {{input: {index}}}}}\n" for index in range(30)
+    )
+    file.write_text(
+        GOOD.replace("models: {m: {provider: sandbox}}\n", f"models:\n{models}  unknown: {{provider: up}}\n")
+    )
     file.write_text(file.read_text().replace("{sandbox: {}}", "{sandbox: {}, up: {preset: vllm}}"))
     lines = run("validate", file).stdout.splitlines()
     assert lines[1].split() == ["worst", "case", "of", "one", "request", "sends", "seconds", "USD"]

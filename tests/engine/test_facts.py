@@ -65,7 +65,13 @@ def test_the_file_outranks_it_field_by_field(known: dict[str, Target]) -> None:
     assert told.supports == {"json_schema", "json_object"}, "the file's list is the whole truth"
     price = told.price
     assert price is not None
-    assert (price.input, price.output, price.cached_input, price.cache_write, price.source) == (2, 15, 0.1, 3.75, "both")
+    assert (price.input, price.output, price.cached_input, price.cache_write, price.source) == (
+        2,
+        15,
+        0.1,
+        3.75,
+        "both",
+    )
     long = Usage(input=250_000, cached=50_000, output=10)
     assert cost(long, price) == 200_000 * 2000 + 50_000 * 100 + 10 * 22_500, "what it says holds in every tier"
     assert known["mine"].supports == frozenset(), "nothing at all is not unknown"

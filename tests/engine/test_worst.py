@@ -106,7 +106,8 @@ scripts = st.lists(
 async def test_the_loop_never_sends_more(script: list[Any], retries: int, credentials: tuple[str, ...]) -> None:
     price = Price(input=1, output=1)
     a, b, c = (
-        target(name, retries=Retries(retries, 0.2, 5.0), context=10, price=price, total=60.0) for name in ("a", "b", "c")
+        target(name, retries=Retries(retries, 0.2, 5.0), context=10, price=price, total=60.0)
+        for name in ("a", "b", "c")
     )
     node: Node = Chain("r", Split("s", "priority", (Branch(a), Branch(b))), (Fallback(frozenset(Kind), (c, a)),))
     bench = Bench(node, credentials)

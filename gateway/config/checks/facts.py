@@ -233,7 +233,13 @@ def odd_numbers(subject: Subject) -> Iterator[Diagnostic]:
         known = [_known(subject, provider, upstream) for provider, upstream, _ in _places(subject, name, model)]
         if model.price is not None:
             prices = dict(next((each.prices for each in known if each.prices is not None), {}))
-            prices.update({field: value for field, value in model.price.model_dump(exclude={"tiers"}).items() if value})
+            prices.update(
+                {
+                    field: value
+                    for field, value in model.price.model_dump(exclude={"tiers"}).items()
+                    if value is not None
+                }
+            )
             cached, whole = model.price.cached_input, prices.get("input")
             if cached is not None and whole is not None and cached > whole:
                 detail = f"A token from the cache costs {cached:g}, one that is not {whole:g}. Is one of them a slip?"
