@@ -36,6 +36,8 @@ class Known(msgspec.Struct, frozen=True):
     """`strategies` are those that run; `failure_kinds` those that a fallback may name.
 
     `model` is asked for the facts of a model: its provider's preset, its base URL, the provider's id of it.
+    `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
+    names of a request's parameters, with the JSON type of each.
 
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
     """
@@ -48,3 +50,6 @@ class Known(msgspec.Struct, frozen=True):
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
     model: Callable[[str | None, str | None, str], ModelFacts]
+    client_protocols: frozenset[str] = frozenset()
+    operations: frozenset[str] = frozenset()
+    parameters: Mapping[str, str] = {}

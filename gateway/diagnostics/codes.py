@@ -70,6 +70,18 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "price-required": ("A price is not known, and must be", E_),
     "odd-price": ("A price is unlikely", W_),
     "odd-window": ("An answer would be longer than the context window", W_),
+    # rules
+    "unknown-in-condition": ("A condition names what there is not", E_),
+    "contradiction": ("Two things that are said exclude each other", E_),
+    "bad-network": ("A network cannot be read", E_),
+    "bad-timezone": ("Unknown time zone", E_),
+    "bad-regex": ("A regular expression cannot be used", E_),
+    "unknown-parameter": ("Unknown parameter", E_),
+    "inert-policy": ("A policy, or a part of one, has no effect", E_),
+    "dead-policy": ("A policy matches no request", W_),
+    "require-unsatisfiable": ("A policy requires what no target is", E_),
+    "require-narrows": ("A policy leaves out some targets", W_),
+    "unknown-team": ("Unknown team", E_),
     # providers and keys
     "missing-base-url": ("A provider has no base_url", E_),
     "bad-base-url": ("A base_url cannot be used", E_),

@@ -12,12 +12,14 @@ from gateway.diagnostics.suggest import closest
 from gateway.failure import RULES, Falls, Kind
 from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
+from gateway.protocols.surfaces import OPERATIONS, SURFACES
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.models import OWN, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
+from gateway.routing.policies.parameters import PARAMETERS
 from gateway.routing.strategies import STRATEGIES
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
@@ -68,6 +70,9 @@ KNOWN: Final = Known(
     judge=_judge,
     strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
+    client_protocols=frozenset(surface.protocol for surface in SURFACES),
+    operations=OPERATIONS,
+    parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
     model=_model,
 )

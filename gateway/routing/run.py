@@ -294,6 +294,8 @@ async def _once(
     load = moment.runtime.loads[target.lanes]
     load.count += 1
     used: Usage | None = None
+    worst = moment.worst(target) if job.caps is not None and job.caps.cost is not None else 0
+    moment.spent += worst
 
     def left(usage: Usage | None) -> None:
         nonlocal used
@@ -320,6 +322,7 @@ async def _once(
             hold.settle(None)  # it was answered, which may be billed
         else:
             hold.release(asked=failure.sent)
+            moment.spent -= worst
     except BaseException:  # the client left, or a race was lost: no verdict on the target
         lane.own.leave()
         lane.whole.leave()

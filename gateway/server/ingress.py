@@ -26,7 +26,7 @@ from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
-from gateway.protocols.surfaces import Asked, Surface
+from gateway.protocols.surfaces import Asked, Surface, operation_of
 from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
@@ -253,7 +253,7 @@ def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
         session=next((str(headers[name]) for name in SESSION_HEADERS if name in headers), ""),
         headers=headers,
         client_ip=client_of(request.ip, headers, engine.proxies) if engine.proxies else request.ip,
-        operation=exchange.operation,
+        operation=operation_of(exchange.operation),
         protocol=exchange.protocol.name,
         asked=head.model,
         stream=head.stream,

@@ -11,14 +11,13 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from math import inf
 from typing import Final, Literal, TypeAlias
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from gateway.store.contract import Fixed, Held, Sliding, Window
 
-_HELD: Final = Held(uuid4().hex)
+_HELD: Final = Held("")
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 Per: TypeAlias = Literal["day", "week", "month", "total", "rolling"]
 

@@ -6,7 +6,6 @@ is still serving refers to it, and a new Engine with the same identities finds t
 
 from __future__ import annotations
 
-from time import time
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -14,6 +13,8 @@ from gateway.state.breaker import Breaker
 from gateway.state.copies import Copies
 from gateway.state.latency import Latency
 from gateway.state.meters import Meters
+from gateway.store.contract import Store
+from gateway.store.memory import Memory
 
 
 class Identity(NamedTuple):
@@ -44,14 +45,19 @@ class Cursor:
 
 
 class StatePool:
-    """Finds or makes the state of an identity. One per process. `copies` are those of mirrored requests."""
+    """Finds or makes the state of an identity. One per process.
 
-    def __init__(self) -> None:
+    `store` is what workers and hosts share, `meters` what this process has leased of its counters; `copies` are those
+    of mirrored requests.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store: Store = store if store is not None else Memory()
+        self.meters = Meters(self.store)
         self.copies = Copies()
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
         self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
-        self.meters = Meters(time)
         self._latencies: WeakValueDictionary[str, Latency] = WeakValueDictionary()
 
     def breaker(self, identity: Identity) -> Breaker:

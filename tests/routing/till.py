@@ -24,6 +24,7 @@ from gateway.routing.run import Course, Tools, run
 from gateway.routing.sending import Job
 from gateway.state.meters import Meters
 from gateway.state.pool import StatePool
+from gateway.store.memory import Memory
 from gateway.transport.contract import Request, Response
 from tests.routing.bench import Reply
 
@@ -72,7 +73,7 @@ class Till:
         self.reply: Callable[[Request], Reply] = lambda request: Reply(200, usage(10, 10))
         self.state = state or StatePool()
         if state is None:
-            self.state.meters = Meters(lambda: self.now)
+            self.state.meters = Meters(Memory(lambda: self.now))
         self.tools = Tools(
             send=self._send,
             clock=lambda: self.now,

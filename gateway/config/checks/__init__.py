@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, contests, facts, names, providers, routes, secrets, supported
+from gateway.config.checks import (
+    access,
+    conditions,
+    contests,
+    facts,
+    names,
+    policies,
+    providers,
+    requirements,
+    routes,
+    secrets,
+    supported,
+)
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -54,6 +66,21 @@ CHECKS: Final[tuple[Check, ...]] = (
     access.somebody_may_call,
     access.keys,
     access.allow_lists,
+    conditions.named_words,
+    conditions.addresses,
+    conditions.headers,
+    conditions.hours,
+    conditions.ranges,
+    conditions.misplaced,
+    policies.effects,
+    policies.destinations,
+    policies.parameters,
+    policies.details,
+    policies.expressions,
+    policies.guardrails,
+    policies.dead,
+    policies.teams,
+    requirements.requirements,
     secrets.literals,
 )
 
