@@ -73,6 +73,49 @@ class Flagged(msgspec.Struct, frozen=True):
     on: str
 
 
+class Aside(msgspec.Struct, frozen=True, kw_only=True):
+    """A send that served a request without being its answer, and what it used; `line` says as what (routing/asides.py).
+
+    It is no request: a request that had some is told by one `Finished`, with the usage of its answer alone.
+    """
+
+    line: str
+    request_id: str
+    operation: str
+    route: str
+    provider: str
+    model: str
+    key: str | None
+    status: int
+    kind: str | None
+    stream: bool
+    seconds: float
+    usage: Usage | None
+    upstream: str = ""
+    credential: str = ""
+
+
+class Mirrored(msgspec.Struct, frozen=True, kw_only=True):
+    """A copy of a request ended; how its answer compares with the one of `served`, the model that the client got.
+
+    `kind` is why there was no answer, `dropped` where there was no place for a copy. What compares is None where either
+    answer is not known to its end: whether both ended for the same reason, whether they call the same tools, and the
+    length of the copy's text as a share of the other's.
+    """
+
+    request_id: str
+    served: str
+    provider: str | None
+    model: str | None
+    status: int | None
+    kind: str | None
+    seconds: float
+    usage: Usage | None = None
+    same_finish: bool | None = None
+    same_calls: bool | None = None
+    length: float | None = None
+
+
 class Reloaded(msgspec.Struct, frozen=True):
     """This worker now serves `revision`."""
 
@@ -80,7 +123,27 @@ class Reloaded(msgspec.Struct, frozen=True):
     models: int
 
 
-Event: TypeAlias = Attempted | Tripped | Finished | Flagged | Reloaded
+class BudgetReached(msgspec.Struct, frozen=True):
+    """Of a budget (or of one's share of it, `whose`) this part is used or reserved in its window; 1 is all of it.
+
+    `used` and `limit` are nano-dollars. Said once in each window for each part that the file names.
+    """
+
+    budget: str
+    whose: str
+    share: float
+    used: int
+    limit: int
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """A target that nobody knows the price of was used under a budget. Said once for each target of a configuration."""
+
+    provider: str
+    model: str
+
+
+Event: TypeAlias = Attempted | Tripped | Finished | Aside | Mirrored | Flagged | Reloaded | BudgetReached | Unpriced
 Emit: TypeAlias = Callable[[Event], None]
 
 

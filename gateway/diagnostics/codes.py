@@ -55,6 +55,8 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "inert-weight": ("A weight has no effect", E_),
     "bad-weight": ("Weights cannot be used", E_),
     "inert-option": ("An option has no effect with this strategy", E_),
+    "too-few-targets": ("A strategy has too few targets", E_),
+    "missing-judge": ("A panel has no judge", E_),
     "self-fallback": ("A fallback leads to what has just failed", E_),
     "smaller-window": ("A fallback for long prompts has no larger window", E_),
     "inert-provider": ("A provider is used by no model", W_),

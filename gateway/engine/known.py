@@ -15,6 +15,7 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.signing import SIGNERS, MissingExtra
+from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
 from gateway.routing.strategies import STRATEGIES
 
@@ -47,7 +48,7 @@ KNOWN: Final = Known(
     protocols=frozenset(PROTOCOLS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
-    strategies=frozenset(STRATEGIES),
+    strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),
     operations=OPERATIONS,

@@ -23,3 +23,17 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     audio_input: int = 0
     audio_output: int = 0
     estimated: bool = False
+
+    def plus(self, other: Usage) -> Usage:
+        """The sum; estimated where either is."""
+        return Usage(
+            input=self.input + other.input,
+            output=self.output + other.output,
+            cached=self.cached + other.cached,
+            cache_write=self.cache_write + other.cache_write,
+            cache_write_1h=self.cache_write_1h + other.cache_write_1h,
+            reasoning=self.reasoning + other.reasoning,
+            audio_input=self.audio_input + other.audio_input,
+            audio_output=self.audio_output + other.audio_output,
+            estimated=self.estimated or other.estimated,
+        )

@@ -114,9 +114,14 @@ class StreamSniffer(Interface):
     last bytes; it sets `failure` where the stream ended too early.
     """
 
-    content: bool
-    usage: Usage | None
-    failure: Failure | None
+    @property
+    def content(self) -> bool: ...
+
+    @property
+    def usage(self) -> Usage | None: ...
+
+    @property
+    def failure(self) -> Failure | None: ...
 
     def feed(self, data: bytes) -> bytes: ...
 

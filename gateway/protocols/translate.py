@@ -68,8 +68,10 @@ def answer(
     now: int,
     id_: str = "",
     through: Callable[[Response], Response] | None = None,
+    spent: Usage | None = None,
 ) -> tuple[Encoded, Usage | None]:
-    """A whole 2xx answer on the client's wire. `now`: seconds since the epoch. `id_` as in `Translation`.
+    """A whole 2xx answer on the client's wire, and its own usage. `now`: seconds since the epoch. `id_` and `spent` as
+    in `Translation`.
 
     `through` is what the answer has to pass. Raises `Failed`.
     """
@@ -85,7 +87,10 @@ def answer(
             created=response.created or now,
             model=response.model or request.model,
         )
-    return client.encode_response(response, request), response.usage
+    usage = response.usage
+    if spent is not None:
+        response = msgspec.structs.replace(response, usage=spent.plus(usage) if usage is not None else spent)
+    return client.encode_response(response, request), usage
 
 
 def response_of(upstream: Protocol, body: bytes) -> Response:
@@ -118,7 +123,8 @@ class Translation:
 
     `model` is the name that was asked for, said to the client where the upstream's wire names none; `id_` stands for
     the answer's id where that wire has none. Clients tell answers apart by it. `through` is what events have to pass
-    before the client is told of them; it raises `Failed` where one may not.
+    before the client is told of them; it raises `Failed` where one may not. `spent` is added to the usage that the
+    client sees; `usage` is the upstream's own.
     """
 
     __slots__ = (
@@ -130,6 +136,7 @@ class Translation:
         "_id",
         "_model",
         "_size",
+        "_spent",
         "_through",
         "_tool",
         "content",
@@ -145,6 +152,7 @@ class Translation:
         model: str = "",
         id_: str = "",
         through: Callable[[Event], Iterable[Event]] | None = None,
+        spent: Usage | None = None,
     ) -> None:
         self._through = through
         self.content = False
@@ -155,6 +163,7 @@ class Translation:
         self._tool = answer_tool
         self._model = model
         self._id = id_
+        self._spent = spent
         self._calls = False
         self._held: list[bytes] = []
         self._size = 0
@@ -192,6 +201,8 @@ class Translation:
         if not self.content:
             self.failure = Failure(kind=Kind.BAD_RESPONSE, message="the stream ended before it said anything")
             return b""
+        if self._spent is not None and self.usage is None:
+            return self._encoder.push(Counted(self._spent)) + self._encoder.close()
         return self._encoder.close()
 
     def _push(self, events: Iterable[Event]) -> bytes:
@@ -209,6 +220,8 @@ class Translation:
                     break
                 if kind is Counted or (kind is Began and event.usage is not None):  # type: ignore[union-attr]
                     self.usage = event.usage  # type: ignore[union-attr]
+                    if self._spent is not None and self.usage is not None:
+                        event = msgspec.structs.replace(event, usage=self._spent.plus(self.usage))
                 if kind is Began and not (event.model and event.id):  # type: ignore[union-attr]
                     event = msgspec.structs.replace(event, model=event.model or self._model, id=event.id or self._id)  # type: ignore[union-attr]
                 if kind is Ended and event.finish is Finish.MALFORMED_CALL:  # type: ignore[union-attr]

@@ -15,7 +15,9 @@ import msgspec
 from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
+from gateway.protocols.bounds import Tally
 from gateway.protocols.contract import Protocol, StreamSniffer
+from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job, sending
@@ -36,9 +38,12 @@ class Answer:
     """
 
     __slots__ = (
+        "_ended",
+        "_job",
         "_left",
         "_response",
         "_sniffer",
+        "_tally",
         "body",
         "content_type",
         "dropped",
@@ -59,6 +64,7 @@ class Answer:
         content_type: str,
         dropped: tuple[Dropped, ...],
         left: Callable[[Usage | None], None],
+        job: Job | None = None,
     ) -> None:
         self.target = target
         self.lane = lane
@@ -67,9 +73,31 @@ class Answer:
         self.content_type = content_type
         self.dropped = dropped
         self.stream = sniffer is not None
+        self._ended = False
         self._response = response
         self._sniffer = sniffer
         self._left = left
+        self._job = job
+        self._tally: Tally | None = None
+        if job is not None and sniffer is not None:
+            self._tally = Tally(job.protocol.name)
+            self._tally.feed(body)
+
+    def with_body(self, body: bytes, content_type: str) -> Answer:
+        """The same whole answer in another form."""
+        return Answer(self.target, self.lane, None, None, body, self.usage, content_type, self.dropped, _nothing)
+
+    def watch(self, seen: Callable[[bytes], None], over: Callable[[], None]) -> None:
+        """Shows what a stream gives from now on to somebody else as well; `over` is called once, at its end."""
+        if self._sniffer is None:
+            raise TypeError("a whole answer is seen already")
+        left = self._left
+
+        def both(usage: Usage | None) -> None:
+            left(usage)
+            over()
+
+        self._sniffer, self._left = _Watched(self._sniffer, seen), both
 
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
@@ -81,8 +109,11 @@ class Answer:
                 data = await response.read()
                 out = sniffer.feed(data) if data else sniffer.finish()
                 if out:
+                    if self._tally is not None:
+                        self._tally.feed(out)
                     return out
                 if not data and sniffer.failure is None:
+                    self._ended = True
                     self.close()
                     return b""
             raise Failed(sniffer.failure)
@@ -94,13 +125,49 @@ class Answer:
 
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
-        if self._sniffer is not None:
-            self.usage = self._sniffer.usage
+        sniffer, self._sniffer = self._sniffer, None
+        if sniffer is not None:
+            self.usage = sniffer.usage
+            job, tally = self._job, self._tally
+            if job is not None and tally is not None and (self.usage is None or not self._ended):
+                self.usage = counted(job, self.usage, tally.tokens)
         response, self._response = self._response, None
         if response is not None:
             response.close()
         left, self._left = self._left, _nothing
         left(self.usage)
+
+
+class _Watched:
+    """A sniffer that shows what it gives."""
+
+    __slots__ = ("_inner", "_seen")
+
+    def __init__(self, inner: StreamSniffer, seen: Callable[[bytes], None]) -> None:
+        self._inner = inner
+        self._seen = seen
+
+    @property
+    def content(self) -> bool:
+        return self._inner.content
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._inner.usage
+
+    @property
+    def failure(self) -> Failure | None:
+        return self._inner.failure
+
+    def feed(self, data: bytes) -> bytes:
+        out = self._inner.feed(data)
+        self._seen(out)
+        return out
+
+    def finish(self) -> bytes:
+        out = self._inner.finish()
+        self._seen(out)
+        return out
 
 
 def _nothing(_usage: Usage | None) -> None:
@@ -117,16 +184,20 @@ async def attempt(
     wall: Callable[[], float],
     seconds: float | None,
     left: Callable[[Usage | None], None],
+    counts: bool = False,
 ) -> Answer:
     """Sends once. `clock` is monotonic, `wall` is seconds since the epoch, `seconds` bounds the whole exchange.
 
-    `left` is called once, with the usage, when an answer is over. Raises `Failed`; there was no answer then.
+    `left` is called once, with the usage, when an answer is over, and when the exchange is cancelled: what was sent may
+    be billed. Raises `Failed`; there was no answer then. `counts`: where nobody reports a usage, or only the beginning
+    of it was heard, it is estimated.
     """
     head = job.head
     timeouts = target.streamed if head.stream else target.whole
     if seconds is not None and (timeouts.total is None or seconds < timeouts.total):
         timeouts = msgspec.structs.replace(timeouts, total=max(seconds, 0.001))
     response: Response | None = None
+    sniffer: StreamSniffer | None = None
     try:
         parcel = sending(job, target)
         upstream = parcel.protocol
@@ -147,15 +218,24 @@ async def attempt(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
-            left(read.usage)
+            usage = read.usage
+            if usage is None and counts:
+                usage = counted(job, None, -(-len(read.body) // 4))
+            left(usage)
             content_type = content_type if upstream is job.protocol else "application/json"
-            return Answer(target, lane, None, None, read.body, read.usage, content_type, read.dropped, _nothing)
+            return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left)
+        watched = job if counts else None
+        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, watched)
+    except Failed:
+        if response is not None:
+            response.close()
+        raise
     except BaseException:
         if response is not None:
             response.close()
+        left(sniffer.usage if sniffer is not None else None)
         raise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from random import Random
 from typing import Final
 
@@ -11,7 +12,7 @@ from gateway.failure import Failure, Kind
 from gateway.ir.cost import dearest, usd
 from gateway.ir.estimate import prompt_tokens
 from gateway.routing.node import Target
-from gateway.routing.runtime import Runtime
+from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 
 OUTPUT: Final = 4096
@@ -26,17 +27,26 @@ class Skipped(msgspec.Struct, frozen=True):
 
 class Moment:
     """What one walk knows and remembers: the request, what was tried and skipped, what the next target must be able
-    to do. `now`: monotonic seconds at its beginning. `prompt`: its estimated tokens, once somebody asked. `spent`:
-    nano-dollars that earlier sends may have cost, where a cap looks at them."""
+    to do. `now`: monotonic seconds at its beginning.
+
+    `asked`: something was sent. `resort`: a lane that rests for long, and all there is where nobody was asked. `line`:
+    what a send is that serves no answer of its own, "" where it does (events.Aside). `continues`: the answer has begun
+    already, and the next target must go on with it. `prompt`: the prompt's estimated tokens, once somebody asked.
+    `spent`: nano-dollars that earlier sends may have cost, where a cap looks at them.
+    """
 
     __slots__ = (
+        "asked",
+        "continues",
         "job",
         "larger_than",
         "last",
+        "line",
         "now",
         "prompt",
         "random",
         "refused_by",
+        "resort",
         "runtime",
         "skipped",
         "spent",
@@ -53,6 +63,10 @@ class Moment:
         self.last: Failure | None = None
         self.larger_than: int | None = None
         self.refused_by: set[str] = set()
+        self.asked = False
+        self.resort: tuple[Target, Lane] | None = None
+        self.line = ""
+        self.continues = False
         self.prompt: int | None = None
         self.spent = 0
 
@@ -77,6 +91,27 @@ class Moment:
         elif last.kind is Kind.UNSUPPORTED and not chosen and target.provider in self.refused_by:
             return f"{target.provider} refused this parameter"
         return None
+
+    def apart(self, job: Job, line: str) -> Moment:
+        """The moment of a child that runs by itself: it knows what this one knows, and what it learns stays its own.
+        What it skips is said here too."""
+        other = copy(self)
+        other.job = job
+        other.line = self.line if self.line == "copy" else line
+        other.asked, other.resort = False, None
+        other.tried = set(self.tried)
+        other.refused_by = set(self.refused_by)
+        return other
+
+    def absorb(self, other: Moment) -> None:
+        """Takes in what a child that failed has learnt."""
+        self.tried |= other.tried
+        self.refused_by |= other.refused_by
+        self.last = other.last or self.last
+        if other.larger_than is not None:
+            self.larger_than = max(self.larger_than or 0, other.larger_than)
+        self.resort = self.resort or other.resort
+        self.asked = self.asked or other.asked
 
     def worst(self, target: Target) -> int:
         """Nano-dollars that a send may cost at most, by the estimated prompt; 0 where nobody knows the price. An answer

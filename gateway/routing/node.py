@@ -1,7 +1,7 @@
 """The compiled routes: a tree of frozen values, shared by whoever refers to the same model.
 
 - `Target`: one upstream model of one provider, with everything that sending to it needs but its credentials.
-- `Split`: children and the strategy that orders them.
+- `Split`: children and the strategy that orders them, or with a plan, that they take part in together.
 - `Chain`: what a name means, and where its fallbacks lead.
 """
 
@@ -38,7 +38,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     two kinds of request; `first_token` and `total` are seconds, None for no bound. `bans` are its provider's.
 
     `context` and `max_output` are tokens, `supports` words of providers/capabilities.py, `price` what its tokens cost;
-    None is unknown. `catalog` is where facts of its id are looked up, "" for nowhere.
+    None is unknown. `catalog` is where facts of its id are looked up, "" for nowhere. `limits` are words of
+    `Rules.things`, of everything that limits it but its credential.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     price: Price | None = None
     max_output: int | None = None
     supports: frozenset[str] | None = None
+    limits: tuple[str, ...] = ()
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -77,13 +79,45 @@ class Branch(msgspec.Struct, frozen=True):
     when: Condition | None = None
 
 
+class Race(msgspec.Struct, frozen=True, tag="race"):
+    """The next child starts when the last gave no content for `after` seconds; None is the p95 of what it takes."""
+
+    after: float | None = None
+
+
+class Mirror(msgspec.Struct, frozen=True, tag="mirror"):
+    """The share of requests that is copied to all children but the first."""
+
+    sample: float = 1.0
+
+
+class Panel(msgspec.Struct, frozen=True, tag="panel"):
+    """Who merges the answers; how many are enough (None: all) once the others were waited for, in seconds."""
+
+    judge: Node
+    least: int | None = None
+    patience: float = 8.0
+
+
+class Pipeline(msgspec.Struct, frozen=True, tag="pipeline"):
+    """The children are stages."""
+
+
+Plan: TypeAlias = Race | Mirror | Panel | Pipeline
+
+
 class Split(msgspec.Struct, frozen=True, tag="split"):
-    """Children under one strategy. `hold`: successes that `round_robin` stays with one child for; 0 is none."""
+    """Children under one strategy. `hold`: successes that `round_robin` stays with one child for; 0 is none.
+
+    `plan`: the strategy executes (contests/) and this is how. `resumes`: a stream that breaks off is gone on with.
+    """
 
     name: str
     strategy: str
     branches: tuple[Branch, ...]
     hold: int = 0
+    plan: Plan | None = None
+    resumes: bool = False
 
 
 class Fallback(msgspec.Struct, frozen=True):
@@ -94,11 +128,12 @@ class Fallback(msgspec.Struct, frozen=True):
 
 
 class Chain(msgspec.Struct, frozen=True, tag="chain"):
-    """A name with fallbacks: `primary` first, then the rules in order, each at most once."""
+    """A name with fallbacks: `primary` first, then the rules in order, each at most once. `resumes` as in Split."""
 
     name: str
     primary: Node
     rules: tuple[Fallback, ...]
+    resumes: bool = False
 
 
 Node: TypeAlias = Target | Split | Chain
@@ -114,6 +149,8 @@ def targets(node: Node) -> list[Target]:
         elif isinstance(at, Split):
             for branch in at.branches:
                 visit(branch.node)
+            if isinstance(at.plan, Panel):
+                visit(at.plan.judge)
         else:
             visit(at.primary)
             for rule in at.rules:

@@ -20,14 +20,17 @@ from gateway.events import Attempted, Emit, Tripped
 from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
+from gateway.routing import asides
 from gateway.routing.attempt import Answer, attempt
-from gateway.routing.gate import NOTHING, Gate, Hold, open_gate
+from gateway.routing.contests import CONTESTS
+from gateway.routing.contests.ring import Ring
+from gateway.routing.gate import NOTHING, Hold, Reserved
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 from gateway.routing.untried import nothing
-from gateway.routing.walk import UNTRIED, Walk, walk
+from gateway.routing.walk import UNTRIED, Contest, Walk, walk
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.state.pool import Cursor
 from gateway.transport.contract import Send
@@ -48,7 +51,6 @@ class Tools(msgspec.Struct, frozen=True):
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     emit: Emit
-    gate: Gate = open_gate
 
 
 class Trial(msgspec.Struct, frozen=True):
@@ -63,19 +65,18 @@ class Trial(msgspec.Struct, frozen=True):
 class Course:
     """The path of one request, written while it runs: for headers, logs and explanations."""
 
-    __slots__ = ("resort", "trials", "waits")
+    __slots__ = ("begun", "instead", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
-        self.resort: tuple[Target, Lane] | None = None  # resting for long, and all there is where nobody was asked
+        self.begun = 0  # sends, those in flight included
+        self.instead: str | None = None  # where a budget sends what it has no money for
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
     """The answer of the first target that gives one. `budget`: seconds for everything, None for no bound.
 
-    A wrong key, an empty account and a missing model are mended at the provider, and nobody tells the gateway. So where
-    all targets rest, the first that rests for such a reason is asked all the same: a route is never locked out by them.
     Raises `Failed` with the last failure; its `retry_after` is the smallest that any failure named. Raises `Refused`
     where no target may be tried for this request.
     """
@@ -83,31 +84,56 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
-    steps = walk(node, moment)
-    failure: Failure | None = None
+    outcome = await lead(node, moment, tools, course, deadline, False)
+    if isinstance(outcome, Answer):
+        return outcome
+    if outcome is UNTRIED:
+        raise nothing(node, moment)
+    if course.waits and outcome.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED):
+        outcome = msgspec.structs.replace(outcome, retry_after=min(course.waits))
+    raise Failed(outcome)
+
+
+async def lead(
+    node: Node, moment: Moment, tools: Tools, course: Course, deadline: float | None, chosen: bool
+) -> Answer | Failure:
+    """Follows a node as a request of its own.
+
+    A wrong key, an empty account and a missing model are mended at the provider, and nobody tells the gateway. So where
+    all targets rest, the first that rests for such a reason is asked all the same: a route is never locked out by them.
+    """
+    outcome = await follow(node, moment, tools, course, deadline, chosen)
+    if isinstance(outcome, Failure) and not moment.asked and moment.resort is not None:
+        return await _use(*moment.resort, moment.job, moment, tools, course, deadline)
+    return outcome
+
+
+async def follow(
+    node: Node, moment: Moment, tools: Tools, course: Course, deadline: float | None, chosen: bool
+) -> Answer | Failure:
+    """The answer of the first target that gives one, else the last failure, `UNTRIED` where there was none."""
+    job = moment.job
+    steps = walk(node, moment, chosen)
+    failure = UNTRIED
     try:
-        target = next(steps)
+        step = next(steps)
         while True:
-            outcome = await _ask(target, job, moment, tools, course, deadline)
+            outcome: Answer | Failure
+            if isinstance(step, Contest):
+                ring = Ring(moment, tools, course, deadline, step.chosen, follow, lead)
+                outcome = await CONTESTS[step.split.strategy](step, ring)
+            else:
+                outcome = await _ask(step, job, moment, tools, course, deadline)
             if isinstance(outcome, Answer):
                 _tell_success(steps)
                 return outcome
-            failure = outcome
-            target = steps.send(failure)
+            if outcome is not UNTRIED:
+                failure = outcome
+            step = steps.send(outcome)
     except StopIteration as stop:
-        failure = failure if stop.value is UNTRIED else stop.value or failure
+        return failure if stop.value is UNTRIED else stop.value or failure
     finally:
         steps.close()
-    if not course.trials and course.resort is not None:
-        outcome = await _use(*course.resort, job, moment, tools, course, deadline)
-        if isinstance(outcome, Answer):
-            return outcome
-        failure = outcome
-    if failure is None:
-        raise nothing(node, moment)
-    if course.waits and failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED):
-        failure = msgspec.structs.replace(failure, retry_after=min(course.waits))
-    raise Failed(failure)
 
 
 def _tell_success(steps: Walk) -> None:
@@ -164,8 +190,8 @@ def _resting(target: Target, closed: tuple[float, Lane] | None, moment: Moment, 
     kind = Kind(word) if word is not None else Kind.OVERLOADED
     until = "the next reload" if wait == UNTIL_RELOAD else f"{wait:.1f}s from now"
     moment.skipped.append(Skipped(target.name, f"cooling down after {kind} until {until}"))
-    if lane is not None and kind in LONG and course.resort is None:
-        course.resort = (target, lane)
+    if lane is not None and kind in LONG and moment.resort is None:
+        moment.resort = (target, lane)
     hint = None if wait == UNTIL_RELOAD else wait
     if hint is not None:
         course.waits.append(hint)
@@ -188,7 +214,7 @@ async def _use(
         if left is not None and left <= 0:
             return Failure(kind=Kind.TIMEOUT, message="the time for the whole request is used up", sent=False)
         most = job.caps.attempts if job.caps is not None and job.caps.attempts is not None else ATTEMPTS_MOST
-        if len(course.trials) >= most:
+        if course.begun >= most:
             return Failure(kind=Kind.OVERLOADED, message=f"{most} attempts were made", sent=False)
         outcome = await _once(target, lane, job, moment, tools, course, left)
         if isinstance(outcome, Answer):
@@ -211,7 +237,7 @@ async def _use(
 def _pause(failure: Failure, retries: int, target: Target, random: Random) -> float | None:
     """Seconds before the same target is asked again, None where it is not."""
     allowed = min(failure.rule.retries, target.retries.attempts)
-    if retries >= allowed:
+    if retries >= allowed or failure.ours:
         return None
     hint = failure.retry_after
     if failure.kind is Kind.RATE_LIMIT:
@@ -229,41 +255,65 @@ def _taken(target: Target, lane: Lane) -> Failure:
     return Failure(kind=kind, message=message, retry_after=1.0, sent=False)
 
 
+def _entered(lane: Lane, now: float) -> bool:
+    """Whether both breakers let a request pass."""
+    if not lane.whole.enter(now):
+        return False
+    if lane.own.enter(now):
+        return True
+    lane.whole.leave()
+    return False
+
+
 async def _once(
     target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, seconds: float | None
 ) -> Answer | Failure:
-    """One send, with its bookkeeping: load, breakers, trials, events."""
-    started = tools.clock()
-    if course.resort != (target, lane) or course.trials:
-        if not lane.whole.enter(started):
-            return _taken(target, lane)
-        if not lane.own.enter(started):
-            lane.whole.leave()
-            return _taken(target, lane)
+    """One send, with its bookkeeping: limits and money, load, breakers, trials, events."""
     hold: Hold = NOTHING
-    passing = tools.gate(target, lane, job)
-    if passing is not None:
-        passed = await passing
-        if isinstance(passed, Failure):
-            lane.own.leave()
-            lane.whole.leave()
+    gate = moment.runtime.gate
+    course.begun += 1
+    if gate is not None:
+        passed = gate.enter(target, lane, job, tools)
+        if isinstance(passed, Reserved):
+            hold, job = passed, passed.job
+            passed = None if passed.take_now() else await passed.take()
+        if passed is not None:
+            course.begun -= 1
             moment.skipped.append(Skipped(target.name, passed.message))
             if passed.retry_after is not None:
                 course.waits.append(passed.retry_after)
+            course.instead = course.instead or passed.instead
             return passed
-        hold = passed
+    started = tools.clock()
+    asks_again = moment.resort == (target, lane) and not moment.asked
+    if not asks_again and not _entered(lane, started):
+        course.begun -= 1
+        hold.release(asked=False)
+        return _taken(target, lane)
+    moment.asked = True
     load = moment.runtime.loads[target.lanes]
     load.count += 1
+    used: Usage | None = None
     worst = moment.worst(target) if job.caps is not None and job.caps.cost is not None else 0
     moment.spent += worst
 
     def left(usage: Usage | None) -> None:
+        nonlocal used
+        used = usage
         load.count -= 1
         hold.settle(usage)
 
     try:
         answer = await attempt(
-            job, target, lane, send=tools.send, clock=tools.clock, wall=tools.wall, seconds=seconds, left=left
+            job,
+            target,
+            lane,
+            send=tools.send,
+            clock=tools.clock,
+            wall=tools.wall,
+            seconds=seconds,
+            left=left,
+            counts=gate is not None,
         )
     except Failed as failed:
         load.count -= 1
@@ -271,19 +321,22 @@ async def _once(
         if failure.code == BLOCKED:
             hold.settle(None)  # it was answered, which may be billed
         else:
-            hold.release()
+            hold.release(asked=failure.sent)
             moment.spent -= worst
-    except BaseException:  # the client left: no verdict on the target
-        load.count -= 1
-        hold.settle(None)  # what was sent may be billed
+    except BaseException:  # the client left, or a race was lost: no verdict on the target
         lane.own.leave()
         lane.whole.leave()
+        _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
         raise
     else:
         lane.own.success()
         lane.whole.success()
+        took = tools.clock() - started
+        latency = moment.runtime.latencies.get(target.lanes)
+        if latency is not None:
+            latency.measured(took, job.head.stream)
         course.trials.append(Trial(target.name, lane.credential, None, 200))
-        tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, tools.clock() - started))
+        tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, took))
         return answer
     now = tools.clock()
     if failure.retry_after is not None:
@@ -292,6 +345,24 @@ async def _once(
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
     penalise(target, lane, failure, now, tools.emit)
     return failure
+
+
+def _cancelled(
+    target: Target,
+    lane: Lane,
+    job: Job,
+    moment: Moment,
+    tools: Tools,
+    course: Course,
+    seconds: float,
+    usage: Usage | None,
+) -> None:
+    """Notes a send that nobody waits for any more; where the request goes on without it, what it used is told."""
+    kind = Kind.CANCELLED
+    course.trials.append(Trial(target.name, lane.credential, kind, None))
+    tools.emit(Attempted(target.provider, lane.credential, target.model, kind, None, seconds))
+    if moment.line:
+        asides.tell(moment.line, job, target, lane, tools.emit, kind=kind, seconds=seconds, usage=usage)
 
 
 def interrupted(answer: Answer, failure: Failure, tools: Tools) -> None:

@@ -7,15 +7,16 @@ another family of models (protocols/seals.py), which the target's provider would
 
 from __future__ import annotations
 
+from copy import copy
 from random import getrandbits
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
-from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
+from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.routing.constraints import Caps, Constraints
@@ -32,13 +33,15 @@ class Job:
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
     whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
     client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
-    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass.
+    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `spent`: what
+    others used for this answer, which the client sees added to its usage.
     """
 
     __slots__ = (
         "_request",
         "caps",
         "constraints",
+        "demand",
         "edited",
         "facts",
         "guards",
@@ -46,6 +49,7 @@ class Job:
         "headers",
         "protocol",
         "sealed",
+        "spent",
         "stripped",
     )
 
@@ -61,12 +65,19 @@ class Job:
         self.stripped = False
         self.constraints: Constraints | None = None
         self.caps: Caps | None = None
+        self.spent: Usage | None = None
         self.guards: Outbound | None = None
+        self.demand: Any = None  # what routing/demand.py found, once
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
         """Whether a target of this wire gets the client's own bytes."""
         return protocol == self.protocol.name and not self.sealed and not self.stripped and not self.edited
+
+    @property
+    def changes(self) -> bool:
+        """Whether what targets answer is not what the client gets: guardrails look at it, or usage is added."""
+        return self.guards is not None or self.spent is not None
 
     def request(self) -> chat.Request:
         """The request in the IR. Raises `Refused` (400)."""
@@ -95,8 +106,27 @@ class Job:
         job.stripped = self.stripped
         job.constraints = self.constraints
         job.caps = self.caps
+        job.spent = self.spent
         job.guards = self.guards
         job._request = request
+        return job
+
+    def with_bound(self, most: int, target: Target) -> Job:
+        """The same work with an answer of at most so many tokens; what the client wrote still passes as it is."""
+        newest = target.protocol != self.protocol.name or "max_completion_tokens" in target.dialect.quirks
+        job = copy(self)
+        fields = bounds.bounded(self.protocol.name, self.head.fields, most, newest=newest)
+        job.head = msgspec.structs.replace(self.head, fields=fields)
+        if self._request is not None:
+            job._request = msgspec.structs.replace(self._request, max_tokens=most)
+        return job
+
+    def whole(self) -> Job:
+        """The same work, answered as a whole. Raises `Refused` (400) where a stream's request cannot be read."""
+        if not self.head.stream:
+            return self
+        job = self.with_request(msgspec.structs.replace(self.request(), stream=False, stream_usage=False))
+        job.head = msgspec.structs.replace(self.head, stream=False)
         return job
 
     def encoded(self, target: Target) -> Encoded:
@@ -118,7 +148,7 @@ class Read(msgspec.Struct, frozen=True):
 
 
 class Forwarding:
-    """The same wire on both sides. An answer that guardrails look at is read and written all the same."""
+    """The same wire on both sides. An answer that is not given on as it comes is read and written all the same."""
 
     __slots__ = ("_job", "_strip", "body", "dropped", "headers", "protocol")
 
@@ -139,13 +169,13 @@ class Forwarding:
 
     def whole(self, body: bytes, now: float) -> Read:
         """The answer as it is. Raises `Failed`."""
-        if self._job.guards is not None:
+        if self._job.changes:
             return _translated(self._job, self.protocol, body, None, now, self.dropped)
         return Read(body, self.protocol.decode_answer(body), self.dropped)
 
     def stream(self, now: float) -> StreamSniffer:
         """A watcher of the stream."""
-        if self._job.guards is not None:
+        if self._job.changes:
             return _translation(self._job, self.protocol, None, now)
         return self.protocol.stream_sniffer(self._strip)
 
@@ -183,7 +213,9 @@ def _translated(
 ) -> Read:
     """A whole answer on the client's wire, past its guardrails. Raises `Failed`."""
     through = job.guards.whole if job.guards is not None else None
-    encoded, usage = translate.answer(upstream, job.protocol, job.request(), body, tool, int(now), _id(), through)
+    encoded, usage = translate.answer(
+        upstream, job.protocol, job.request(), body, tool, int(now), _id(), through, job.spent
+    )
     return Read(msgspec.json.encode(encoded.body), usage, merged(dropped, encoded.dropped))
 
 
@@ -192,7 +224,7 @@ def _translation(job: Job, upstream: Protocol, tool: str | None, now: float) -> 
     request = job.request()
     through = job.guards.stream() if job.guards is not None else None
     encoder = job.protocol.stream_encoder(request, int(now))
-    return translate.Translation(upstream.stream_decoder(), encoder, tool, request.model, _id(), through)
+    return translate.Translation(upstream.stream_decoder(), encoder, tool, request.model, _id(), through, job.spent)
 
 
 def _id() -> str:

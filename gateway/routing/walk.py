@@ -1,8 +1,8 @@
 """Which target next: one generator over a compiled node, told of each outcome, deciding nothing but order.
 
-`walk` yields a target and is sent the `Failure` that came of it, or None for an answer. It never awaits; whoever runs
-it does the work between. A target that failed once in this request is not tried again through another path; one that
-may not be tried is passed over, and where nothing may be tried the outcome is `UNTRIED`.
+`walk` yields a target, or a contest of several nodes, and is sent the `Failure` that came of it, or None for an answer.
+It never awaits; whoever runs it does the work between. A target that failed once in this request is not tried again
+through another path; one that may not be tried is passed over, and where nothing may be tried the outcome is `UNTRIED`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,23 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final, TypeAlias
 
+import msgspec
+
 from gateway.failure import RULES, Failure, Falls, Kind
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Chain, Fallback, Node, Split, Target
 from gateway.routing.strategies import STRATEGIES
 
-Walk: TypeAlias = Generator[Target, Failure | None, Failure | None]
+
+class Contest(msgspec.Struct, frozen=True):
+    """Children that take part together, by the plan of their split. `chosen` as in `walk`."""
+
+    split: Split
+    children: tuple[Node, ...]
+    chosen: bool
+
+
+Walk: TypeAlias = Generator[Target | Contest, Failure | None, Failure | None]
 
 # The outcome of a node of which nothing might be tried: no failure of anybody.
 UNTRIED: Final = Failure(kind=Kind.NOT_FOUND, message="no target of this route may be tried", sent=False)
@@ -28,7 +39,10 @@ def goes_on(failure: Failure) -> bool:
 
 
 def walk(node: Node, moment: Moment, chosen: bool = False) -> Walk:
-    """Yields targets; returns None once one has answered, else the last failure, `UNTRIED` where there was none."""
+    """Returns None once there is an answer, else the last failure, `UNTRIED` where there was none.
+
+    `chosen`: a fallback rule named the kind that led here.
+    """
     if isinstance(node, Target):
         why = moment.objection(node, chosen)
         if why is not None:
@@ -39,6 +53,8 @@ def walk(node: Node, moment: Moment, chosen: bool = False) -> Walk:
             moment.learn(node, failure)
         return failure
     if isinstance(node, Split):
+        if node.plan is not None:
+            return (yield Contest(node, tuple(branch.node for branch in node.branches), chosen))
         return (yield from _split(node, moment, chosen))
     return (yield from _chain(node, moment, chosen))
 

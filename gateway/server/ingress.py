@@ -27,9 +27,11 @@ from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.surfaces import Asked, Surface, operation_of
+from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.facts import Facts
+from gateway.routing.limiting import Limits
 from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
@@ -106,6 +108,7 @@ class Exchange:
     """One client request on its way: what every outcome of it has to report."""
 
     __slots__ = (
+        "admission",
         "answer",
         "ask",
         "caller",
@@ -131,6 +134,7 @@ class Exchange:
         self.operation = operation
         self.id = id_
         self.started = serving.tools.clock()
+        self.admission: Admission | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.facts: Facts | None = None
@@ -152,6 +156,8 @@ class Exchange:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
             if self.cost is not None:
                 headers["x-gateway-cost"] = usd(self.cost)
+        if self.admission is not None:
+            self.admission.tell(headers)
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
@@ -285,16 +291,18 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.stream = head.stream
         route = engine.resolve(head.model, exchange.caller)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
+        if engine.limits is not None:
+            await _admit(exchange, job, engine.limits)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
             frames = asked.frames() if asked.frames is not None else None
             writer = StreamWriter(request, protocol, serving.tools.clock, exchange.headers, frames=frames)
         if concerns(exchange, request.headers):
-            work = partial(run, route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+            work = partial(_answer, exchange, route, job)
             answer = await answered(exchange, job, route, request.headers, work)
         else:
-            answer = await run(route.node, job, engine.runtime, serving.tools, exchange.course, route.budget)
+            answer = await _answer(exchange, route, job)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
@@ -309,9 +317,37 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.finished(499, kind=Kind.CANCELLED)
         raise
     finally:
+        if exchange.admission is not None:
+            own = exchange.answer if exchange.course.trials else None  # what a cache gave used nothing
+            exchange.admission.close(own.usage if own is not None else None)
         if writer is not None:
             writer.cancel()
     return None
+
+
+async def _admit(exchange: Exchange, job: Job, limits: Limits) -> None:
+    """The limits of the caller. Raises `Refused` (429)."""
+    exchange.admission = admission = admission_of(limits, job.facts, exchange.serving.tools)
+    if admission is not None and not admission.now(job):
+        await admission.wait(job)
+
+
+async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
+    """The answer of a route; where no money is left for it, of the route that the budget names instead, once.
+
+    Raises `Failed`.
+    """
+    engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
+    try:
+        return await run(route.node, job, engine.runtime, tools, course, route.budget)
+    except Failed as failed:
+        instead = engine.routes.get(course.instead) if course.instead is not None else None
+        caller = exchange.caller
+        if instead is None or failed.failure.kind is not Kind.BUDGET or caller is None:
+            raise
+        if not caller.may(instead.name, instead.models):
+            raise
+    return await run(instead.node, job, engine.runtime, tools, course, instead.budget)
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:

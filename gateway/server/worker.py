@@ -168,6 +168,7 @@ class Worker:
                 await asyncio.wait_for(self._drain(server), self.live.engine.drain)
             for connection in list(server.connections):
                 connection.abort()
+        await self.state.copies.stop()
         self.transport.close()
 
     async def _open_server(self) -> AsyncioServer:

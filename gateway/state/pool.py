@@ -10,6 +10,11 @@ from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from gateway.state.breaker import Breaker
+from gateway.state.copies import Copies
+from gateway.state.latency import Latency
+from gateway.state.meters import Meters
+from gateway.store.contract import Store
+from gateway.store.memory import Memory
 
 
 class Identity(NamedTuple):
@@ -40,12 +45,20 @@ class Cursor:
 
 
 class StatePool:
-    """Finds or makes the state of an identity. One per process."""
+    """Finds or makes the state of an identity. One per process.
 
-    def __init__(self) -> None:
+    `store` is what workers and hosts share, `meters` what this process has leased of its counters; `copies` are those
+    of mirrored requests.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store: Store = store if store is not None else Memory()
+        self.meters = Meters(self.store)
+        self.copies = Copies()
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
         self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
+        self._latencies: WeakValueDictionary[str, Latency] = WeakValueDictionary()
 
     def breaker(self, identity: Identity) -> Breaker:
         """The breaker of an identity."""
@@ -58,6 +71,10 @@ class StatePool:
     def cursor(self, name: str) -> Cursor:
         """The cursor of a rotation, by the name of what rotates."""
         return self._cursors.setdefault(name, Cursor())
+
+    def latency(self, target: str) -> Latency:
+        """How long a target takes, by the target's name."""
+        return self._latencies.setdefault(target, Latency())
 
     def reloaded(self) -> None:
         """A new configuration is in force."""

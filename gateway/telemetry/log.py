@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
-from gateway.events import Event, Finished, Flagged, Reloaded, Tripped
+from gateway.events import Event, Finished, Flagged, Mirrored, Reloaded, Tripped
 
 _LOSSES_MOST: Final = 1000
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -39,6 +39,10 @@ class Log:
                 fields["usage"] = msgspec.structs.asdict(usage) if usage is not None else None
                 fields["cost"] = event.cost / 1e9 if event.cost is not None else None  # USD, as people read it
                 self.line(level, "request", **fields)
+        elif isinstance(event, Mirrored):
+            copied: dict[str, Any] = msgspec.structs.asdict(event)
+            used = copied.pop("usage")
+            self.line("info", "mirrored", **copied, usage=msgspec.structs.asdict(used) if used is not None else None)
         elif isinstance(event, Tripped):
             self.line("warning", "breaker opened", **msgspec.structs.asdict(event))
         elif isinstance(event, Flagged):

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.events import Attempted, Event, Finished, Reloaded, Tripped
+from gateway.events import Aside, Attempted, Event, Finished, Mirrored, Reloaded, Tripped
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
@@ -22,6 +22,10 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_requests_total": ("Client requests that ended.", ("route", "provider", "model", "status", "kind")),
     "gateway_attempts_total": ("Sends to providers that ended.", ("provider", "model", "credential", "outcome")),
     "gateway_tokens_total": ("Tokens reported by providers.", ("provider", "model", "type")),
+    "gateway_mirrored_total": (
+        "Copies of requests that ended: same or different from what was served, unknown, dropped, or why they failed.",
+        ("served", "model", "outcome"),
+    ),
     "gateway_cost_usd_total": ("What answers cost, where the price is known.", ("provider", "model", "key")),
     "gateway_cache_total": ("Requests that ended, by where a cache let their answers come from.", ("outcome",)),
     "gateway_breaker_opened_total": ("Times a breaker opened.", ("provider", "model", "credential", "kind")),
@@ -61,6 +65,10 @@ class Metrics:
             self._count("gateway_attempts_total", event.provider, event.model, event.credential, event.kind or "ok")
         elif isinstance(event, Finished):
             self._finished(event)
+        elif isinstance(event, Aside):
+            self._tokens(event)
+        elif isinstance(event, Mirrored):
+            self._count("gateway_mirrored_total", event.served, event.model or "", _outcome(event))
         elif isinstance(event, Tripped):
             self._count("gateway_breaker_opened_total", event.provider, event.model, event.credential, event.kind)
         elif isinstance(event, Reloaded):
@@ -76,16 +84,20 @@ class Metrics:
             self._count("gateway_cost_usd_total", provider, model, event.key or "", by=event.cost / 1e9)
         if event.cache is not None:
             self._count("gateway_cache_total", event.cache)
+        self._tokens(event)
+
+    def _tokens(self, event: Finished | Aside) -> None:
         usage = event.usage
-        if usage is not None:
-            for type_, count in (
-                ("input", usage.input),
-                ("output", usage.output),
-                ("cached", usage.cached),
-                ("reasoning", usage.reasoning),
-            ):
-                if count:
-                    self._count("gateway_tokens_total", provider, model, type_, by=count)
+        if usage is None or usage.estimated:
+            return
+        for type_, count in (
+            ("input", usage.input),
+            ("output", usage.output),
+            ("cached", usage.cached),
+            ("reasoning", usage.reasoning),
+        ):
+            if count:
+                self._count("gateway_tokens_total", event.provider or "", event.model or "", type_, by=count)
 
     def _count(self, name: str, *labels: str, by: float = 1.0) -> None:
         key = (name, labels)
@@ -106,6 +118,14 @@ class Metrics:
         samples += self._gauges()
         samples.append(Sample("gateway_workers", (), [1.0]))
         return msgspec.msgpack.encode(samples)
+
+
+def _outcome(event: Mirrored) -> str:
+    if event.kind is not None:
+        return event.kind
+    if event.same_finish is None:
+        return "unknown"
+    return "same" if event.same_finish and event.same_calls else "different"
 
 
 _SAMPLES: Final = msgspec.msgpack.Decoder(list[Sample])

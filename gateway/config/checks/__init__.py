@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from gateway.config.checks import (
     access,
     conditions,
+    contests,
     names,
     policies,
     providers,
@@ -53,6 +54,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.windows,
     routes.unused_models,
     routes.deployments,
+    contests.enough_targets,
+    contests.judges,
+    contests.patience,
     access.listening,
     access.somebody_may_call,
     access.keys,

@@ -104,6 +104,9 @@ def route_cycles(subject: Subject) -> Iterator[Diagnostic]:
     for path, target in subject.targets():
         if target.model is not None:
             combos[str(path[1])].append(subject.meaning(target.model))
+    for name, combo in config.combos.items():
+        if combo.judge is not None:
+            combos[name].append(subject.meaning(combo.judge))
     yield from _cycles(subject, "combos", combos)
     fallbacks = {
         route: [subject.meaning(name) for rule in rules for name in rule.to if subject.meaning(name) != route]

@@ -18,6 +18,8 @@ _OPTIONS: Final = {
     "by": "consistent",
     "sample": "mirror",
     "judge": "panel",
+    "least": "panel",
+    "patience": "panel",
 }
 
 
@@ -145,6 +147,7 @@ def unused_models(subject: Subject) -> Iterator[Diagnostic]:
     named |= set(subject.config.aliases.values())
     named |= {each.do.route for each in subject.config.policies if each.do.route is not None}
     named |= {each.do.mirror.to for each in subject.config.policies if each.do.mirror is not None}
+    named |= {combo.judge for combo in subject.config.combos.values() if combo.judge is not None}
     used = {subject.meaning(name) for name in named} | {name.rpartition("@")[0] for name in named}
     for name, model in subject.config.models.items():
         if model.visibility == "internal" and name not in used:

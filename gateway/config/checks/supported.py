@@ -14,14 +14,12 @@ from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
 PARTS: Final[Mapping[str, str]] = {
-    "budgets": "Set spending limits at the provider.",
     "cache": "Every request goes to a provider.",
     "tests": "Try the file with `gateway serve` on the sandbox provider.",
 }
 
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {
-    "limits": "The provider's own limits apply; a 429 goes to the next credential or target.",
     "sticky": "`round_robin` with `hold:` changes targets rarely.",
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
 }
@@ -34,7 +32,6 @@ GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
 
 # Settings by where they stand; `*` is any name or place of a list.
 SETTINGS: Final[Mapping[Path, str]] = {
-    ("teams", "*", "limits"): "Give each key its own.",
     ("teams", "*", "members"): "Give each key its `team:`.",
     ("guardrails", "*", "model"): "Use `pattern`.",
     ("guardrails", "*", "webhook"): "Use `pattern`.",

@@ -1,0 +1,57 @@
+"""Sends that serve a request without being its answer: told as events, each with its own usage.
+
+A copy (`copy`), what lost a race (`loser`), a voice of a panel (`voice`), a stage of a pipeline (`stage`), the
+beginning of an answer that another target ended (`beginning`). What a provider did not report is estimated, and marked
+so.
+"""
+
+from __future__ import annotations
+
+from gateway.events import Aside, Emit
+from gateway.failure import Refused
+from gateway.ir.estimate import prompt_tokens, text_tokens
+from gateway.ir.usage import Usage
+from gateway.routing.node import Target
+from gateway.routing.runtime import Lane
+from gateway.routing.sending import Job
+
+
+def estimated(job: Job, said: str = "") -> Usage | None:
+    """The usage of a request that was sent and answered with `said`; None where the request cannot be read."""
+    try:
+        return Usage(input=prompt_tokens(job.request()), output=text_tokens(said), estimated=True)
+    except Refused:
+        return None
+
+
+def tell(
+    line: str,
+    job: Job,
+    target: Target,
+    lane: Lane,
+    emit: Emit,
+    *,
+    kind: str | None,
+    seconds: float,
+    usage: Usage | None,
+) -> None:
+    """Emits an `Aside`. `kind` None is an answer. `seconds` until it was over."""
+    facts = job.facts
+    emit(
+        Aside(
+            line=line,
+            request_id=facts.request_id,
+            operation=facts.operation,
+            route=facts.asked,
+            provider=target.provider,
+            model=target.model,
+            key=facts.key,
+            status=200 if kind is None else 499 if kind == "cancelled" else 502,
+            kind=kind,
+            stream=job.head.stream,
+            seconds=seconds,
+            usage=usage if usage is not None else estimated(job),
+            upstream=target.upstream,
+            credential=lane.credential,
+        )
+    )
