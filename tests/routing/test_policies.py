@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.cache.rules import Way
 from gateway.config.load import load
 from gateway.engine.access import ANYONE
 from gateway.engine.build import build
@@ -22,6 +23,7 @@ from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Dialect
 from gateway.routing.facts import Facts
 from gateway.routing.node import targets
+from gateway.routing.policies.ruling import Mirror
 from gateway.routing.sending import Job, sending
 from gateway.server.policing import police
 
@@ -392,3 +394,27 @@ def test_the_digest_covers_the_rules(tmp_path: Path) -> None:
     teams = engine(tmp_path, "teams: {finance: {allow: [fast]}}").digest
     assert first == same
     assert len({first, other, teams}) == 3
+
+
+def test_copies_and_caches_are_decided(tmp_path: Path) -> None:
+    built = engine(
+        tmp_path,
+        "policies: [{name: a, do: {mirror: {to: slow, sample: 50%}}}, {name: b, when: {stream: false}, do: {no_cache: true}}]",
+    )
+    _, _, ruling = ruled(built, job())
+    assert ruling.mirrors == [Mirror("slow", 0.5)]
+    assert ruling.no_cache
+
+
+def test_a_cache_knows_what_an_answer_had_to_pass(tmp_path: Path) -> None:
+    """An answer that was kept before a guardrail, or for a request that might go anywhere, is not given again."""
+    rules = "policies: [{name: eu, when: {model: both, stream: true}, require: {tags: [eu]}}]"
+    free = engine(tmp_path, rules)
+    guarded = engine(tmp_path, "guardrails: {g: {pattern: a, on: [response], do: redact}}")
+    way = Way("digest")
+    shapes = {
+        way.shape(ruled(free, job(asked="both"))[0]),
+        way.shape(ruled(free, job(asked="both", more={"stream": True}))[0]),
+        way.shape(ruled(guarded, job(asked="both"))[0]),
+    }
+    assert len(shapes) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -188,3 +189,31 @@ def test_guardrails_of_answers_whole_and_streamed(launch: Any) -> None:
     assert "guardrail=noticed on=request" in flagged[0]
     last = [line for line in log if " request " in line][-1]
     assert "('paid', 'noticed')" in last
+
+
+COPYING = r"""
+version: 1
+gateway: {listen: "127.0.0.1:0", workers: 1, auth: open}
+providers: {sandbox: {}}
+models: {near: {provider: sandbox, id: sandbox}, far: {provider: sandbox, id: sandbox}}
+policies:
+  - {name: copies, when: {headers: {x-case: copy}}, do: {mirror: {to: far}}}
+"""
+
+
+def test_copies(launch: Any) -> None:
+    url = launch(COPYING).url
+
+    def copies() -> float:
+        lines = httpx.get(f"{url}/metrics", timeout=10).text.splitlines()
+        return sum(
+            float(line.rpartition(" ")[2]) for line in lines if line.startswith("gateway_mirror") and "_total" in line
+        )
+
+    ask(url, "openai-chat", "near", text="another")
+    ask(url, "openai-chat", "near", text="another", case="copy")
+    ask(url, "anthropic", "near", text="another", case="copy", stream=True)
+    deadline = time.monotonic() + 10
+    while copies() < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert copies() == 2
