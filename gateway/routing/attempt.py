@@ -16,6 +16,7 @@ from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.protocols.contract import Protocol, StreamSniffer
+from gateway.protocols.translate import Translation
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job, sending
@@ -75,6 +76,14 @@ class Answer:
         """The same whole answer in another form."""
         return Answer(self.target, self.lane, None, None, body, self.usage, content_type, self.dropped, _nothing)
 
+    @property
+    def translation(self) -> Translation | None:
+        """What translates its stream; None where bytes pass as they are."""
+        sniffer = self._sniffer
+        while isinstance(sniffer, _Watched):
+            sniffer = sniffer.inner
+        return sniffer if isinstance(sniffer, Translation) else None
+
     def watch(self, seen: Callable[[bytes], None], over: Callable[[], None]) -> None:
         """Shows what a stream gives from now on to somebody else as well; `over` is called once, at its end."""
         if self._sniffer is None:
@@ -122,31 +131,31 @@ class Answer:
 class _Watched:
     """A sniffer that shows what it gives."""
 
-    __slots__ = ("_inner", "_seen")
+    __slots__ = ("_seen", "inner")
 
     def __init__(self, inner: StreamSniffer, seen: Callable[[bytes], None]) -> None:
-        self._inner = inner
+        self.inner = inner
         self._seen = seen
 
     @property
     def content(self) -> bool:
-        return self._inner.content
+        return self.inner.content
 
     @property
     def usage(self) -> Usage | None:
-        return self._inner.usage
+        return self.inner.usage
 
     @property
     def failure(self) -> Failure | None:
-        return self._inner.failure
+        return self.inner.failure
 
     def feed(self, data: bytes) -> bytes:
-        out = self._inner.feed(data)
+        out = self.inner.feed(data)
         self._seen(out)
         return out
 
     def finish(self) -> bytes:
-        out = self._inner.finish()
+        out = self.inner.finish()
         self._seen(out)
         return out
 

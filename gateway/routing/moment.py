@@ -8,6 +8,7 @@ from random import Random
 import msgspec
 
 from gateway.failure import Failure, Kind
+from gateway.protocols import PROTOCOLS
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
@@ -67,6 +68,8 @@ class Moment:
             return why
         if target.name in self.tried:
             return "already tried for this request"
+        if self.continues and not PROTOCOLS[target.protocol].continues(target.dialect):
+            return "it cannot go on with an answer that has begun"
         last = self.last
         if last is None:
             return None

@@ -27,6 +27,7 @@ from gateway.routing.contests.ring import Ring
 from gateway.routing.gate import NOTHING, Gate, Hold, open_gate
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
+from gateway.routing.resuming import Lasting
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 from gateway.routing.untried import nothing
@@ -84,8 +85,12 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
+    lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
+    job.lasting = lasting
     outcome = await lead(node, moment, tools, course, deadline, False)
     if isinstance(outcome, Answer):
+        if lasting and outcome.stream:
+            return Lasting(outcome, node, job, moment, tools, course, deadline, follow, interrupted)
         return outcome
     if outcome is UNTRIED:
         raise nothing(node, moment)
