@@ -62,7 +62,7 @@ class Recorder:
 def caught_up(protocol: Protocol, request: Request, told: bytes, now: int) -> Recorder:
     """A recorder over an encoder that could have written these bytes, which are whole frames of the wire."""
     decoder = protocol.stream_decoder()
-    events = decoder.feed(told)
+    events = decoder.feed(told) + decoder.close()
     recorder = Recorder(protocol.stream_encoder(request, now))
     for event in events:
         recorder.push(event)
@@ -152,7 +152,8 @@ class Trim:
             if len(rest) < (REPEAT_LEAST if start else _WHOLE_LEAST):
                 break
             if kept.startswith(rest):
-                once = tail.count(rest[:REPEAT_LEAST]) == 1
+                begins = rest[:REPEAT_LEAST]
+                once = tail.find(begins, tail.find(begins) + 1) < 0
                 return self._finish(kept[len(rest) :] if once else kept)
             if not last and rest.startswith(kept):
                 return ""  # it may become one

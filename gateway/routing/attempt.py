@@ -117,6 +117,14 @@ class Answer:
                 raise
             raise Failed(msgspec.structs.replace(failed.failure, kind=Kind.INTERRUPTED, retry_after=None)) from failed
 
+    def left_over(self) -> tuple[bytes, bool]:
+        """Of a stream that broke off: the last frames that are whole, and whether the answer is complete with them,
+        since only the end of the body was missing."""
+        sniffer = self._sniffer
+        if sniffer is None or sniffer.failure is not None:
+            return b"", False
+        return sniffer.finish(), sniffer.failure is None
+
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
         if self._sniffer is not None:

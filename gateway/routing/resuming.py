@@ -86,14 +86,15 @@ class Lasting(Answer):
                 self._resuming = asyncio.ensure_future(self._resumed(failed))
             else:
                 self._see(data)
+                self._show(data)
                 return data
-        task = self._resuming
         try:
-            data = await asyncio.shield(task)
-        finally:
-            if task.done():
-                self._resuming = None
-        self._see(data)
+            data = await asyncio.shield(self._resuming)
+        except Failed:
+            self._resuming = None
+            raise
+        self._resuming = None  # not where the wait was cancelled: what came of it is there for the next
+        self._show(data)
         return data
 
     def close(self) -> None:
@@ -119,9 +120,11 @@ class Lasting(Answer):
         if translation is not None and self._recorder is None and isinstance(translation.encoder, Recorder):
             self._recorder = translation.encoder
 
-    def _see(self, data: bytes) -> None:
+    def _show(self, data: bytes) -> None:
         for seen, _ in self._watchers:
             seen(data)
+
+    def _see(self, data: bytes) -> None:
         if self._recorder is None:
             self._size += len(data)
             if self._size <= KEPT_MOST:
@@ -130,6 +133,10 @@ class Lasting(Answer):
     async def _resumed(self, failed: Failed) -> bytes:
         """The first frames of the rest. Raises `failed` where there is none."""
         broken, tools = self._answer, self._tools
+        before, complete = broken.left_over()
+        if complete:
+            return before
+        self._see(before)
         try:
             recorder = self._told()
             told = story(recorder.events) if recorder is not None else None
@@ -144,9 +151,9 @@ class Lasting(Answer):
         job = self._job.with_request(_begun(request, sent))
         job.lasting = False
         job.onto = lambda: Joint(recorder, told, sent)
-        usage = broken.usage or asides.estimated(self._job, told.text)
-        before = broken.translation.spent if broken.translation is not None else None
-        job.spent = usage if before is None or usage is None else before.plus(usage)
+        usage = asides.partial(self._job, told.text, broken.usage)
+        others = broken.translation.spent if broken.translation is not None else None
+        job.spent = usage if others is None or usage is None else others.plus(usage)
         moment = self._moment.apart(job, "")
         moment.continues = True
         moment.tried.add(broken.target.name)
@@ -165,7 +172,7 @@ class Lasting(Answer):
             )
         self._moment.tried = moment.tried
         self._takes(outcome)
-        return outcome.body
+        return before + outcome.body
 
     def _told(self) -> Recorder | None:
         """What the client has been told, with what tells it; None where it is not known any more."""
