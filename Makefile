@@ -14,7 +14,7 @@ serve: $(VENV)/ready ## run router.yaml with hot reload
 serve-local: $(VENV)/local ## a real small model on this machine, behind the gateway
 	$(BIN)/python examples/local_model.py --gateway
 
-test: $(VENV)/ready $(VENV)/local $(CLIENTS)/node_modules/.package-lock.json ## lint, type-check, every test
+test: $(VENV)/ready $(VENV)/local $(VENV)/servers $(CLIENTS)/node_modules/.package-lock.json ## lint, type-check, every test
 	$(MAKE) check
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -q
 
@@ -59,6 +59,13 @@ $(VENV)/ready: requirements.lock pyproject.toml | $(VENV)/bin/python
 $(VENV)/local: requirements-local.lock $(VENV)/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-local.lock
 	@$(BIN)/python -c 'import xllamacpp' 2>/dev/null || .ci/apt libgomp1
+	@touch $@
+
+# Servers that tests start for themselves. Installed by CI, and by root; elsewhere tests say what they left out.
+$(VENV)/servers: | $(VENV)/bin/python
+	@if { command -v redis-server && { command -v initdb || ls /usr/lib/postgresql/*/bin/initdb; }; } >/dev/null 2>&1; then :; \
+	elif [ "$$CI" = true ] || [ "$$(id -u)" = 0 ]; then .ci/apt redis-server postgresql; \
+	else echo "Without redis-server and postgresql some tests are skipped"; fi
 	@touch $@
 
 # Clients in another language. Only CI insists on them: elsewhere their tests say that they were skipped.

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     BAD_RESPONSE = "bad_response"
     INTERRUPTED = "interrupted"
     CANCELLED = "cancelled"
+    BUDGET = "budget"
 
 
 class Falls(StrEnum):
@@ -116,6 +117,7 @@ RULES: Final[dict[Kind, Rule]] = {
     ),
     Kind.INTERRUPTED: Rule(cooldown=Cooldown.TARGET, status=502, code="upstream_interrupted"),
     Kind.CANCELLED: Rule(status=499, code="client_closed_request"),
+    Kind.BUDGET: Rule(falls=Falls.YES, status=402, code="budget_exceeded", permanent=True),
 }
 
 
@@ -125,7 +127,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     `message` is for the operator and, for 4xx kinds only, for the client; it never holds a credential.
     `status` is the upstream's own HTTP status, None where there was none. `retry_after` is in seconds from the
     moment the failure was read. `code` and `param` are the provider's, kept for kinds that the client must mend.
-    `sent` is False when the upstream cannot have seen the request: such a request is always safe to repeat.
+    `sent` is False when the upstream cannot have seen the request: such a request is always safe to repeat. `ours`: a
+    limit or a budget of the configuration said no, so nobody was asked, and the message is meant for the client;
+    `instead` is the route that the configuration names for it.
     """
 
     kind: Kind
@@ -136,6 +140,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     param: str | None = None
     type: str | None = None
     sent: bool = True
+    ours: bool = False
+    instead: str | None = None
 
     @property
     def rule(self) -> Rule:

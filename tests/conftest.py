@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.serve import Upstream, start
+from tests.servers import RedisServer, postgres_server, redis_server
 
 KEY = "sk-test-0123456789abcdef"
 ADMIN = "sk-admin-0123456789abcdef"
@@ -125,6 +126,28 @@ def launch(tmp_path: Path) -> Iterator[Any]:
         running.stop()
         log = running.log.read_text()
         assert "Traceback" not in log, log
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis that stays up for the whole session; whoever shares it takes a prefix of its own."""
+    server = redis_server()
+    yield server.url
+    server.kill()
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A Redis of this test alone: it may be killed and paused."""
+    server = redis_server()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL that stays up for the whole session; whoever shares it takes a schema of its own."""
+    yield from postgres_server()
 
 
 def refused_port() -> int:

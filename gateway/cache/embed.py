@@ -42,18 +42,17 @@ async def embedded(semantic: Semantic, text: str, ask: Ask, tools: Tools) -> lis
 async def _ask(embedder: Embedder, lane: Lane, text: str, ask: Ask, tools: Tools) -> list[float] | None:
     target, started = embedder.target, tools.clock()
     hold: Hold = NOTHING
-    passing = tools.gate(target, lane, ask.job)
-    if passing is not None:
-        passed = await passing
+    if ask.runtime.gate is not None:
+        passed = await ask.runtime.gate.hold(target, lane, ask.job, tools)
         if isinstance(passed, Failure):
             return None
         hold = passed
     if not lane.whole.enter(started):
-        hold.release()
+        hold.release(asked=False)
         return None
     if not lane.own.enter(started):
         lane.whole.leave()
-        hold.release()
+        hold.release(asked=False)
         return None
     used: Usage | None = None
     try:
@@ -62,7 +61,7 @@ async def _ask(embedder: Embedder, lane: Lane, text: str, ask: Ask, tools: Tools
         used = Usage(input=tokens)
     except (Failed, Malformed, TimeoutError) as error:
         failure = _failure(error)
-        hold.release()
+        hold.release(asked=failure.sent)
         penalise(target, lane, failure, tools.clock(), tools.emit)
         _tell(embedder, lane, failure, tools.clock() - started, tools)
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from gateway.cli.fmt import fmt
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -24,6 +25,7 @@ app.command()(serve)
 app.command()(validate)
 app.command()(translate)
 app.command()(sandbox)
+app.command()(fmt)
 app.command()(schema)
 
 

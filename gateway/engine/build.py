@@ -19,6 +19,7 @@ from gateway.config.model import Combo, Config, Deployment, Key, Model, Provider
 from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
+from gateway.engine import limits
 from gateway.engine.access import Allowed, Caller, Keyring
 from gateway.engine.bans import bans_of
 from gateway.engine.caches import caching_of
@@ -37,6 +38,8 @@ from gateway.providers.endpoints import origin_of, placed
 from gateway.providers.hosts import HOSTS, OWN
 from gateway.providers.models import catalog_of
 from gateway.providers.signing import SIGNERS
+from gateway.routing.gate import Gate
+from gateway.routing.limiting import Limits
 from gateway.routing.node import Branch, Chain, Fallback, Node, Race, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
 from gateway.state.breaker import Breaker
@@ -75,6 +78,7 @@ class _Builder:
         self.breakers: dict[Identity, Breaker] = {}
         self.rules = rules_of(config)
         self.proxies = networks_of(config.gateway.trusted_proxies)
+        self.limiting = limits.rules(config)
 
     def engine(self) -> Engine:
         config = self.config
@@ -96,6 +100,7 @@ class _Builder:
         ordered = sorted(patterns, key=lambda item: specificity(item[0]))
         reached = (*routes.values(), *(route for _, route, _ in ordered))
         caching = caching_of(config.cache, reached, self.node, lambda name: self.origins[name][1], _plain)
+        limited = Limits(self.limiting, self.state.meters) if self.limiting.any else None
         return Engine(
             revision=self.revision,
             digest=self.digest(routes, ordered, caching),
@@ -106,6 +111,7 @@ class _Builder:
                 self.loads,
                 self.pools,
                 self.cursors,
+                gate=Gate(limited) if limited is not None else None,
                 latencies=self.latencies,
                 copies=self.state.copies,
             ),
@@ -117,6 +123,7 @@ class _Builder:
             idempotency=config.idempotency.window,
             rules=self.rules,
             proxies=self.proxies,
+            limits=limited,
         )
 
     def meaning(self, alias: str) -> str:
@@ -187,13 +194,14 @@ class _Builder:
             branches = tuple(
                 _branch(self.wanted(f"{place}[{index}]", inner), inner) for index, inner in enumerate(target.group)
             )
-            return self.split(place, target.strategy or "priority", branches, target.hold)
+            group = self.split(place, target.strategy or "priority", branches, target.hold)
+            return limits.limited(group, limits.of_place(place)) if target.limits is not None else group
         if target.model is None:
             raise ValueError(f"{place} has neither a model nor a group")
         node = self.node(target.model)
-        if target.timeouts is None and target.retries is None:
-            return node
-        return self.overridden(node, target)
+        if target.timeouts is not None or target.retries is not None:
+            node = self.overridden(node, target)
+        return limits.limited(node, limits.of_place(place)) if target.limits is not None else node
 
     def overridden(self, node: Node, wanted: Wanted) -> Node:
         """A node with what its place in a combo says of time-outs and retries, which is nearer than its own."""
@@ -281,6 +289,7 @@ class _Builder:
             context=None,
             tags=tuple(dict.fromkeys((*provider.tags, *model.tags, *(deployment.tags if deployment else ())))),
             bans=bans_of(provider.bans),
+            limits=limits.of_target(provider_name, base, provider, model, deployment),
         )
         base_url = provider.base_url or (preset.base_url if preset is not None else None)
         target = described(target, model, catalog_of(preset.name if preset is not None else None, base_url))
@@ -327,7 +336,8 @@ class _Builder:
             signer = SIGNERS[scheme](secret, provider.region) if scheme in SIGNERS else None
             signed = AUTH[scheme](secret) if secret and signer is None else ()
             each = provider.api_keys.get(credential)
-            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer, each.tier if each else 0))
+            word = limits.of_credential(name, credential, provider)
+            lanes.append(Lane(credential, sent + signed + fixed, own, whole, signer, each.tier if each else 0, word))
         return tuple(sorted(lanes, key=lambda lane: lane.tier))
 
     def credentials_of(self, name: str, provider: Provider) -> tuple[tuple[str, str, str], ...]:
@@ -402,6 +412,7 @@ class _Builder:
             "keys": self.config.model_dump(mode="json", include={"keys", "teams"}),
             "rules": self.rules,
             "proxies": self.proxies,
+            "limits": self.limiting,
         }
         return sha256(msgspec.json.encode(program, enc_hook=_plain, order="deterministic")).hexdigest()
 

@@ -17,6 +17,7 @@ from gateway.engine.facts import filled
 from gateway.engine.policies import Rules
 from gateway.failure import Refusal, Refused
 from gateway.routing.conditions import Network
+from gateway.routing.limiting import Limits
 from gateway.routing.node import Chain, Node, Target
 from gateway.routing.runtime import Runtime
 from gateway.transport.contract import Origin
@@ -56,7 +57,8 @@ class Engine(msgspec.Struct, frozen=True):
     `caching` is None where the file has no cache; `idempotency` is the seconds for which an answer is given to a
     repeated request.
     `rules` by caller, where there are any; `proxies` are whose word on a client's address is believed.
-    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from.
+    `digest` names the compiled program: equal digests route equally. `revision` names the file it came from. `limits`:
+    None where nothing is limited.
     """
 
     revision: str
@@ -68,6 +70,7 @@ class Engine(msgspec.Struct, frozen=True):
     origins: frozenset[Origin]
     max_body: int
     drain: float
+    limits: Limits | None = None
     caching: Caching | None = None
     idempotency: float = 5.0
     rules: Mapping[str, Rules] = {}

@@ -15,11 +15,13 @@ import msgspec
 from gateway.failure import BLOCKED, Failed, Failure, Kind
 from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
+from gateway.protocols.bounds import Tally
 from gateway.protocols.contract import Protocol, StreamSniffer
-from gateway.protocols.translate import Translation
+from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job, sending
+from gateway.routing.unsaid import unsaid
 from gateway.transport.contract import Request, Response, Send
 
 _BODY_MOST: Final = 64 << 20
@@ -33,13 +35,20 @@ class Answer:
     the stream breaks off. It may be cancelled where it waits for the upstream, and called again: nothing is lost.
     `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the translation lost, as far
     as it is known when the answer begins. `lane` is None where nobody was asked for this very request: an answer that
-    is given again, or another's that this one follows.
+    is given again, or another's that this one follows. `usage` is there once the
+    answer is over; where its provider did not say, it is an estimate.
     """
 
     __slots__ = (
+        "_ended",
+        "_events",
+        "_job",
+        "_last",
         "_left",
         "_response",
+        "_sent",
         "_sniffer",
+        "_tally",
         "body",
         "content_type",
         "dropped",
@@ -60,6 +69,9 @@ class Answer:
         content_type: str,
         dropped: tuple[Dropped, ...],
         left: Callable[[Usage | None], None],
+        job: Job | None = None,
+        *,
+        counts: bool = False,
     ) -> None:
         self.target = target
         self.lane = lane
@@ -68,21 +80,27 @@ class Answer:
         self.content_type = content_type
         self.dropped = dropped
         self.stream = sniffer is not None
+        self._ended = False
         self._response = response
         self._sniffer = sniffer
         self._left = left
+        self._job = job
+        self._tally: Tally | None = None
+        self._last: tuple[bytes, ...] = ()
+        self._sent = len(body)
+        self._events = body.count(b"\n\n") or 1
+        if counts and job is not None and sniffer is not None:
+            self._tally = Tally(job.protocol.name)
+            self._tally.feed(body)
 
     def with_body(self, body: bytes, content_type: str) -> Answer:
         """The same whole answer in another form."""
         return Answer(self.target, self.lane, None, None, body, self.usage, content_type, self.dropped, _nothing)
 
     @property
-    def translation(self) -> Translation | None:
-        """What translates its stream; None where bytes pass as they are."""
-        sniffer = self._sniffer
-        while isinstance(sniffer, _Watched):
-            sniffer = sniffer.inner
-        return sniffer if isinstance(sniffer, Translation) else None
+    def sniffer(self) -> StreamSniffer | None:
+        """What watches or translates its stream, while it is open."""
+        return self._sniffer
 
     def watch(self, seen: Callable[[bytes], None], over: Callable[[], None]) -> None:
         """Shows what a stream gives from now on to somebody else as well; `over` is called once, at its end."""
@@ -96,6 +114,11 @@ class Answer:
 
         self._sniffer, self._left = _Watched(self._sniffer, seen), both
 
+    @property
+    def end(self) -> bytes:
+        """The last bytes that were read: what says why the answer ended."""
+        return b"".join(self._last) or self.body
+
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
         response, sniffer = self._response, self._sniffer
@@ -106,8 +129,14 @@ class Answer:
                 data = await response.read()
                 out = sniffer.feed(data) if data else sniffer.finish()
                 if out:
+                    if self._tally is not None:
+                        self._tally.feed(out)
+                    self._last = (*self._last[-2:], out)
+                    self._sent += len(out)
+                    self._events += out.count(b"\n\n") or 1
                     return out
                 if not data and sniffer.failure is None:
+                    self._ended = True
                     self.close()
                     return b""
             raise Failed(sniffer.failure)
@@ -117,18 +146,16 @@ class Answer:
                 raise
             raise Failed(msgspec.structs.replace(failed.failure, kind=Kind.INTERRUPTED, retry_after=None)) from failed
 
-    def left_over(self) -> tuple[bytes, bool]:
-        """Of a stream that broke off: the last frames that are whole, and whether the answer is complete with them,
-        since only the end of the body was missing."""
-        sniffer = self._sniffer
-        if sniffer is None or sniffer.failure is not None:
-            return b"", False
-        return sniffer.finish(), sniffer.failure is None
-
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
-        if self._sniffer is not None:
-            self.usage = self._sniffer.usage
+        sniffer, self._sniffer = self._sniffer, None
+        job, tally = self._job, self._tally
+        if sniffer is not None and self.usage is None:
+            self.usage = sniffer.usage
+            if job is not None and tally is not None and (self.usage is None or not self._ended):
+                self.usage = counted(job, self.usage, tally.tokens)
+            elif job is not None and self.usage is None:
+                self.usage = unsaid(job, self._sent, self._events)
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -168,6 +195,13 @@ class _Watched:
         return out
 
 
+def unwatched(sniffer: StreamSniffer | None) -> StreamSniffer | None:
+    """The sniffer itself, whoever looks on."""
+    while isinstance(sniffer, _Watched):
+        sniffer = sniffer.inner
+    return sniffer
+
+
 def _nothing(_usage: Usage | None) -> None:
     pass
 
@@ -182,11 +216,13 @@ async def attempt(
     wall: Callable[[], float],
     seconds: float | None,
     left: Callable[[Usage | None], None],
+    counts: bool = False,
 ) -> Answer:
     """Sends once. `clock` is monotonic, `wall` is seconds since the epoch, `seconds` bounds the whole exchange.
 
     `left` is called once, with the usage, when an answer is over, and when the exchange is cancelled: what was sent may
-    be billed. Raises `Failed`; there was no answer then.
+    be billed. Raises `Failed`; there was no answer then. `counts`: where nobody reports a usage, or only the beginning
+    of it was heard, it is estimated.
     """
     head = job.head
     timeouts = target.streamed if head.stream else target.whole
@@ -214,12 +250,15 @@ async def attempt(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
-            left(read.usage)
+            usage = read.usage or unsaid(job, len(read.body), 0)
+            left(usage)
             content_type = content_type if upstream is job.protocol else "application/json"
-            return Answer(target, lane, None, None, read.body, read.usage, content_type, read.dropped, _nothing)
+            return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left)
+        return Answer(
+            target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, job, counts=counts
+        )
     except Failed:
         if response is not None:
             response.close()

@@ -1,30 +1,39 @@
 """What stands between a decision to send and the send: limits of the target and its credential, and money.
 
-A gate gives a `Hold` on what one send may use, or the failure that says why not. Every hold ends in exactly one of
-`settle` (an answer came; its usage where it is known) and `release` (nothing was used). A failure of the gate is no
-failure of the target: nobody's health is judged by it.
+`Gate.enter` says what one send needs (`Reserved`), or why it may not be sent. Who has taken it owes exactly one of
+`settle` (an answer came; its usage, None where the client left before there was any) and `release` (there was none).
+All limits and budgets of a send are taken together or not at all. A failure of the gate is no failure of the target:
+nobody's health is judged by it, and the walk goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+from typing import Protocol as Interface
 
-from gateway.failure import Failure
+from gateway.events import Unpriced
+from gateway.failure import Failure, Kind
+from gateway.ir.cost import cost, dearest
 from gateway.ir.usage import Usage
+from gateway.routing.demand import counted, demand_of, output_of
+from gateway.routing.limiting import Full, Limits, Tab, Taking, too_many
+from gateway.routing.spending import Purse, Spending, exhausted, unpriced
+from gateway.routing.watching import Watch
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
+    from gateway.routing.run import Tools
     from gateway.routing.runtime import Lane
     from gateway.routing.sending import Job
 
 
-class Hold(Protocol):
-    """See the module."""
+class Hold(Interface):
+    """See the module. `asked`: the provider may have seen the request, so it counts as one."""
 
     def settle(self, usage: Usage | None) -> None: ...
 
-    def release(self) -> None: ...
+    def release(self, *, asked: bool) -> None: ...
 
 
 class Nothing:
@@ -35,16 +44,132 @@ class Nothing:
     def settle(self, usage: Usage | None) -> None:
         """Nothing was held."""
 
-    def release(self) -> None:
+    def release(self, *, asked: bool) -> None:
         """Nothing was held."""
 
 
 NOTHING: Final = Nothing()
 
-# None where this send passes no gate: most requests of most files await nothing here.
-Gate: TypeAlias = Callable[["Target", "Lane", "Job"], Awaitable[Hold | Failure] | None]
+
+class Reserved:
+    """A send's part of limits and budgets. `job` is what is to be sent: the request, bounded where money wants it."""
+
+    __slots__ = ("_amount", "_gate", "_purses", "_taking", "_target", "_tools", "job")
+
+    def __init__(
+        self,
+        gate: Gate,
+        target: Target,
+        tools: Tools,
+        job: Job,
+        taking: Taking,
+        purses: Sequence[Purse],
+        amount: int,
+    ) -> None:
+        self.job = job
+        self._gate = gate
+        self._target = target
+        self._tools = tools
+        self._taking = taking
+        self._purses = purses
+        self._amount = amount
+
+    def take_now(self) -> bool:
+        """Whether everything could be taken without asking or waiting for anybody."""
+        return self._taking.take_now(_member(self.job), self._tools.clock())
+
+    async def take(self) -> Failure | None:
+        """Takes everything, or says why it may not be sent."""
+        lacks = await self._taking.take(_member(self.job), self._tools)
+        if lacks is None:
+            return None
+        if isinstance(lacks, Full):
+            return Failure(
+                kind=Kind.RATE_LIMIT, message=too_many(lacks), retry_after=lacks.retry_after, sent=False, ours=True
+            )
+        purse = next(purse for purse in self._purses if purse[2].key == lacks.meter.key)
+        wall = self._tools.wall()
+        return exhausted(purse, self._target, self._amount, lacks.left, lacks.retry_after, wall)
+
+    def settle(self, usage: Usage | None) -> None:
+        """An answer came, or what was sent may be billed."""
+        if usage is None:
+            usage = counted(self.job, None, 0)
+        price = self._target.price
+        self._end(usage.input + usage.output, cost(usage, price) if price is not None and self._purses else 0)
+
+    def release(self, *, asked: bool) -> None:
+        """No answer came."""
+        self._end(0, 0, asked=asked)
+
+    def _end(self, tokens: int, money: int, *, asked: bool = True) -> None:
+        self._taking.end(tokens, money, self._tools.clock(), asked=asked)
+        for budget, whose, meter in self._purses:
+            if money and not (budget.enforces and self._amount) and not meter.take(money):
+                meter.charge(money)
+            if budget.watched:
+                window = self._gate.spending.window(budget, self._tools.wall())
+                self._gate.watch.look(budget, whose, meter, window, self._tools)
 
 
-def open_gate(_target: Target, _lane: Lane, _job: Job) -> None:
-    """The gate of a file without limits and budgets."""
-    return
+class Gate:
+    """The gate of one Engine in one worker."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.watch = Watch(limits.meters)
+        self._limits = limits
+        self.spending = Spending(limits.rules, limits.meters)
+        self._unpriced: set[str] = set()
+
+    def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
+        """What a send needs; None where nothing limits it."""
+        limits = self._limits
+        tab = limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
+        purses = self.spending.purses(job.facts, target) if limits.rules.budgets else ()
+        if tab is None and not purses:
+            return None
+        if not purses:
+            return Reserved(self, target, tools, job, Taking(limits, tab, _tokens(tab, job, target)), (), 0)
+        return self._priced(target, tab, purses, job, tools)
+
+    async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
+        """What `enter` says, taken."""
+        passed = self.enter(target, lane, job, tools)
+        if not isinstance(passed, Reserved):
+            return passed or NOTHING
+        return passed if passed.take_now() else await passed.take() or passed
+
+    def _priced(
+        self, target: Target, tab: Tab | None, purses: Sequence[Purse], job: Job, tools: Tools
+    ) -> Reserved | Failure:
+        price = target.price
+        amount = tokens = 0
+        if price is None:
+            if self._limits.rules.price_unknown == "fail":
+                return unpriced(target)
+            if self._limits.rules.price_unknown == "warn" and target.lanes not in self._unpriced:
+                self._unpriced.add(target.lanes)
+                tools.emit(Unpriced(target.provider, target.model))
+            tokens = _tokens(tab, job, target)
+        else:
+            demand = demand_of(job)
+            most, said = output_of(demand, target)
+            amount = dearest(price, demand.input, most * demand.n)
+            tokens = demand.input + most * demand.n
+            if amount and not said and any(budget.enforces for budget, *_ in purses):
+                job = job.with_bound(most, target)
+        money = [(meter, amount) for budget, _, meter in purses if budget.enforces] if amount else []
+        return Reserved(self, target, tools, job, Taking(self._limits, tab, tokens, money), purses, amount)
+
+
+def _tokens(tab: Tab | None, job: Job, target: Target) -> int:
+    """What a send may use at most, where somebody wants to know."""
+    if tab is None or not tab.tokens:
+        return 0
+    demand = demand_of(job)
+    return demand.input + output_of(demand, target)[0] * demand.n
+
+
+def _member(job: Job) -> str:
+    """A session, which belongs to its key; requests that name none are one."""
+    return f"{job.facts.key or ''}:{job.facts.session}"

@@ -38,7 +38,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     two kinds of request; `first_token` and `total` are seconds, None for no bound. `bans` are its provider's.
 
     `context` and `max_output` are tokens, `supports` words of providers/capabilities.py, `price` what its tokens cost;
-    None is unknown. `catalog` is where facts of its id are looked up, "" for nowhere.
+    None is unknown. `catalog` is where facts of its id are looked up, "" for nowhere. `limits` are words of
+    `Rules.things`, of everything that limits it but its credential.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, tag="target"):
     price: Price | None = None
     max_output: int | None = None
     supports: frozenset[str] | None = None
+    limits: tuple[str, ...] = ()
 
 
 class Branch(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ _CLIENTS: Final = frozenset((Kind.CONTEXT_WINDOW, Kind.CONTENT_FILTER, Kind.UNSU
 
 _TYPES: Final[dict[int, str]] = {
     400: "invalid_request_error",
+    402: "insufficient_quota",
     429: "rate_limit_error",
     503: "service_unavailable_error",
 }
@@ -32,6 +33,7 @@ _WORDS: Final[dict[Kind, str]] = {
     Kind.BAD_RESPONSE: "gave an answer that could not be read",
     Kind.INTERRUPTED: "broke off in the middle of its answer",
     Kind.CANCELLED: "was cancelled",
+    Kind.BUDGET: "was not asked, for want of money",
 }
 
 
@@ -48,7 +50,9 @@ def refusal_of(failure: Failure, trials: Sequence[Trial]) -> Refusal:
         message = failure.message
         code = failure.code or code if failure.kind is not Kind.CONTEXT_WINDOW else code
         type_ = failure.type or "invalid_request_error"
-    waits = failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED) or status == 503
+    if failure.ours:
+        message = failure.message
+    waits = failure.ours or failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED) or status == 503
     return Refusal(
         status=status,
         type=type_,

@@ -20,8 +20,9 @@ from gateway.ir.chat import Message, Request, Text
 from gateway.ir.estimate import text_tokens
 from gateway.ir.usage import Usage
 from gateway.protocols.resuming import Joint, Recorder, caught_up, story
+from gateway.protocols.translate import Translation
 from gateway.routing import asides
-from gateway.routing.attempt import Answer
+from gateway.routing.attempt import Answer, unwatched
 from gateway.routing.moment import Moment
 from gateway.routing.node import Node
 from gateway.routing.sending import Job
@@ -40,8 +41,8 @@ class Lasting(Answer):
     """See the module. `target`, `lane` and `usage` are those of whoever speaks last."""
 
     __slots__ = (
-        "_answer", "_course", "_deadline", "_follow", "_interrupted", "_job", "_moment", "_node", "_recorder",
-        "_resuming", "_seen", "_size", "_started", "_tools", "_watchers",
+        "_answer", "_asked", "_course", "_deadline", "_follow", "_interrupted",  "_moment", "_node", "_recorder",
+        "_resuming", "_seen", "_size", "_speaker", "_started", "_tools", "_watchers",
     )  # fmt: skip
 
     def __init__(
@@ -61,7 +62,7 @@ class Lasting(Answer):
         )
         self.stream = True
         self._node = node
-        self._job = job
+        self._asked = job
         self._moment = moment
         self._tools = tools
         self._course = course
@@ -76,6 +77,11 @@ class Lasting(Answer):
         self._takes(answer)
         self._see(answer.body)
 
+    @property
+    def end(self) -> bytes:
+        """The last bytes of whoever spoke last."""
+        return self._answer.end
+
     async def more(self) -> bytes:
         """The next frames of the stream, whoever they come from. Raises `Failed(interrupted)` where it breaks off for
         good."""
@@ -83,6 +89,8 @@ class Lasting(Answer):
             try:
                 data = await self._answer.more()
             except Failed as failed:
+                if failed.failure.kind is not Kind.INTERRUPTED:
+                    raise
                 self._resuming = asyncio.ensure_future(self._resumed(failed))
             else:
                 self._see(data)
@@ -116,9 +124,10 @@ class Lasting(Answer):
         self._answer = answer
         self.target, self.lane = answer.target, answer.lane
         self._started = self._tools.clock()
-        translation = answer.translation
-        if translation is not None and self._recorder is None and isinstance(translation.encoder, Recorder):
-            self._recorder = translation.encoder
+        self._speaker = unwatched(answer.sniffer)
+        if self._recorder is None and isinstance(self._speaker, Translation):
+            encoder = self._speaker.encoder
+            self._recorder = encoder if isinstance(encoder, Recorder) else None
 
     def _show(self, data: bytes) -> None:
         for seen, _ in self._watchers:
@@ -133,14 +142,14 @@ class Lasting(Answer):
     async def _resumed(self, failed: Failed) -> bytes:
         """The first frames of the rest. Raises `failed` where there is none."""
         broken, tools = self._answer, self._tools
-        before, complete = broken.left_over()
+        before, complete = self._left_over()
         if complete:
             return before
         self._see(before)
         try:
             recorder = self._told()
             told = story(recorder.events) if recorder is not None else None
-            request = self._job.request()
+            request = self._asked.request()
         except Refused:
             raise failed from None
         if recorder is None or told is None or request.n not in (msgspec.UNSET, None, 1) or request.format is not None:
@@ -148,11 +157,11 @@ class Lasting(Answer):
         sent = told.text.rstrip()
         if not sent:
             raise failed
-        job = self._job.with_request(_begun(request, sent))
+        job = self._asked.with_request(_begun(request, sent))
         job.lasting = False
         job.onto = lambda: Joint(recorder, told, sent)
-        usage = asides.partial(self._job, told.text, broken.usage)
-        others = broken.translation.spent if broken.translation is not None else None
+        usage = asides.partial(self._asked, told.text, broken.usage)
+        others = self._speaker.spent if isinstance(self._speaker, Translation) else None
         job.spent = usage if others is None or usage is None else others.plus(usage)
         moment = self._moment.apart(job, "")
         moment.continues = True
@@ -168,11 +177,26 @@ class Lasting(Answer):
             kind = failed.failure.kind
             self._interrupted(broken, failed.failure, tools)
             asides.tell(
-                "beginning", self._job, broken.target, broken.lane, tools.emit, kind=kind, seconds=seconds, usage=usage
+                "beginning",
+                self._asked,
+                broken.target,
+                broken.lane,
+                tools.emit,
+                kind=kind,
+                seconds=seconds,
+                usage=usage,
             )
         self._moment.tried = moment.tried
         self._takes(outcome)
         return before + outcome.body
+
+    def _left_over(self) -> tuple[bytes, bool]:
+        """Of a stream that broke off: the last frames that are whole, and whether the answer is complete with them,
+        since only the end of the body was missing."""
+        speaker = self._speaker
+        if speaker is None or speaker.failure is not None:
+            return b"", False
+        return speaker.finish(), speaker.failure is None
 
     def _told(self) -> Recorder | None:
         """What the client has been told, with what tells it; None where it is not known any more."""
@@ -181,7 +205,7 @@ class Lasting(Answer):
         if self._size > KEPT_MOST:
             return None
         now = int(self._tools.wall())
-        return caught_up(self._job.protocol, self._job.request(), b"".join(self._seen), now)
+        return caught_up(self._asked.protocol, self._asked.request(), b"".join(self._seen), now)
 
 
 def _nothing(_usage: Usage | None) -> None:

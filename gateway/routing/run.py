@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
+from gateway.events import Trial as Trial  # also found here by who tells what was tried
 from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
@@ -24,7 +25,7 @@ from gateway.routing import asides
 from gateway.routing.attempt import Answer, attempt
 from gateway.routing.contests import CONTESTS
 from gateway.routing.contests.ring import Ring
-from gateway.routing.gate import NOTHING, Gate, Hold, open_gate
+from gateway.routing.gate import NOTHING, Hold, Reserved
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.resuming import Lasting
@@ -52,27 +53,23 @@ class Tools(msgspec.Struct, frozen=True):
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     emit: Emit
-    gate: Gate = open_gate
-
-
-class Trial(msgspec.Struct, frozen=True):
-    """One send and what came of it; `kind` None is an answer."""
-
-    target: str
-    credential: str
-    kind: Kind | None
-    status: int | None
 
 
 class Course:
-    """The path of one request, written while it runs: for headers, logs and explanations."""
+    """The path of one request, written while it runs: for headers, logs and explanations.
 
-    __slots__ = ("begun", "trials", "waits")
+    `left`: the send that was under way when the client left, before it had an answer.
+    """
+
+    __slots__ = ("begun", "instead", "left", "skipped", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
         self.begun = 0  # sends, those in flight included
+        self.instead: str | None = None  # where a budget sends what it has no money for
+        self.skipped: list[Skipped] = []
+        self.left: tuple[Target, Lane] | None = None
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
@@ -82,6 +79,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     where no target may be tried for this request.
     """
     moment = Moment(runtime, tools.random, job, tools.clock())
+    moment.skipped = course.skipped
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
@@ -242,7 +240,7 @@ async def _use(
 def _pause(failure: Failure, retries: int, target: Target, random: Random) -> float | None:
     """Seconds before the same target is asked again, None where it is not."""
     allowed = min(failure.rule.retries, target.retries.attempts)
-    if retries >= allowed:
+    if retries >= allowed or failure.ours:
         return None
     hint = failure.retry_after
     if failure.kind is Kind.RATE_LIMIT:
@@ -260,29 +258,47 @@ def _taken(target: Target, lane: Lane) -> Failure:
     return Failure(kind=kind, message=message, retry_after=1.0, sent=False)
 
 
+def _entered(lane: Lane, now: float) -> bool:
+    """Whether both breakers let a request pass."""
+    if not lane.whole.enter(now):
+        return False
+    if lane.own.enter(now):
+        return True
+    lane.whole.leave()
+    return False
+
+
 async def _once(
     target: Target, lane: Lane, job: Job, moment: Moment, tools: Tools, course: Course, seconds: float | None
 ) -> Answer | Failure:
-    """One send, with its bookkeeping: load, breakers, trials, events."""
-    started = tools.clock()
-    if moment.resort != (target, lane) or moment.asked:
-        if not lane.whole.enter(started):
-            return _taken(target, lane)
-        if not lane.own.enter(started):
-            lane.whole.leave()
-            return _taken(target, lane)
-    course.begun += 1
+    """One send, with its bookkeeping: limits and money, load, breakers, trials, events."""
     hold: Hold = NOTHING
-    passing = tools.gate(target, lane, job)
-    if passing is not None:
-        passed = await _passed(passing, target, lane, moment, course)
-        if isinstance(passed, Failure):
+    gate = moment.runtime.gate
+    course.begun += 1
+    if gate is not None:
+        passed = gate.enter(target, lane, job, tools)
+        if isinstance(passed, Reserved):
+            hold, job = passed, passed.job
+            passed = None if passed.take_now() else await passed.take()
+        if passed is not None:
+            course.begun -= 1
+            moment.skipped.append(Skipped(target.name, passed.message))
+            if passed.retry_after is not None:
+                course.waits.append(passed.retry_after)
+            course.instead = course.instead or passed.instead
             return passed
-        hold = passed
+    started = tools.clock()
+    asks_again = moment.resort == (target, lane) and not moment.asked
+    if not asks_again and not _entered(lane, started):
+        course.begun -= 1
+        hold.release(asked=False)
+        return _taken(target, lane)
     moment.asked = True
     load = moment.runtime.loads[target.lanes]
     load.count += 1
     used: Usage | None = None
+    worst = moment.worst(target) if job.caps is not None and job.caps.cost is not None else 0
+    moment.spent += worst
 
     def left(usage: Usage | None) -> None:
         nonlocal used
@@ -292,7 +308,15 @@ async def _once(
 
     try:
         answer = await attempt(
-            job, target, lane, send=tools.send, clock=tools.clock, wall=tools.wall, seconds=seconds, left=left
+            job,
+            target,
+            lane,
+            send=tools.send,
+            clock=tools.clock,
+            wall=tools.wall,
+            seconds=seconds,
+            left=left,
+            counts=gate is not None,
         )
     except Failed as failed:
         load.count -= 1
@@ -300,11 +324,13 @@ async def _once(
         if failure.code == BLOCKED:
             hold.settle(None)  # it was answered, which may be billed
         else:
-            hold.release()
+            hold.release(asked=failure.sent)
+            moment.spent -= worst
     except BaseException:  # the client left, or a race was lost: no verdict on the target
         lane.own.leave()
         lane.whole.leave()
         _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
+        course.left = (target, lane)
         raise
     else:
         lane.own.success()
@@ -313,35 +339,16 @@ async def _once(
         latency = moment.runtime.latencies.get(target.lanes)
         if latency is not None:
             latency.measured(took, job.head.stream)
-        course.trials.append(Trial(target.name, lane.credential, None, 200))
+        course.trials.append(Trial(target.name, lane.credential, None, 200, took))
         tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, took))
         return answer
     now = tools.clock()
     if failure.retry_after is not None:
         course.waits.append(failure.retry_after)
-    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status))
+    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status, now - started))
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
     penalise(target, lane, failure, now, tools.emit)
     return failure
-
-
-async def _passed(
-    passing: Awaitable[Hold | Failure], target: Target, lane: Lane, moment: Moment, course: Course
-) -> Hold | Failure:
-    """What the gate says; where it lets nothing pass, nothing was begun."""
-    passed: Hold | Failure | None = None
-    try:
-        passed = await passing
-    finally:
-        if passed is None or isinstance(passed, Failure):
-            course.begun -= 1
-            lane.own.leave()
-            lane.whole.leave()
-    if isinstance(passed, Failure):
-        moment.skipped.append(Skipped(target.name, passed.message))
-        if passed.retry_after is not None:
-            course.waits.append(passed.retry_after)
-    return passed
 
 
 def _cancelled(
@@ -356,7 +363,7 @@ def _cancelled(
 ) -> None:
     """Notes a send that nobody waits for any more; where the request goes on without it, what it used is told."""
     kind = Kind.CANCELLED
-    course.trials.append(Trial(target.name, lane.credential, kind, None))
+    course.trials.append(Trial(target.name, lane.credential, kind, None, seconds))
     tools.emit(Attempted(target.provider, lane.credential, target.model, kind, None, seconds))
     if moment.line:
         asides.tell(moment.line, job, target, lane, tools.emit, kind=kind, seconds=seconds, usage=usage)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from gateway.providers.auth import Signer
+from gateway.routing.gate import Gate
 from gateway.routing.node import Target
 from gateway.state.breaker import Breaker
 from gateway.state.copies import Copies
@@ -24,7 +25,7 @@ class Lane(msgspec.Struct, frozen=True):
 
     `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
     name in router.yaml; the secret is only in `headers`, or known to the `signer`. A lane of a higher `tier` is used
-    when no lower one can be.
+    when no lower one can be. `limits` is the word of the credential's limits, "" for none.
     """
 
     credential: str
@@ -33,6 +34,7 @@ class Lane(msgspec.Struct, frozen=True):
     whole: Breaker
     signer: Signer | None = None
     tier: int = 0
+    limits: str = ""
 
     def __repr__(self) -> str:
         return f"Lane({self.credential!r})"
@@ -40,13 +42,15 @@ class Lane(msgspec.Struct, frozen=True):
 
 class Runtime(msgspec.Struct, frozen=True):
     """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool. By
-    `Split.name`: its cursor. `latencies` of targets that somebody asks them of. `copies` are the process'."""
+    `Split.name`: its cursor. `gate`: None where nothing is limited. `latencies` of targets that somebody asks them of.
+    `copies` are the process'."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
     pools: dict[str, Cursor]
     cursors: dict[str, Cursor]
     filled: dict[str, tuple[Lane, ...]] = {}
+    gate: Gate | None = None
     latencies: dict[str, Latency] = {}
     copies: Copies = msgspec.field(default_factory=Copies)
 

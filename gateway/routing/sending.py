@@ -8,15 +8,16 @@ another family of models (protocols/seals.py), which the target's provider would
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from random import getrandbits
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
-from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
+from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamEncoder, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.protocols.resuming import Recorder
@@ -43,6 +44,7 @@ class Job:
         "_request",
         "caps",
         "constraints",
+        "demand",
         "edited",
         "facts",
         "guards",
@@ -72,6 +74,7 @@ class Job:
         self.lasting = False
         self.onto: Callable[[], StreamEncoder] | None = None
         self.guards: Outbound | None = None
+        self.demand: Any = None  # what routing/demand.py found, once
         self._request: chat.Request | None = None
 
     def forwards(self, protocol: str) -> bool:
@@ -115,6 +118,16 @@ class Job:
         job.lasting = self.lasting
         job.guards = self.guards
         job._request = request
+        return job
+
+    def with_bound(self, most: int, target: Target) -> Job:
+        """The same work with an answer of at most so many tokens; what the client wrote still passes as it is."""
+        newest = target.protocol != self.protocol.name or "max_completion_tokens" in target.dialect.quirks
+        job = copy(self)
+        fields = bounds.bounded(self.protocol.name, self.head.fields, most, newest=newest)
+        job.head = msgspec.structs.replace(self.head, fields=fields)
+        if self._request is not None:
+            job._request = msgspec.structs.replace(self._request, max_tokens=most)
         return job
 
     def whole(self) -> Job:

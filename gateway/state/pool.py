@@ -12,6 +12,9 @@ from weakref import WeakValueDictionary
 from gateway.state.breaker import Breaker
 from gateway.state.copies import Copies
 from gateway.state.latency import Latency
+from gateway.state.meters import Meters
+from gateway.store.contract import Store
+from gateway.store.memory import Memory
 
 
 class Identity(NamedTuple):
@@ -42,9 +45,15 @@ class Cursor:
 
 
 class StatePool:
-    """Finds or makes the state of an identity. One per process. `copies` are those of mirrored requests."""
+    """Finds or makes the state of an identity. One per process.
 
-    def __init__(self) -> None:
+    `store` is what workers and hosts share, `meters` what this process has leased of its counters; `copies` are those
+    of mirrored requests.
+    """
+
+    def __init__(self, store: Store | None = None) -> None:
+        self.store: Store = store if store is not None else Memory()
+        self.meters = Meters(self.store)
         self.copies = Copies()
         self._breakers: WeakValueDictionary[Identity, Breaker] = WeakValueDictionary()
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()

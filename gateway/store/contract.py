@@ -5,6 +5,8 @@ most requests ask nobody. What is leased counts as used, whatever happens to the
 at most what was leased stands idle. The store's clock rules all windows. Amounts are whole numbers: requests, tokens,
 or nano-dollars.
 
+A key has one kind of window at a time: whoever counts the same thing in two windows has two keys.
+
 Every method may raise `StoreDown`; nothing here waits longer than the store's own time-out.
 """
 
@@ -36,7 +38,8 @@ class Fixed(msgspec.Struct, frozen=True, tag="fixed"):
 
 
 class Held(msgspec.Struct, frozen=True, tag="held"):
-    """Units that are held, and given back. A `holder` that renews nothing for `ttl` seconds loses its units."""
+    """Units that are held, and given back. A `holder` that renews nothing for `ttl` seconds loses its units.
+    A holder of "" is filled in by whoever leases."""
 
     holder: str
     ttl: float = 30.0
@@ -46,7 +49,7 @@ Window: TypeAlias = Sliding | Fixed | Held
 
 
 class Want(msgspec.Struct, frozen=True):
-    """`amount` units of a counter, or fewer, but `least` at the least."""
+    """`amount` units of a counter, or fewer, but `least` at the least. Any want renews the holder of a Held window."""
 
     key: str
     window: Window
@@ -58,19 +61,23 @@ class Want(msgspec.Struct, frozen=True):
 class Grant(msgspec.Struct, frozen=True):
     """What was given: 0 where there were fewer than `least`.
 
-    `left`: what of the limit nobody has leased. `lot` names the slice or window to give back to. `until`: when what was
-    given lapses, seconds since the epoch. `retry`: seconds until `least` may be there, where nothing was given.
+    `left`: what of the limit nobody has leased, below 0 where more was used. `lot` names the slice or window to give
+    back to; of a Held window it is the number of units that the holder holds now. `until`: when what was given lapses,
+    and `at`: the store's time, in seconds since the epoch. `retry`: seconds until there may be more, or `least` where
+    nothing was given; inf: never.
     """
 
     amount: int
     left: int
     lot: str
     until: float
+    at: float
     retry: float = 0.0
 
 
 class Return(msgspec.Struct, frozen=True):
-    """Units of a lot that were not used. Negative: units that were used beyond what was leased; they count."""
+    """Units of a lot that were not used. Negative: units that were used beyond what was leased; they count from now,
+    whatever the lot. A slice or window that is over, or has fewer, takes back nothing more than it has."""
 
     key: str
     window: Window
@@ -84,11 +91,9 @@ class Store(Protocol):
     async def now(self) -> float:
         """Seconds since the epoch by the clock that rules windows."""
 
-    async def lease(self, wants: Sequence[Want]) -> list[Grant]:
-        """Serves each want by itself, in order, in one exchange with the store."""
-
-    async def give(self, returns: Sequence[Return]) -> None:
-        """Takes units back, or counts what was used beyond a lease."""
+    async def lease(self, wants: Sequence[Want], returns: Sequence[Return] = ()) -> list[Grant]:
+        """Takes units back, or counts what was used beyond a lease; then serves each want by itself, in order. One
+        exchange with the store."""
 
     async def used(self, keys: Sequence[tuple[str, Window]]) -> list[int]:
         """What is used or leased of counters now."""
@@ -120,6 +125,9 @@ class Store(Protocol):
 
     async def table(self, table: str) -> Mapping[str, bytes]:
         """All fields of a table."""
+
+    def bound(self, size: int) -> None:
+        """The most bytes of values that are kept from now on, where the store is not somebody else's to bound."""
 
     async def close(self) -> None:
         """Lets go of files and connections."""

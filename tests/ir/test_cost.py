@@ -197,7 +197,7 @@ usages = st.builds(
     Usage, input=counts, output=counts, cached=counts, cache_write=counts, cache_write_1h=counts, reasoning=counts,
     audio_input=counts, audio_output=counts,
 )  # fmt: skip
-some = {name: rates for name in FIELDS}
+some = dict.fromkeys(FIELDS, rates)
 tiers = st.lists(st.builds(Tier, above=st.integers(1, 300_000), **some), max_size=2).map(tuple)
 prices = st.builds(Price, **some, tiers=tiers)
 

@@ -1,0 +1,127 @@
+"""How long an answer may become: the bound that a client's body says, read and written without decoding the rest.
+
+Every wire's bound covers all that is billed as output: text, tool calls and, where a model thinks, its thoughts
+(`max_completion_tokens`, `max_output_tokens`, `maxOutputTokens`, `num_predict`, and `max_tokens` wherever it is the
+wire's word). `n` is the number of answers that are asked for; each has the bound for itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from gateway.protocols.contract import Fields
+
+_WHOLE: Final = msgspec.json.Decoder(int)
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+LEAST: Final = 16  # the least bound that every wire takes
+
+
+class Bound(NamedTuple):
+    """`most`: tokens of one answer, None where nothing is said; `n`: answers."""
+
+    most: int | None
+    n: int = 1
+
+
+class _Row(NamedTuple):
+    """`inside`: the field whose object holds the others, "" for the top level. `most`: the first that is there counts;
+    the first is written, or where a server knows the older one only, the last."""
+
+    inside: str
+    most: tuple[str, ...]
+    n: str
+
+
+_ROWS: Final[dict[str, _Row]] = {
+    "openai-chat": _Row("", ("max_completion_tokens", "max_tokens"), "n"),
+    "openai-responses": _Row("", ("max_output_tokens",), ""),
+    "anthropic": _Row("", ("max_tokens",), ""),
+    "gemini": _Row("generationConfig", ("maxOutputTokens", "max_output_tokens"), "candidateCount"),
+    "ollama": _Row("options", ("num_predict",), ""),
+    "bedrock-converse": _Row("inferenceConfig", ("maxTokens",), ""),
+    "cohere": _Row("", ("max_tokens",), ""),
+}
+
+
+def _whole(fields: Mapping[str, Any], name: str) -> int | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    try:
+        number = _WHOLE.decode(value)
+    except msgspec.MsgspecError:
+        return None
+    return number if number > 0 else None
+
+
+def _inner(fields: Mapping[str, Any], inside: str) -> dict[str, Any]:
+    value = fields.get(inside)
+    if value is None:
+        return {}
+    try:
+        return dict(_OBJECT.decode(value))
+    except msgspec.MsgspecError:
+        return {}
+
+
+def bound_of(wire: str, fields: Mapping[str, Any]) -> Bound:
+    """What the fields of a body on this wire say. What is no positive whole number says nothing."""
+    row = _ROWS[wire]
+    held = _inner(fields, row.inside) if row.inside else fields
+    for name in row.most:
+        most = _whole(held, name)
+        if most is not None:
+            break
+    else:
+        most = None
+    return Bound(most, (_whole(held, row.n) or 1) if row.n else 1)
+
+
+def bounded(wire: str, fields: Fields, most: int, *, newest: bool) -> Fields:
+    """The fields with a bound. `newest`: the server knows the newest name of it."""
+    row = _ROWS[wire]
+    value = msgspec.Raw(b"%d" % most)
+    if not row.inside:
+        others = {name: raw for name, raw in fields.items() if name not in row.most}
+        others[row.most[0] if newest else row.most[-1]] = value
+        return others
+    held = {name: raw for name, raw in _inner(fields, row.inside).items() if name not in row.most}
+    held[row.most[0]] = value
+    return {**fields, row.inside: msgspec.Raw(msgspec.json.encode(held))}
+
+
+# The text of streamed frames, by the client's wire: JSON strings that a model wrote, thoughts and arguments included.
+_SAID: Final[dict[str, re.Pattern[bytes]]] = {
+    wire: re.compile(rb'"(?:%b)"\s*:\s*"((?:[^"\\]|\\.)*)"' % names)
+    for wire, names in {
+        "openai-chat": b"content|reasoning_content|reasoning|arguments|refusal",
+        "openai-responses": b"delta",
+        "anthropic": b"text|thinking|partial_json",
+        "gemini": b"text",
+        "ollama": b"content|thinking",
+    }.items()
+}
+
+
+class Tally:
+    """Counts what a stream has said so far, in frames as the client gets them. Four bytes of JSON text are a token."""
+
+    __slots__ = ("_said", "_size")
+
+    def __init__(self, wire: str) -> None:
+        self._said = _SAID[wire]
+        self._size = 0
+
+    def feed(self, frames: bytes) -> None:
+        """Takes whole frames."""
+        for text in self._said.findall(frames):
+            self._size += len(text)
+
+    @property
+    def tokens(self) -> int:
+        """At least one, since a stream that has begun is never free."""
+        return max(1, -(-self._size // 4))

@@ -1,0 +1,124 @@
+"""Whether a caller may ask now: the limits of its key, its team and its user; and what every answer tells of them.
+
+An `Admission` is taken (`now`, else `wait`) after policies and before caches, and closed once, however the request
+ends. Tokens are reserved as `demand.py` says, and settled by the usage of the answer that the caller got.
+
+Headers: `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since the epoch) of the limit of which the smallest
+part is left; with `-Requests` and `-Tokens`, the tightest of each kind, whose `-Reset` is a duration as `1m30s`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gateway.failure import Refusal, Refused
+from gateway.ir.usage import Usage
+from gateway.routing.allowances import UNBOUNDED
+from gateway.routing.demand import demand_of
+from gateway.routing.limiting import FOREVER, Full, Limits, Tab, Taking, too_many
+
+if TYPE_CHECKING:
+    from gateway.routing.facts import Facts
+    from gateway.routing.run import Tools
+    from gateway.routing.sending import Job
+    from gateway.state.meters import Meter, Standing
+
+SESSIONS_RETRY: Final = 60.0  # seconds: nobody knows when a session ends
+
+
+class Admission:
+    """What a request holds of its caller's limits; nothing before it was taken."""
+
+    __slots__ = ("_limits", "_tab", "_taking", "_tools")
+
+    def __init__(self, limits: Limits, tab: Tab, tools: Tools) -> None:
+        self._limits = limits
+        self._tab = tab
+        self._tools = tools
+        self._taking: Taking | None = None
+
+    def now(self, job: Job) -> bool:
+        """Takes what it needs, where nobody has to be asked or waited for."""
+        tokens = 0
+        if self._tab.tokens:
+            demand = demand_of(job)
+            tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
+        self._taking = Taking(self._limits, self._tab, tokens)
+        return self._taking.take_now(_member(job) if self._tab.sessions else "", self._tools.clock())
+
+    async def wait(self, job: Job) -> None:
+        """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429)."""
+        if self._taking is None:
+            raise RuntimeError("`now` comes first")
+        lacks = await self._taking.take(_member(job), self._tools)
+        if lacks is None:
+            return
+        if not isinstance(lacks, Full):
+            raise TypeError("a caller's limits are no budgets")
+        retry = lacks.retry_after if lacks.limit.what != "sessions" else SESSIONS_RETRY
+        raise Refused(
+            Refusal(
+                status=429,
+                type="rate_limit_error",
+                code="rate_limit_exceeded",
+                message=too_many(lacks),
+                retry_after=retry if retry is not None and retry < FOREVER else None,
+            )
+        )
+
+    def close(self, usage: Usage | None) -> None:
+        """The request is over; `usage` None used no tokens. Only the first call counts."""
+        if self._taking is not None:
+            used = usage.input + usage.output if usage is not None else 0
+            self._taking.end(used, 0, self._tools.clock())
+
+    def tell(self, headers: dict[str, str]) -> None:
+        """Adds the headers that say where the caller stands."""
+        tab = self._tab
+        requests = _tightest(tab.once)
+        tokens = _tightest(tab.tokens)
+        if requests is not None:
+            _written(headers, "-requests", requests, _duration(requests.resets))
+        if tokens is not None:
+            _written(headers, "-tokens", tokens, _duration(tokens.resets))
+        if requests is None or (tokens is not None and _part(tokens) < _part(requests)):
+            requests = tokens
+        if requests is not None:
+            _written(headers, "", requests, str(-int(-(self._tools.wall() + requests.resets) // 1)))
+
+
+def admission_of(limits: Limits, facts: Facts, tools: Tools) -> Admission | None:
+    """The admission of a caller; None where nothing limits it."""
+    tab = limits.of_caller(facts)
+    return Admission(limits, tab, tools) if tab is not None else None
+
+
+def _member(job: Job) -> str:
+    return f"{job.facts.key or ''}:{job.facts.session}"
+
+
+def _part(standing: Standing) -> float:
+    return standing.left / standing.limit if standing.limit else 0.0
+
+
+def _tightest(meters: tuple[Meter, ...]) -> Standing | None:
+    if len(meters) == 1:
+        return meters[0].standing()
+    return min((meter.standing() for meter in meters), key=_part, default=None)
+
+
+def _written(headers: dict[str, str], kind: str, standing: Standing, reset: str) -> None:
+    headers["x-ratelimit-limit" + kind] = str(standing.limit)
+    headers["x-ratelimit-remaining" + kind] = str(standing.left if standing.left > 0 else 0)
+    headers["x-ratelimit-reset" + kind] = reset
+
+
+def _duration(seconds: float) -> str:
+    """As Go writes it and the providers' own headers do: `250ms`, `6.5s`, `1m0s`, `2h3m4s`."""
+    if seconds < 1:
+        return f"{max(0, round(seconds * 1000))}ms"
+    if seconds < 60:
+        return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"

@@ -1,0 +1,103 @@
+"""How much a request may use at most, before anybody has counted: for limits on tokens, and for reservations of money.
+
+The input is estimated on the safe side: half the bytes of a body up to 16 KB; of a larger one, of one that carries
+media, and of one that is not what the client wrote any more, one and a half times the rule of `ir/estimate.py`. The
+output is what the client bounded it to; where it did not, what the target says that it gives at most, else
+`UNBOUNDED`. Every wire's bound holds thoughts too. What a provider adds unseen (a stored conversation, a hosted tool's
+pages) is in no body, and is charged when it is known.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from gateway.failure import Refused
+from gateway.ir.estimate import prompt_tokens
+from gateway.ir.usage import Usage
+from gateway.protocols.bounds import LEAST, bound_of
+from gateway.routing.allowances import UNBOUNDED
+from gateway.routing.node import Target
+from gateway.routing.sending import Job
+
+SMALL: Final = 16 << 10
+_MEDIA: Final = (b"image", b"inlineData", b"fileData", b"inline_data", b"file_data", b"document", b"audio", b"file_id")
+
+
+class Demand(NamedTuple):
+    """`input`: tokens; `most`: of one answer, None where the client said nothing; `n`: answers."""
+
+    input: int
+    most: int | None
+    n: int
+
+
+def demand_of(job: Job) -> Demand:
+    """Looked at once for each request. One that cannot be read is as large as its bytes."""
+    known: Demand | None = job.demand
+    if known is None:
+        known = job.demand = _demand(job)
+    return known
+
+
+def _demand(job: Job) -> Demand:
+    body = job.head.body
+    if job.edited or len(body) > SMALL or any(word in body for word in _MEDIA):
+        try:
+            request = job.request()
+        except Refused:
+            return Demand(len(body), None, 1)
+        if job.edited:
+            most = request.max_tokens if isinstance(request.max_tokens, int) else None
+            n = request.n if isinstance(request.n, int) else 1
+            return Demand(-(-prompt_tokens(request) * 3 // 2), most, max(1, n))
+        bound = bound_of(job.protocol.name, job.head.fields)
+        return Demand(-(-prompt_tokens(request) * 3 // 2), bound.most, bound.n)
+    bound = bound_of(job.protocol.name, job.head.fields)
+    return Demand(-(-len(body) // 2), bound.most, bound.n)
+
+
+def output_of(demand: Demand, target: Target) -> tuple[int, bool]:
+    """(tokens of one answer at most, whether somebody said so) at a target, with what its file's edits make of it."""
+    most = demand.most
+    edits = target.edits
+    if edits.set or edits.default or edits.drop:
+        always = bound_of(target.protocol, dict(edits.set)).most
+        default = bound_of(target.protocol, dict(edits.default)).most
+        if most is not None and any(_drops(target.protocol, name) for name in edits.drop):
+            most = None
+        most = always if always is not None else most if most is not None else default
+    if most is None:
+        return target.max_output or UNBOUNDED, False
+    if target.max_output is not None and target.max_output < most:
+        return target.max_output, True
+    return max(most, LEAST), True
+
+
+def _drops(wire: str, name: str) -> bool:
+    return bound_of(wire, {name: b'{"maxOutputTokens":1,"num_predict":1,"maxTokens":1}'}).most is not None or (
+        bound_of(wire, {name: b"1"}).most is not None
+    )
+
+
+def counted(job: Job, usage: Usage | None, said: int) -> Usage:
+    """A usage that nobody reported in full: what is known of it, else the estimate of the prompt and `said` tokens."""
+    read = usage.input if usage is not None else 0
+    wrote = usage.output if usage is not None else 0
+    if not read:
+        try:
+            read = prompt_tokens(job.request())
+        except Refused:
+            read = -(-len(job.head.body) // 4)
+    if usage is None:
+        return Usage(input=read, output=said, estimated=True)
+    return Usage(
+        input=read,
+        output=max(wrote, said),
+        cached=usage.cached,
+        cache_write=usage.cache_write,
+        cache_write_1h=usage.cache_write_1h,
+        reasoning=usage.reasoning,
+        audio_input=usage.audio_input,
+        audio_output=usage.audio_output,
+        estimated=True,
+    )

@@ -1,0 +1,290 @@
+"""Limits bound to their counters: what is taken together, waiting in line, and the words of a refusal.
+
+A `Tab` is all limits that one request, or one send, is under. Taking from it is all or nothing and asks nobody while
+this worker has leased enough; `Limits.take` is the way that may wait: for the store, for a session's place, in line.
+Who waits in a line is served in the order of arrival, and nobody passes by while somebody waits; whoever leaves
+(its task is cancelled) is forgotten at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from gateway.routing.allowances import SESSION, Allowance, Limit, Rules, counter
+from gateway.routing.facts import Facts
+from gateway.state.calendars import Calendar, held, rolling
+from gateway.state.meters import Meter, Meters, Short
+
+if TYPE_CHECKING:
+    from gateway.routing.run import Tools
+
+KEPT: Final = 4096  # tabs, counters of users, and sessions that a worker remembers
+POLL: Final = 0.25  # seconds between two looks of the first in line, where a place may come free on another worker
+FOREVER: Final = 366 * 86400.0  # seconds: nobody is told to come back after these
+SEEN: Final = 60.0  # seconds for which a session that was here is known to be present
+
+
+class Full(NamedTuple):
+    """What refused. `retry_after` is None where nobody can tell."""
+
+    allowance: Allowance
+    limit: Limit
+    retry_after: float | None
+
+
+class Line:
+    """Who waits for a place, in order; `full` is what the first in line was last told."""
+
+    __slots__ = ("full", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[asyncio.Event] = deque()
+        self.full: Full | None = None
+
+    def nudge(self) -> None:
+        """A place may have come free."""
+        if self.waiting:
+            self.waiting[0].set()
+
+
+class Tab:
+    """`once` are taken for good, `held` given back, `tokens` settled. `rates` are those that headers tell."""
+
+    __slots__ = ("asks", "held", "line", "of", "once", "queue", "rates", "sessions", "tokens")
+
+    def __init__(self, bound: Sequence[tuple[Allowance, Limit, Meter | None, str]], line: Line) -> None:
+        self.once = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "requests")
+        self.held = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "concurrent")
+        self.tokens = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "tokens")
+        self.sessions = tuple((allowance, limit, key) for allowance, limit, _, key in bound if limit.what == "sessions")
+        self.asks = [(meter, 1) for meter in (*self.once, *self.held)]
+        self.rates = self.once + self.tokens
+        self.of = {meter.key: (allowance, limit) for allowance, limit, meter, _ in bound if meter is not None}
+        self.queue = max((allowance.queue for allowance, *_ in bound), key=lambda queue: queue[1], default=(0, 0.0))
+        self.line = line
+
+    def full(self, short: Short) -> Full:
+        """Whose limit a counter is."""
+        return Full(*self.of[short.meter.key], short.retry_after)
+
+
+class Taking:
+    """What one request, or one send, takes: of each limit of a tab, and `money` of counters of budgets.
+
+    `tokens` is what is reserved of each token counter, never more than all of it: a request that is larger than a
+    limit is let in where nobody else is, and counts as a whole.
+    """
+
+    __slots__ = ("_asks", "_limits", "_rates", "_tab", "_taken", "_turn")
+
+    def __init__(self, limits: Limits, tab: Tab | None, tokens: int, money: Sequence[tuple[Meter, int]] = ()) -> None:
+        self._limits = limits
+        self._tab = tab
+        self._taken: float | None = None
+        if tab is None:
+            self._asks = list(money)
+            self._turn = self._rates = 0
+            return
+        self._asks = [*tab.asks, *((meter, min(tokens, meter.limit)) for meter in tab.tokens), *money]
+        self._turn = len(tab.asks)
+        self._rates = self._turn + len(tab.tokens)
+
+    def take_now(self, member: str, now: float) -> bool:
+        """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
+        if self._tab is None:
+            taken = self._limits.meters.take_now(self._asks)
+        else:
+            taken = self._limits.take_now(self._tab, self._asks, member, now)
+        if taken:
+            self._taken = now
+        return taken
+
+    async def take(self, member: str, tools: Tools) -> Full | Short | None:
+        """Takes all, or says what lacks: a limit of the tab, or one of the counters of money."""
+        if self._tab is None:
+            lacks: Full | Short | None = await self._limits.meters.take(self._asks)
+        else:
+            lacks = await self._limits.take(self._tab, self._asks, member, tools)
+        if lacks is None:
+            self._taken = tools.clock()
+        return lacks
+
+    def end(self, tokens: int, money: int, now: float, *, asked: bool = True) -> None:
+        """Gives back what was not used, and counts what was used beyond it. `asked` is False where nobody was sent
+        anything: then it was no request either. Only the first call counts."""
+        taken, self._taken = self._taken, None
+        if taken is None:
+            return
+        age = now - taken
+        for at, (meter, amount) in enumerate(self._asks):
+            if at >= self._turn:
+                used = tokens if at < self._rates else money
+            elif self._tab is not None and at < len(self._tab.once):
+                used = 1 if asked else 0
+            else:
+                used = 0
+            if used < amount:
+                meter.give(amount - used, age)
+            elif used > amount:
+                meter.charge(used - amount)
+        if self._tab is not None:
+            self._tab.line.nudge()
+
+
+class Limits:
+    """The limits of one Engine in one worker."""
+
+    def __init__(self, rules: Rules, meters: Meters) -> None:
+        self.rules = rules
+        self.meters = meters
+        self._tabs: OrderedDict[tuple[str, ...], Tab | None] = OrderedDict()
+        self._lines: dict[str, Line] = {}
+        self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def of_caller(self, facts: Facts) -> Tab | None:
+        """The limits of a key, its team, and its user."""
+        key = facts.key or ""
+        users = self.rules.users.get(key)
+        name = (key,) if users is None else (key, facts.user or "")
+        found = self._tabs.get(name, self)
+        if found is not self:
+            return found  # type: ignore[return-value]  # `self` stands for what is not there
+        allowances = [(each, "") for each in self.rules.callers.get(key, ())]
+        if users is not None:
+            allowances.append((users, facts.user or ""))
+        return self._keep(name, allowances)
+
+    def of_things(self, words: tuple[str, ...]) -> Tab | None:
+        """The limits of things, by the words of a target and a lane."""
+        if not words:
+            return None
+        found = self._tabs.get(words, self)
+        if found is not self:
+            return found  # type: ignore[return-value]  # as above
+        return self._keep(words, [(self.rules.things[word], "") for word in words])
+
+    def _keep(self, name: tuple[str, ...], allowances: Sequence[tuple[Allowance, str]]) -> Tab | None:
+        bound = [
+            (allowance, limit, self._meter(limit, whose), counter(limit.key, whose))
+            for allowance, whose in allowances
+            for limit in allowance.limits
+        ]
+        tab = Tab(bound, self._line(allowances)) if bound else None
+        self._tabs[name] = tab
+        if len(self._tabs) > KEPT:
+            self._tabs.popitem(last=False)
+        return tab
+
+    def _line(self, allowances: Sequence[tuple[Allowance, str]]) -> Line:
+        """Whoever is under the same limit with a queue stands in one line."""
+        queued = [allowance.name + whose for allowance, whose in allowances if allowance.queue[0]]
+        return self._lines.setdefault(queued[0], Line()) if queued else Line()
+
+    def _meter(self, limit: Limit, whose: str) -> Meter | None:
+        if limit.what == "sessions":
+            return None
+        window = held if limit.what == "concurrent" else rolling(Calendar("rolling", seconds=limit.seconds))
+        return self.meters.meter(counter(limit.key, whose), limit.most, window)
+
+    def take_now(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, now: float) -> bool:
+        """Whether all could be taken without asking or waiting for anybody."""
+        if tab.line.waiting:
+            return False
+        if tab.sessions and not all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions):
+            return False
+        return self.meters.take_now(asks)
+
+    async def take(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, tools: Tools) -> Full | Short | None:
+        """Takes all, or says what lacks: a limit of the tab, or one of the other counters that are asked for."""
+        for allowance, limit, key in tab.sessions:
+            if await self.meters.visit(key, member, SESSION, limit.most) is None:
+                return Full(allowance, limit, None)
+            self._seen[key, member] = tools.clock()
+            self._seen.move_to_end((key, member))
+            if len(self._seen) > KEPT:
+                self._seen.popitem(last=False)
+        if not tab.queue[0]:
+            return await self._ask(tab, asks)
+        return await self._stand(tab, asks, tools)
+
+    async def _ask(self, tab: Tab, asks: Sequence[tuple[Meter, int]]) -> Full | Short | None:
+        short = await self.meters.take(asks)
+        return short if short is None or short.meter.key not in tab.of else tab.full(short)
+
+    async def _stand(self, tab: Tab, asks: Sequence[tuple[Meter, int]], tools: Tools) -> Full | Short | None:
+        """Waits in line until there is a place, for as long as the file says."""
+        line, (most, seconds) = tab.line, tab.queue
+        full: Full | Short | None = line.full
+        if not line.waiting:
+            full = await self._ask(tab, asks)
+            if not isinstance(full, Full):
+                return full
+        if full is not None and len(line.waiting) >= most:
+            return full
+        turn = asyncio.Event()
+        line.waiting.append(turn)
+        deadline = tools.clock() + seconds
+        try:
+            while True:
+                left = deadline - tools.clock()
+                if line.waiting[0] is turn:
+                    turn.clear()
+                    full = await self._ask(tab, asks)
+                    if not isinstance(full, Full):
+                        return full
+                    line.full = full
+                    pause = min(left, full.retry_after or POLL)
+                    if full.limit.what == "concurrent":
+                        pause = min(pause, POLL)
+                else:
+                    pause = left
+                if left <= 0:
+                    return full or line.full
+                await _sleep(turn, pause, tools)
+        finally:
+            first = line.waiting[0] is turn
+            line.waiting.remove(turn)
+            if first:
+                line.nudge()
+
+    def meters_in_use(self) -> Iterable[tuple[Allowance, Limit, Meter]]:
+        """Every limit with its counter, those of users as far as they are remembered."""
+        for tab in list(self._tabs.values()):
+            if tab is not None:
+                for meter in (*tab.rates, *tab.held):
+                    yield (*tab.of[meter.key], meter)
+
+
+async def _sleep(turn: asyncio.Event, pause: float, tools: Tools) -> None:
+    """Until it is nudged, at most `pause` seconds."""
+    waits = {asyncio.ensure_future(turn.wait()), asyncio.ensure_future(tools.sleep(pause))}
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
+
+
+def too_many(full: Full) -> str:
+    """What a client reads of a limit that is used up."""
+    allowance, limit, retry = full
+    said = f"{_sentence(allowance.name)} is limited to {limit.words}."
+    if limit.what == "sessions":
+        return f"{said} Go on with one of them; a session ends after {SESSION / 60:.0f} minutes without a request."
+    return f"{said} Try again in {span(retry)}." if retry is not None and retry < FOREVER else said
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def span(seconds: float) -> str:
+    """A time to wait, in words: never less than is to be waited."""
+    whole = max(1, -int(-seconds // 1))
+    for size, name in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if whole >= 2 * size:
+            return f"{-(-whole // size)} {name}s"
+    return f"{whole} second{'' if whole == 1 else 's'}"

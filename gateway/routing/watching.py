@@ -1,0 +1,52 @@
+"""Whoever reads the log learns how far a budget is used: once in each window for each part that the file names.
+
+This worker remembers what it has said; whether another one said it before is asked of the store, after the request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from gateway.events import BudgetReached
+from gateway.routing.allowances import Budget
+from gateway.state.meters import Meter, Meters
+
+if TYPE_CHECKING:
+    from gateway.routing.run import Tools
+
+KEPT: Final = 4096  # counters that a worker remembers
+_LONGEST: Final = 40 * 86400.0  # seconds for which the store remembers what was said
+
+
+class Watch:
+    """One per Engine and worker."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._said: dict[str, tuple[str, float]] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def look(self, budget: Budget, whose: str, meter: Meter, window: str, tools: Tools) -> None:
+        """Says how far a budget is used, where that is news. `window` names the one that runs."""
+        standing = meter.standing()
+        used = standing.limit - standing.left
+        reached = max((share for share in budget.watched if used >= share * standing.limit), default=None)
+        if reached is None:
+            return
+        before, said = self._said.get(meter.key, ("", 0.0))
+        if before == window and reached <= said:
+            return
+        if len(self._said) >= KEPT:
+            self._said.clear()
+        self._said[meter.key] = (window, reached)
+        event = BudgetReached(budget.name, whose, reached, used, standing.limit)
+        word = f"said:{meter.key}:{window}:{reached:g}"
+        ttl = min(max(standing.resets, 60.0), _LONGEST)
+        task = asyncio.get_running_loop().create_task(self._say(word, ttl, event, tools))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _say(self, word: str, ttl: float, event: BudgetReached, tools: Tools) -> None:
+        if await self._meters.first(word, ttl):
+            tools.emit(event)

@@ -1,0 +1,325 @@
+"""The arithmetic of counters, without any place to keep them: sliding rings, fixed windows, held units.
+
+All times are arguments: seconds since the epoch by the clock of whoever keeps the counters. A sliding window is a ring
+of slices, each a sixtieth of it. What is used in a slice counts in that slice and in the 60 that follow, so no span of
+the window's length ever holds more than the limit, however it lies across slices. A clock that steps back by no more
+than a window is waited for; one that steps back further takes the counts with it: neither forgets what was used.
+
+Two ways to use a counter: `lease` and `back` for lots, and `take`, `give` and `charge` for whoever sits beside it.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Final, Protocol, TypeAlias
+
+import msgspec
+
+from gateway.store.contract import SLICES, Fixed, Grant, Held, Sliding, Want, Window
+
+_CELLS: Final = SLICES + 1  # a span touches one slice more than it has
+_KEPT: Final = 86400.0  # seconds for which a fixed window that is over still takes units back
+HELD_RETRY: Final = 1.0  # seconds: nobody knows when somebody gives back
+
+
+class Counter(Protocol):
+    """One counter of one process, used at once: exact, without lots. `now` never waits for anything."""
+
+    def take(self, now: float, amount: int, limit: int) -> bool:
+        """Uses units where there are as many."""
+
+    def give(self, now: float, amount: int, age: float) -> None:
+        """Takes back what was taken `age` seconds ago."""
+
+    def charge(self, now: float, amount: int) -> None:
+        """Counts units, even over the limit."""
+
+    def used(self, now: float) -> int:
+        """What counts now."""
+
+    def retry(self, now: float, amount: int, limit: int) -> float:
+        """Seconds until `amount` may be there; 0 now, inf never."""
+
+
+class Ring(msgspec.Struct, tag="ring", weakref=True):
+    """Sliding(seconds): `cells[i % 61]` is slice i, `head` the newest."""
+
+    seconds: float
+    head: int = 0
+    total: int = 0
+    cells: list[int] = msgspec.field(default_factory=lambda: [0] * _CELLS)
+
+    def _move(self, now: float) -> int:
+        """Forgets what is over; the slice of now."""
+        to = int(now * SLICES / self.seconds)
+        head = self.head
+        if to == head:
+            return to
+        if to > head + SLICES:
+            self.clear()
+        elif to > head:
+            for index in range(head + 1, to + 1):
+                self.total -= self.cells[index % _CELLS]
+                self.cells[index % _CELLS] = 0
+        elif to >= head - SLICES:
+            return head
+        else:
+            shift = (head - to) % _CELLS
+            self.cells = self.cells[shift:] + self.cells[:shift]
+        self.head = to
+        return to
+
+    def clear(self) -> None:
+        """Starts anew."""
+        self.cells = [0] * _CELLS
+        self.total = 0
+
+    def take(self, now: float, amount: int, limit: int) -> bool:
+        at = self._move(now)
+        if self.total + amount > limit:
+            return False
+        self.cells[at % _CELLS] += amount
+        self.total += amount
+        return True
+
+    def give(self, now: float, amount: int, age: float) -> None:
+        self._move(now)
+        self._take_back(int((now - age) * SLICES / self.seconds), amount)
+
+    def charge(self, now: float, amount: int) -> None:
+        self.cells[self._move(now) % _CELLS] += amount
+        self.total += amount
+
+    def used(self, now: float) -> int:
+        self._move(now)
+        return self.total
+
+    def retry(self, now: float, amount: int, limit: int) -> float:
+        if amount > limit:
+            return inf
+        head = self._move(now)
+        over = self.total + amount - limit
+        if over <= 0:
+            return 0.0
+        for index in range(head - SLICES, head + 1):
+            over -= self.cells[index % _CELLS]
+            if over <= 0:
+                return max(0.0, (index + _CELLS) * self.seconds / SLICES - now)
+        return self.seconds  # not reached: all cells together are the total
+
+    def lease(self, now: float, want: Want) -> Grant:
+        """As `Store.lease`, for one want."""
+        head = self._move(now)
+        amount = _share(want, self.total)
+        self.cells[head % _CELLS] += amount
+        self.total += amount
+        left = want.limit - self.total
+        retry = 0.0 if amount >= want.amount else self.retry(now, 1 if amount else want.least, want.limit)
+        return Grant(amount, left, str(head), (head + 1) * self.seconds / SLICES, now, retry)
+
+    def back(self, now: float, window: Window, lot: str, amount: int) -> None:
+        """As `Store.lease`, for one return."""
+        if amount < 0:
+            self.charge(now, -amount)
+        else:
+            self._move(now)
+            self._take_back(int(lot), amount)
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting it would change nothing."""
+        return self.used(now) == 0
+
+    def lapses(self, now: float) -> float:
+        """When it will be idle, if nothing more comes."""
+        return now + self.seconds * _CELLS / SLICES + 1.0
+
+    def _take_back(self, index: int, amount: int) -> None:
+        if self.head - SLICES <= index <= self.head:
+            amount = min(amount, self.cells[index % _CELLS])
+            self.cells[index % _CELLS] -= amount
+            self.total -= amount
+
+
+class Total(msgspec.Struct, weakref=True):
+    """One fixed window: what was used until it `ends`."""
+
+    ends: float
+    count: int = 0
+
+    def take(self, now: float, amount: int, limit: int) -> bool:
+        if self.count + amount > limit:
+            return False
+        self.count += amount
+        return True
+
+    def give(self, now: float, amount: int, age: float) -> None:
+        self.count = max(0, self.count - amount)
+
+    def charge(self, now: float, amount: int) -> None:
+        self.count += amount
+
+    def used(self, now: float) -> int:
+        return self.count
+
+    def retry(self, now: float, amount: int, limit: int) -> float:
+        if self.count + amount <= limit:
+            return 0.0
+        return inf if amount > limit else max(0.0, self.ends - now)
+
+
+class Totals(msgspec.Struct, tag="totals", weakref=True):
+    """The Fixed windows of a key, by name: the one that runs, and those that are just over."""
+
+    named: dict[str, Total] = msgspec.field(default_factory=dict)
+
+    def of(self, now: float, window: Fixed) -> Total:
+        """The window of that name."""
+        total = self.named.get(window.name)
+        if total is None:
+            for name in [name for name, old in self.named.items() if old.ends + _KEPT < now]:
+                del self.named[name]
+            total = self.named[window.name] = Total(window.ends)
+        return total
+
+    def clear(self) -> None:
+        """Starts anew; whoever holds one of the totals keeps it."""
+        for total in self.named.values():
+            total.count = 0
+
+    def lease(self, now: float, want: Want) -> Grant:
+        """As `Store.lease`, for one want."""
+        window = _fixed(want.window)
+        total = self.of(now, window)
+        amount = _share(want, total.count)
+        total.count += amount
+        left = want.limit - total.count
+        retry = 0.0 if amount >= want.amount else total.retry(now, 1 if amount else want.least, want.limit)
+        return Grant(amount, left, window.name, window.ends, now, retry)
+
+    def back(self, now: float, window: Window, lot: str, amount: int) -> None:
+        """As `Store.lease`, for one return."""
+        total = self.of(now, _fixed(window))
+        total.count = max(0, total.count - amount)
+
+    def counted(self, now: float, window: Window) -> int:
+        """What is used of a window."""
+        total = self.named.get(_fixed(window).name)
+        return total.count if total is not None else 0
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting it would change nothing."""
+        return all(total.ends + _KEPT < now or not total.count for total in self.named.values())
+
+    def lapses(self, now: float) -> float:
+        """When it will be idle, if nothing more comes."""
+        return max((total.ends for total in self.named.values()), default=now) + _KEPT
+
+
+class Holding(msgspec.Struct, tag="holding", weakref=True):
+    """Held units, by holder: how many, and until when if it does not renew them. `here`: this process's own, which need
+    no renewal."""
+
+    here: int = 0
+    holders: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Starts anew."""
+        self.holders.clear()
+        self.here = 0
+
+    def take(self, now: float, amount: int, limit: int) -> bool:
+        if self.used(now) + amount > limit:
+            return False
+        self.here += amount
+        return True
+
+    def give(self, now: float, amount: int, age: float) -> None:
+        self.here = max(0, self.here - amount)
+
+    def charge(self, now: float, amount: int) -> None:
+        self.here += amount
+
+    def used(self, now: float) -> int:
+        if not self.holders:
+            return self.here
+        lost = [holder for holder, (_, until) in self.holders.items() if until <= now]
+        for holder in lost:
+            del self.holders[holder]
+        return self.here + sum(count for count, _ in self.holders.values())
+
+    def retry(self, now: float, amount: int, limit: int) -> float:
+        if amount > limit:
+            return inf
+        return 0.0 if self.used(now) + amount <= limit else HELD_RETRY
+
+    def lease(self, now: float, want: Want) -> Grant:
+        """As `Store.lease`, for one want."""
+        window = _held(want.window)
+        used = self.used(now)
+        amount = _share(want, used)
+        count = self._hold(window.holder, amount, now + window.ttl)
+        left = want.limit - used - amount
+        retry = 0.0 if amount >= want.amount else self.retry(now, 1 if amount else want.least, want.limit)
+        return Grant(amount, left, str(count), now + window.ttl, now, retry)
+
+    def back(self, now: float, window: Window, lot: str, amount: int) -> None:
+        """As `Store.lease`, for one return."""
+        held = _held(window)
+        self.used(now)
+        self._hold(held.holder, -amount, now + held.ttl)
+
+    def idle(self, now: float) -> bool:
+        """Whether forgetting it would change nothing."""
+        return self.used(now) == 0
+
+    def lapses(self, now: float) -> float:
+        """When it will be idle, if nothing more comes."""
+        return max((until for _, until in self.holders.values()), default=now)
+
+    def _hold(self, holder: str, amount: int, until: float) -> int:
+        count = max(0, self.holders.get(holder, (0, 0.0))[0] + amount)
+        if count:
+            self.holders[holder] = (count, until)
+        else:
+            self.holders.pop(holder, None)
+        return count
+
+
+Kept: TypeAlias = Ring | Totals | Holding
+
+
+def fresh(window: Window) -> Kept:
+    """A counter of which nothing is used."""
+    if isinstance(window, Sliding):
+        return Ring(window.seconds)
+    return Totals() if isinstance(window, Fixed) else Holding()
+
+
+def fits(kept: Kept, window: Window) -> bool:
+    """Whether a counter counts in this kind of window: if not, the file has changed, and it starts anew."""
+    if isinstance(kept, Ring):
+        return isinstance(window, Sliding) and window.seconds == kept.seconds
+    return isinstance(window, Fixed if isinstance(kept, Totals) else Held)
+
+
+def used(kept: Kept, now: float, window: Window) -> int:
+    """What is used or leased of a counter in a window."""
+    return kept.counted(now, window) if isinstance(kept, Totals) else kept.used(now)
+
+
+def _share(want: Want, used: int) -> int:
+    """What of a want can be given."""
+    amount = min(want.amount, want.limit - used)
+    return amount if amount > 0 and amount >= want.least else 0
+
+
+def _fixed(window: Window) -> Fixed:
+    if not isinstance(window, Fixed):
+        raise TypeError(f"not a fixed window: {window!r}")
+    return window
+
+
+def _held(window: Window) -> Held:
+    if not isinstance(window, Held):
+        raise TypeError(f"not a held window: {window!r}")
+    return window
