@@ -173,7 +173,7 @@ class Memory:
             del fields[gone]
         return {field: value for field, (value, _) in fields.items()}
 
-    def bound(self, size: int) -> None:
+    async def bound(self, size: int) -> None:
         self._size = size
         self._trim()
 
