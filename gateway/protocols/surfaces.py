@@ -32,6 +32,14 @@ class Asked(NamedTuple):
     counts: bool = False
 
 
+OPERATIONS: Final = frozenset(("chat", "count_tokens"))  # whatever the wire calls them
+
+
+def operation_of(name: str) -> str:
+    """What a wire's operation is, whatever it is called there."""
+    return "count_tokens" if name == "count_tokens" else "chat"
+
+
 class Surface(msgspec.Struct, frozen=True):
     """One protocol's operation and the paths it is served under. `named` reads a path that names the model."""
 

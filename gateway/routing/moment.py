@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from copy import copy
 from random import Random
+from typing import Final
 
-import msgspec
-
+from gateway.events import Skipped as Skipped  # also found here by who walks
 from gateway.failure import Failure, Kind
+from gateway.ir.cost import dearest, usd
+from gateway.ir.estimate import prompt_tokens
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 
-
-class Skipped(msgspec.Struct, frozen=True):
-    """A target that was not tried, and why."""
-
-    target: str
-    why: str
+OUTPUT: Final = 4096
 
 
 class Moment:
@@ -26,7 +23,8 @@ class Moment:
 
     `asked`: something was sent. `resort`: a lane that rests for long, and all there is where nobody was asked. `line`:
     what a send is that serves no answer of its own, "" where it does (events.Aside). `continues`: the answer has begun
-    already, and the next target must go on with it.
+    already, and the next target must go on with it. `prompt`: the prompt's estimated tokens, once somebody asked.
+    `spent`: nano-dollars that earlier sends may have cost, where a cap looks at them.
     """
 
     __slots__ = (
@@ -37,11 +35,13 @@ class Moment:
         "last",
         "line",
         "now",
+        "prompt",
         "random",
         "refused_by",
         "resort",
         "runtime",
         "skipped",
+        "spent",
         "tried",
     )
 
@@ -59,9 +59,14 @@ class Moment:
         self.resort: tuple[Target, Lane] | None = None
         self.line = ""
         self.continues = False
+        self.prompt: int | None = None
+        self.spent = 0
 
     def objection(self, target: Target, chosen: bool) -> str | None:
         """Why a target is not to be tried now. `chosen`: a fallback rule named the kind that led here."""
+        caps = self.job.caps
+        if caps is not None and caps.cost is not None and (why := self._too_dear(target, caps.cost)) is not None:
+            return why
         constraints = self.job.constraints
         if constraints is not None and (why := constraints.objection(target)) is not None:
             return why
@@ -99,6 +104,25 @@ class Moment:
             self.larger_than = max(self.larger_than or 0, other.larger_than)
         self.resort = self.resort or other.resort
         self.asked = self.asked or other.asked
+
+    def worst(self, target: Target) -> int:
+        """Nano-dollars that a send may cost at most, by the estimated prompt; 0 where nobody knows the price. An answer
+        that nobody bounds counts as `OUTPUT` tokens."""
+        if target.price is None:
+            return 0
+        request = self.job.request()
+        if self.prompt is None:
+            self.prompt = prompt_tokens(request)
+        most = request.max_tokens if isinstance(request.max_tokens, int) else target.max_output or OUTPUT
+        times = request.n if isinstance(request.n, int) and request.n > 1 else 1
+        return dearest(target.price, self.prompt, most * times)
+
+    def _too_dear(self, target: Target, cap: int) -> str | None:
+        """Why the most that one more send may cost does not fit into the cap."""
+        worst = self.worst(target)
+        if self.spent + worst <= cap:
+            return None
+        return f"it may cost {usd(worst)} USD, and {usd(max(cap - self.spent, 0))} USD are left of this request's cap"
 
     def learn(self, target: Target, failure: Failure) -> None:
         """Takes in how a target failed."""

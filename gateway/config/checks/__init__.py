@@ -8,7 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeAlias
 
-from gateway.config.checks import access, contests, names, providers, routes, secrets, supported
+from gateway.config.checks import (
+    access,
+    caches,
+    conditions,
+    contests,
+    ledger,
+    names,
+    policies,
+    providers,
+    requirements,
+    routes,
+    secrets,
+    supported,
+)
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -46,10 +59,28 @@ CHECKS: Final[tuple[Check, ...]] = (
     contests.enough_targets,
     contests.judges,
     contests.patience,
+    caches.kept,
+    caches.embedding_model,
     access.listening,
     access.somebody_may_call,
     access.keys,
     access.allow_lists,
+    conditions.named_words,
+    conditions.addresses,
+    conditions.headers,
+    conditions.hours,
+    conditions.ranges,
+    conditions.misplaced,
+    policies.effects,
+    policies.destinations,
+    policies.parameters,
+    policies.details,
+    policies.expressions,
+    policies.guardrails,
+    policies.dead,
+    policies.teams,
+    requirements.requirements,
+    ledger.usable_ledger,
     secrets.literals,
 )
 

@@ -14,9 +14,6 @@ from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
 PARTS: Final[Mapping[str, str]] = {
-    "policies": "Keep routes apart by `keys.*.allow`.",
-    "guardrails": "Use the provider's own moderation.",
-    "cache": "Every request goes to a provider.",
     "tests": "Try the file with `gateway serve` on the sandbox provider.",
 }
 
@@ -28,9 +25,16 @@ KEYS: Final[Mapping[str, str]] = {
 
 GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
     "state": ("memory", "Health and rotation are kept in memory, by each worker."),
-    "ledger": (None, "Requests are counted at /metrics and logged."),
     "config": ("locked", "The file is edited by people only."),
-    "trusted_proxies": ([], "No decision depends on the client's address."),
+}
+
+# Settings by where they stand; `*` is any name or place of a list.
+SETTINGS: Final[Mapping[Path, str]] = {
+    ("teams", "*", "members"): "Give each key its `team:`.",
+    ("guardrails", "*", "model"): "Use `pattern`.",
+    ("guardrails", "*", "webhook"): "Use `pattern`.",
+    ("policies", "*", "do", "mirror"): "Nothing is copied.",
+    ("policies", "*", "do", "no_cache"): "There are no caches.",
 }
 
 _PLACES: Final = ("providers", "models", "combos", "keys", "defaults")
@@ -49,8 +53,26 @@ def unsupported_parts(subject: Subject) -> Iterator[Diagnostic]:
         if value != default:
             detail = f"`gateway.{key}` has no effect in this version. {instead}"
             yield subject.report("not-supported-yet", detail, ("gateway", key))
+    for pattern, instead in SETTINGS.items():
+        for path in _found(written, pattern, ()):
+            detail = f"`{path[-1]}` has no effect here in this version. {instead}"
+            yield subject.report("not-supported-yet", detail, path, key=True)
     for place in _PLACES:
         yield from _inside(subject, (place,), written.get(place))
+
+
+def _found(value: Any, pattern: Path, path: Path) -> Iterator[Path]:
+    """Every place of a pattern that something is written at."""
+    if not pattern:
+        yield path
+        return
+    step, rest = pattern[0], pattern[1:]
+    if isinstance(value, list):
+        inner: dict[Any, Any] = dict(enumerate(value))
+    else:
+        inner = value if isinstance(value, dict) else {}
+    for name in list(inner) if step == "*" else [step] if step in inner else []:
+        yield from _found(inner[name], rest, (*path, name))
 
 
 def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
