@@ -21,6 +21,7 @@ from gateway.config.model_rules import (
     Cache,
     Guardrail,
     Idempotency,
+    Ledger,
     Limits,
     RedisState,
     Sticky,
@@ -123,6 +124,8 @@ class Redis(Section):
 class Gateway(Section):
     """The server itself."""
 
+    _kept: ClassVar[frozenset[str]] = frozenset(("ledger",))
+
     listen: str = Field(
         "127.0.0.1:8080", description="Address and port. Not reloadable.", examples=["0.0.0.0:8080", "[::]:8080"]
     )
@@ -143,8 +146,10 @@ class Gateway(Section):
         description="What happens while the state's store cannot be reached: `local` counts in each worker alone, "
         "`reject` refuses what would have to be counted (503).",
     )
-    ledger: str | None = Field(
-        None, description="Where requests are recorded.", examples=["sqlite:///./state/ledger.db"]
+    ledger: Ledger | None = Field(
+        None,
+        description="Where requests are recorded. Default: nowhere. Not reloadable.",
+        examples=["sqlite:///./state/ledger.db", {"url": {"env": "LEDGER_URL"}, "keep": "90d"}],
     )
     config: Literal["locked", "writable"] = Field(
         "locked", description="Whether the management API may edit this file."

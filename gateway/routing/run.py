@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
+from gateway.events import Trial as Trial  # also found here by who tells what was tried
 from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
@@ -53,25 +54,21 @@ class Tools(msgspec.Struct, frozen=True):
     emit: Emit
 
 
-class Trial(msgspec.Struct, frozen=True):
-    """One send and what came of it; `kind` None is an answer."""
-
-    target: str
-    credential: str
-    kind: Kind | None
-    status: int | None
-
-
 class Course:
-    """The path of one request, written while it runs: for headers, logs and explanations."""
+    """The path of one request, written while it runs: for headers, logs and explanations.
 
-    __slots__ = ("begun", "instead", "trials", "waits")
+    `left`: the send that was under way when the client left, before it had an answer.
+    """
+
+    __slots__ = ("begun", "instead", "left", "skipped", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
         self.begun = 0  # sends, those in flight included
         self.instead: str | None = None  # where a budget sends what it has no money for
+        self.skipped: list[Skipped] = []
+        self.left: tuple[Target, Lane] | None = None
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
@@ -81,6 +78,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     where no target may be tried for this request.
     """
     moment = Moment(runtime, tools.random, job, tools.clock())
+    moment.skipped = course.skipped
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
@@ -327,6 +325,7 @@ async def _once(
         lane.own.leave()
         lane.whole.leave()
         _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
+        course.left = (target, lane)
         raise
     else:
         lane.own.success()
@@ -335,13 +334,13 @@ async def _once(
         latency = moment.runtime.latencies.get(target.lanes)
         if latency is not None:
             latency.measured(took, job.head.stream)
-        course.trials.append(Trial(target.name, lane.credential, None, 200))
+        course.trials.append(Trial(target.name, lane.credential, None, 200, took))
         tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, took))
         return answer
     now = tools.clock()
     if failure.retry_after is not None:
         course.waits.append(failure.retry_after)
-    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status))
+    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status, now - started))
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
     penalise(target, lane, failure, now, tools.emit)
     return failure
@@ -359,7 +358,7 @@ def _cancelled(
 ) -> None:
     """Notes a send that nobody waits for any more; where the request goes on without it, what it used is told."""
     kind = Kind.CANCELLED
-    course.trials.append(Trial(target.name, lane.credential, kind, None))
+    course.trials.append(Trial(target.name, lane.credential, kind, None, seconds))
     tools.emit(Attempted(target.provider, lane.credential, target.model, kind, None, seconds))
     if moment.line:
         asides.tell(moment.line, job, target, lane, tools.emit, kind=kind, seconds=seconds, usage=usage)

@@ -146,6 +146,9 @@ def unused_models(subject: Subject) -> Iterator[Diagnostic]:
     named |= {name for rules in subject.config.fallbacks.values() for rule in rules for name in rule.to}
     named |= set(subject.config.aliases.values())
     named |= {combo.judge for combo in subject.config.combos.values() if combo.judge is not None}
+    cache = subject.config.cache
+    if cache is not None and cache.semantic is not None:
+        named.add(cache.semantic.model)
     used = {subject.meaning(name) for name in named} | {name.rpartition("@")[0] for name in named}
     for name, model in subject.config.models.items():
         if model.visibility == "internal" and name not in used:

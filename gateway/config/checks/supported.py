@@ -14,7 +14,6 @@ from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
 PARTS: Final[Mapping[str, str]] = {
-    "cache": "Every request goes to a provider.",
     "tests": "Try the file with `gateway serve` on the sandbox provider.",
 }
 
@@ -26,7 +25,6 @@ KEYS: Final[Mapping[str, str]] = {
 
 GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
     "state": ("memory", "Health and rotation are kept in memory, by each worker."),
-    "ledger": (None, "Requests are counted at /metrics and logged."),
     "config": ("locked", "The file is edited by people only."),
 }
 
