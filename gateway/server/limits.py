@@ -1,8 +1,8 @@
 """What operators ask of limits and budgets: where all of them stand, and that a budget begins anew.
 
-`GET /-/limits` says of each counter its limit, what is used or leased of it, and what is left; of counters that each user
-has, those that this worker remembers. `POST /-/budgets/NAME/reset` forgets what is used of a budget; of one that each
-key (team, …) has, of all that the configuration knows, or of the one that `?of=` names.
+`GET /-/limits` says of each counter its limit, what is used or leased of it, and what is left; of counters that each
+user has, those that this worker remembers. `POST /-/budgets/NAME/reset` forgets what is used of a budget; of one that
+each key (team, …) has, of all that the configuration knows, or of the one that `?of=` names.
 """
 
 from __future__ import annotations
