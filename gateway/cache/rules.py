@@ -48,11 +48,13 @@ class Way(msgspec.Struct, frozen=True):
     whens: tuple[Condition, ...] = ()
 
     def shape(self, job: Job) -> bytes:
-        """What this route makes of a request beside its words: an answer is given again only where it is the same.
-        Raises `Refused` (400) where a condition has to read a body that cannot be read."""
-        if not self.whens:
+        """What this route and the guardrails of answers make of a request beside its words: an answer is given again
+        only where it is the same. Raises `Refused` (400) where a condition has to read a body that cannot be read.
+        """
+        guards = repr(job.guards.guards) if job.guards is not None else ""
+        if not self.whens and not guards:
             return self.digest.encode()
-        return f"{self.digest}{''.join('1' if holds(each, job) else '0' for each in self.whens)}".encode()
+        return f"{self.digest}{''.join('1' if holds(each, job) else '0' for each in self.whens)}{guards}".encode()
 
 
 class Caching(msgspec.Struct, frozen=True):
