@@ -99,6 +99,15 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "same-key": ("Two keys have the same secret", E_),
     "bad-listen": ("An address to listen on cannot be used", E_),
     "unusable-ledger": ("Requests cannot be recorded there", E_),
+    # limits and budgets
+    "impossible-limit": ("A limit admits nobody", E_),
+    "repeated-limit": ("A window is limited twice", E_),
+    "inert-queue": ("Nobody would ever wait in a queue", E_),
+    "no-users": ("There are no users to count", E_),
+    "unknown-scope": ("A budget counts what does not exist", E_),
+    "inert-resets": ("A window does not begin anew at a stated time", E_),
+    "same-budget": ("What a used-up budget leads to is under it as well", E_),
+    "unbounded-output": ("The longest answer of a model is not known", W_),
     "needs-restart": ("A change needs a restart", E_),
     # comments that accept findings
     "bad-accept": ("A comment cannot accept a finding", E_),

@@ -10,11 +10,13 @@ from typing import Final, TypeAlias
 
 from gateway.config.checks import (
     access,
+    budgets,
     caches,
     conditions,
     contests,
     facts,
     ledger,
+    limits,
     names,
     policies,
     providers,
@@ -87,6 +89,12 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.teams,
     requirements.requirements,
     ledger.usable_ledger,
+    limits.usable,
+    limits.users,
+    budgets.scopes,
+    budgets.windows,
+    budgets.routes,
+    budgets.unbounded,
     secrets.literals,
 )
 
