@@ -78,7 +78,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
     `lossy` are the fields that a translation lost, where the configuration wants to know. `cost` is nano-dollars, None
     where nobody knows the price or nothing was answered; `price_source` says whose price it is (file, catalog, both).
-    `cache` is where the answer came from, where a cache may have had it: hit, semantic, joined, miss, bypass, or idempotent.
+    `cache` is where the answer came from, where a cache may have had it: hit, semantic, joined, miss, bypass or
+    idempotent.
     `tags` are those of its key and those that policies and guardrails gave it.
     """
 

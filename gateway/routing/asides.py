@@ -7,6 +7,8 @@ so.
 
 from __future__ import annotations
 
+import msgspec
+
 from gateway.events import Aside, Emit
 from gateway.failure import Refused
 from gateway.ir.cost import cost
@@ -25,6 +27,18 @@ def estimated(job: Job, said: str = "") -> Usage | None:
         return None
 
 
+def partial(job: Job, said: str, usage: Usage | None) -> Usage | None:
+    """The usage of an answer that ended before its provider could say it; what it did say counts."""
+    guess = estimated(job, said)
+    if usage is None or guess is None:
+        return usage or guess
+    if usage.input and usage.output >= guess.output:
+        return usage
+    return msgspec.structs.replace(
+        usage, input=usage.input or guess.input, output=max(usage.output, guess.output), estimated=True
+    )
+
+
 def tell(
     line: str,
     job: Job,
@@ -40,6 +54,7 @@ def tell(
     facts = job.facts
     if usage is None:
         usage = estimated(job)
+    price = target.price
     emit(
         Aside(
             line=line,
@@ -59,6 +74,6 @@ def tell(
             team=facts.team,
             user=facts.user,
             tags=facts.tags,
-            cost=cost(usage, target.price) if usage is not None and target.price is not None else None,
+            cost=cost(usage, price) if price is not None and usage is not None else None,
         )
     )

@@ -17,6 +17,7 @@ from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.protocols.bounds import Tally
 from gateway.protocols.contract import Protocol, StreamSniffer
+from gateway.protocols.quotas import share_left
 from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
@@ -34,8 +35,7 @@ class Answer:
     the stream breaks off. It may be cancelled where it waits for the upstream, and called again: nothing is lost.
     `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the translation lost, as far
     as it is known when the answer begins. `lane` is None where nobody was asked for this very request: an answer that
-    is given again, or another's that this one follows. `usage` is there once the
-    answer is over; where its provider did not say, it is an estimate.
+    is given again, or another's that this one follows. `usage` is there once the answer is over.
     """
 
     __slots__ = (
@@ -67,6 +67,8 @@ class Answer:
         dropped: tuple[Dropped, ...],
         left: Callable[[Usage | None], None],
         job: Job | None = None,
+        *,
+        counts: bool = False,
     ) -> None:
         self.target = target
         self.lane = lane
@@ -82,18 +84,18 @@ class Answer:
         self._job = job
         self._last: tuple[bytes, ...] = ()
         self._tally: Tally | None = None
-        if job is not None and sniffer is not None:
+        if counts and job is not None and sniffer is not None:
             self._tally = Tally(job.protocol.name)
             self._tally.feed(body)
-
-    @property
-    def end(self) -> bytes:
-        """The last bytes that were read, where anybody counts them: they say why the answer ended."""
-        return b"".join(self._last) or self.body
 
     def with_body(self, body: bytes, content_type: str) -> Answer:
         """The same whole answer in another form."""
         return Answer(self.target, self.lane, None, None, body, self.usage, content_type, self.dropped, _nothing)
+
+    @property
+    def sniffer(self) -> StreamSniffer | None:
+        """What watches or translates its stream, while it is open."""
+        return self._sniffer
 
     def watch(self, seen: Callable[[bytes], None], over: Callable[[], None]) -> None:
         """Shows what a stream gives from now on to somebody else as well; `over` is called once, at its end."""
@@ -106,6 +108,11 @@ class Answer:
             over()
 
         self._sniffer, self._left = _Watched(self._sniffer, seen), both
+
+    @property
+    def end(self) -> bytes:
+        """The last bytes that were read, where anybody counts them: they say why the answer ended."""
+        return b"".join(self._last) or self.body
 
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
@@ -135,9 +142,9 @@ class Answer:
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
         sniffer, self._sniffer = self._sniffer, None
-        if sniffer is not None:
+        job, tally = self._job, self._tally
+        if sniffer is not None and self.usage is None:
             self.usage = sniffer.usage
-            job, tally = self._job, self._tally
             if job is not None and tally is not None and (self.usage is None or not self._ended):
                 self.usage = counted(job, self.usage, tally.tokens)
         response, self._response = self._response, None
@@ -150,33 +157,40 @@ class Answer:
 class _Watched:
     """A sniffer that shows what it gives."""
 
-    __slots__ = ("_inner", "_seen")
+    __slots__ = ("_seen", "inner")
 
     def __init__(self, inner: StreamSniffer, seen: Callable[[bytes], None]) -> None:
-        self._inner = inner
+        self.inner = inner
         self._seen = seen
 
     @property
     def content(self) -> bool:
-        return self._inner.content
+        return self.inner.content
 
     @property
     def usage(self) -> Usage | None:
-        return self._inner.usage
+        return self.inner.usage
 
     @property
     def failure(self) -> Failure | None:
-        return self._inner.failure
+        return self.inner.failure
 
     def feed(self, data: bytes) -> bytes:
-        out = self._inner.feed(data)
+        out = self.inner.feed(data)
         self._seen(out)
         return out
 
     def finish(self) -> bytes:
-        out = self._inner.finish()
+        out = self.inner.finish()
         self._seen(out)
         return out
+
+
+def unwatched(sniffer: StreamSniffer | None) -> StreamSniffer | None:
+    """The sniffer itself, whoever looks on."""
+    while isinstance(sniffer, _Watched):
+        sniffer = sniffer.inner
+    return sniffer
 
 
 def _nothing(_usage: Usage | None) -> None:
@@ -217,6 +231,8 @@ async def attempt(
         request = Request(origin=target.origin, target=path, headers=headers, body=parcel.body, timeouts=timeouts)
         started = clock()
         response = await send(request)
+        if lane.quota is not None:
+            lane.quota.note(share_left(response.headers), clock())
         if not 200 <= response.status < 300:
             raise Failed(await _error(upstream, response, wall()))
         content_type = response.header("content-type") or "application/json"
@@ -235,8 +251,9 @@ async def attempt(
             return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        watched = job if counts else None
-        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, watched)
+        return Answer(
+            target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, job, counts=counts
+        )
     except Failed:
         if response is not None:
             response.close()

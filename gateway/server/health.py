@@ -20,7 +20,7 @@ from sanic.response import HTTPResponse
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
 from gateway.routing.node import Target, targets
-from gateway.server.operators import operator
+from gateway.server.operators import administrator
 from gateway.server.serving import Serving
 from gateway.state.breaker import Breaker
 from gateway.state.health import TICK, Health
@@ -54,7 +54,7 @@ def shown(serving: Serving) -> Handler:
     """GET /-/health."""
 
     async def handle(request: Request) -> HTTPResponse:
-        operator(request, serving, "Health")
+        administrator(request, serving, "Health")
         flying = summed(msgspec.msgpack.decode(await serving.ask_metrics(), type=list[bytes]), IN_FLIGHT)
         engine = serving.live.engine
         found = list(_rows(engine, serving, flying))
@@ -76,7 +76,7 @@ def reset(serving: Serving) -> Handler:
     """POST /-/health/reset: `{provider, credential, model}`, each optional; an empty body resets all."""
 
     async def handle(request: Request) -> HTTPResponse:
-        operator(request, serving, "Resetting health")
+        administrator(request, serving, "Resetting health")
         try:
             wanted = msgspec.json.decode(request.body or b"{}", type=Reset)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

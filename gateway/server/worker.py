@@ -81,6 +81,7 @@ class Worker:
                 random=random.Random(),  # noqa: S311 - it spreads load, it guards nothing
                 emit=self._emit,
             ),
+            store=lambda: self.state.store,
             ask_metrics=lambda: self._ask(say.AskMetrics),
             ask_reload=lambda: self._ask(say.AskReload),
         )
