@@ -9,28 +9,33 @@ import msgspec
 
 class PresetFacts(msgspec.Struct, frozen=True):
     """What checking must know of a preset. `needs` are the settings in braces in its base URL, `auth` how its
-    credential is sent, "" as its protocol's usually is."""
+    credential is sent, "" as its protocol's usually is. `embeds`: texts can be made vectors there."""
 
     protocol: str
     needs_key: bool
     has_base_url: bool
     needs: tuple[str, ...] = ()
     auth: str = ""
+    embeds: bool = False
 
 
 class Known(msgspec.Struct, frozen=True):
-    """`strategies` are those that run; `failure_kinds` those that a fallback may name.
+    """`embedding` are the protocols that make texts vectors; `strategies` are those that run; `failure_kinds` those
+    that a fallback may name.
 
     `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
     names of a request's parameters, with the JSON type of each.
 
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
+    `ledger` says why requests cannot be recorded at a URL, as far as can be told without asking a database.
     """
 
     presets: Mapping[str, PresetFacts]
     protocols: frozenset[str]
+    embedding: frozenset[str]
     auths: frozenset[str]
     judge: Callable[[str, str, str | None], str | None]
+    ledger: Callable[[str], str | None]
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]

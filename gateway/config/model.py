@@ -21,6 +21,7 @@ from gateway.config.model_rules import (
     Cache,
     Guardrail,
     Idempotency,
+    Ledger,
     Limits,
     RedisState,
     Sticky,
@@ -123,6 +124,8 @@ class Redis(Section):
 class Gateway(Section):
     """The server itself."""
 
+    _kept: ClassVar[frozenset[str]] = frozenset(("ledger",))
+
     listen: str = Field(
         "127.0.0.1:8080", description="Address and port. Not reloadable.", examples=["0.0.0.0:8080", "[::]:8080"]
     )
@@ -143,8 +146,10 @@ class Gateway(Section):
         description="What happens while the state's store cannot be reached: `local` counts in each worker alone, "
         "`reject` refuses what would have to be counted (503).",
     )
-    ledger: str | None = Field(
-        None, description="Where requests are recorded.", examples=["sqlite:///./state/ledger.db"]
+    ledger: Ledger | None = Field(
+        None,
+        description="Where requests are recorded. Default: nowhere. Not reloadable.",
+        examples=["sqlite:///./state/ledger.db", {"url": {"env": "LEDGER_URL"}, "keep": "90d"}],
     )
     config: Literal["locked", "writable"] = Field(
         "locked", description="Whether the management API may edit this file."
@@ -392,6 +397,9 @@ class Key(Section):
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
     expires: Day | None = Field(None, description="The last day on which it works.")
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
+    hints: bool = Field(
+        True, description="Whether its requests may choose among the targets that it may use (docs/hints.md)."
+    )
     limits: Limits | None = Field(None, description="What it may ask at most.")
 
 

@@ -55,6 +55,8 @@ def published() -> dict[str, Any]:
     definitions["Target"] = _or({"type": "string"}, definitions["Target"])
     definitions["Combo"] = _or({"type": "array", "items": {"$ref": "#/$defs/Target"}}, definitions["Combo"])
     definitions["Credential"] = _or({"$ref": "#/$defs/Secret"}, definitions["Credential"])
+    location = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Secret"}]}
+    definitions["Ledger"] = _or(location, definitions["Ledger"])
     definitions["Parameter"] = _or({"type": ["number", "string", "boolean"]}, definitions["Parameter"])
     rules = schema["properties"]["fallbacks"]["additionalProperties"]
     schema["properties"]["fallbacks"]["additionalProperties"] = _or(

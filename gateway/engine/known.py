@@ -10,14 +10,17 @@ from typing import Final
 from gateway.config.known import Known, PresetFacts
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
+from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
+from gateway.providers.hosts import HOSTS, OWN
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
 from gateway.routing.strategies import STRATEGIES
+from gateway.store.ledger.address import problem
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
 
@@ -41,13 +44,16 @@ KNOWN: Final = Known(
             needs_key=row.needs_key,
             has_base_url=row.base_url is not None,
             auth=row.auth,
+            embeds=row.protocol in EMBEDDINGS and HOSTS[row.host] is OWN and row.auth != "google",
             needs=tuple(word for word in PLACES if f"{{{word}}}" in (row.base_url or "")),
         )
         for row in PRESETS.values()
     },
     protocols=frozenset(PROTOCOLS),
+    embedding=frozenset(EMBEDDINGS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
+    ledger=problem,
     strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),

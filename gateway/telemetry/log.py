@@ -36,6 +36,7 @@ class Log:
             if LEVELS.index(level) >= self._least:
                 fields: dict[str, Any] = msgspec.structs.asdict(event)
                 usage = fields.pop("usage")
+                del fields["record"]
                 fields["usage"] = msgspec.structs.asdict(usage) if usage is not None else None
                 fields["cost"] = event.cost / 1e9 if event.cost is not None else None  # USD, as people read it
                 self.line(level, "request", **fields)

@@ -29,6 +29,7 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_cost_usd_total": ("What answers cost, where the price is known.", ("provider", "model", "key")),
     "gateway_cache_total": ("Requests that ended, by where a cache let their answers come from.", ("outcome",)),
     "gateway_breaker_opened_total": ("Times a breaker opened.", ("provider", "model", "credential", "kind")),
+    "gateway_ledger_rows_total": ("Rows of the ledger that were written, or given up.", ("outcome",)),
     "gateway_config_swaps_total": ("Configurations put in force.", ()),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -38,6 +39,7 @@ HISTOGRAMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_requests_in_flight": ("Requests that hold a configuration.", ("revision",)),
     "gateway_upstream_connections": ("Connections to providers.", ("state",)),
+    "gateway_ledger_waiting": ("Rows of the ledger that are not written yet.", ()),
     "gateway_config_info": ("1 for the revision in force, by worker.", ("revision",)),
     "gateway_workers": ("Workers that answered this scrape.", ()),
 }

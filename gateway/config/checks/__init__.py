@@ -10,8 +10,10 @@ from typing import Final, TypeAlias
 
 from gateway.config.checks import (
     access,
+    caches,
     conditions,
     contests,
+    ledger,
     names,
     policies,
     providers,
@@ -27,7 +29,6 @@ Check: TypeAlias = Callable[[Subject], Iterable[Diagnostic]]
 
 CHECKS: Final[tuple[Check, ...]] = (
     supported.unsupported_parts,
-    supported.unsupported_strategies,
     names.collisions,
     names.usable_names,
     names.unknown_models,
@@ -49,6 +50,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.repeated_targets,
     routes.weights,
     routes.options,
+    routes.scores,
+    routes.sticky,
     routes.unreachable_targets,
     routes.self_fallbacks,
     routes.windows,
@@ -57,6 +60,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     contests.enough_targets,
     contests.judges,
     contests.patience,
+    caches.kept,
+    caches.embedding_model,
     access.listening,
     access.somebody_may_call,
     access.keys,
@@ -76,6 +81,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.dead,
     policies.teams,
     requirements.requirements,
+    ledger.usable_ledger,
     secrets.literals,
 )
 
