@@ -10,10 +10,13 @@ from typing import Final, TypeAlias
 
 from gateway.config.checks import (
     access,
+    budgets,
     caches,
     conditions,
     contests,
+    facts,
     ledger,
+    limits,
     names,
     policies,
     providers,
@@ -57,6 +60,10 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.windows,
     routes.unused_models,
     routes.deployments,
+    facts.carrying,
+    facts.unknown_models,
+    facts.unknown_prices,
+    facts.odd_numbers,
     contests.enough_targets,
     contests.judges,
     contests.patience,
@@ -82,6 +89,12 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.teams,
     requirements.requirements,
     ledger.usable_ledger,
+    limits.usable,
+    limits.users,
+    budgets.scopes,
+    budgets.windows,
+    budgets.routes,
+    budgets.unbounded,
     secrets.literals,
 )
 
