@@ -29,6 +29,7 @@ from gateway.routing.gate import NOTHING, Hold, Reserved
 from gateway.routing.measuring import chosen_lanes, counted, measured
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
+from gateway.routing.resuming import Lasting
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 from gateway.routing.sticky import recall, remember
@@ -86,8 +87,12 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     deadline = None if budget is None else tools.clock() + budget
     if runtime.sticky or runtime.makers is not None:
         await recall(node, moment)
+    lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
+    job.lasting = lasting
     outcome = await lead(node, moment, tools, course, deadline, False)
     if isinstance(outcome, Answer):
+        if lasting and outcome.stream:
+            return Lasting(outcome, node, job, moment, tools, course, deadline, follow, interrupted)
         return outcome
     if outcome is UNTRIED:
         raise nothing(node, moment)
