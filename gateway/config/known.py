@@ -19,7 +19,7 @@ class PresetFacts(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """`strategies` are those that run; `failure_kinds` those that a fallback may name.
+    """`failure_kinds` are those that a fallback may name.
 
     `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
     names of a request's parameters, with the JSON type of each.
@@ -31,7 +31,6 @@ class Known(msgspec.Struct, frozen=True):
     protocols: frozenset[str]
     auths: frozenset[str]
     judge: Callable[[str, str, str | None], str | None]
-    strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
     client_protocols: frozenset[str] = frozenset()

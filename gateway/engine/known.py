@@ -1,4 +1,4 @@
-"""The names that a configuration may use and that come from elsewhere: presets, protocols, strategies, failure kinds.
+"""The names that a configuration may use and that come from elsewhere: presets, protocols, failure kinds.
 
 `config` imports none of the rooms that own them; it is handed this value.
 """
@@ -15,9 +15,7 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.signing import SIGNERS, MissingExtra
-from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
-from gateway.routing.strategies import STRATEGIES
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
 
@@ -48,7 +46,6 @@ KNOWN: Final = Known(
     protocols=frozenset(PROTOCOLS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
-    strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),
     operations=OPERATIONS,
