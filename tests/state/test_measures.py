@@ -1,6 +1,6 @@
 """What is measured and counted of targets, on a clock of the test's own."""
 
-# ruff: noqa: E501 - a row a case
+
 
 from __future__ import annotations
 
