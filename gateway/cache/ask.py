@@ -26,10 +26,10 @@ class Ask:
     """See the module.
 
     `owner` is whose request it is, `scope` who shares its answer. `key` is the request's digest, None where no answer
-    can be shared, `shape` what beside the request decides over its answer. `exact` and `semantic` are the caches that apply to it; `looks`: it may be given an old answer,
-    `keeps`: its answer may be kept. `repeat` names it where the client may send it again, `asked` is then the digest
-    of what it wrote; `window` and `patience` are the seconds that its answer is kept for that, and that it waits for
-    somebody else's work.
+    can be shared, `shape` what beside the request decides over its answer. `exact` and `semantic` are the caches that
+    apply to it; `looks`: it may be given an old answer, `keeps`: its answer may be kept. `repeat` names it where the
+    client may send it again, `asked` is then the digest of what it wrote; `window` and `patience` are the seconds that
+    its answer is kept for that, and that it waits for somebody else's work.
     """
 
     __slots__ = (
@@ -63,7 +63,9 @@ class Ask:
 
     def use(self, caching: Caching, scope: str, label: str) -> None:
         """The caches of the file, on the route that has this label."""
-        route = caching.routes[label]
+        route = caching.routes.get(label)
+        if route is None:  # one that a rule made for this request alone
+            return
         self.scope = scope
         self.shape = route.shape(self.job)
         self.key = request_digest(self.job, self.shape)

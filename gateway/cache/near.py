@@ -1,9 +1,9 @@
 """The semantic cache: which kept answer belongs to a like question.
 
-Requests are compared that differ in their last user text alone: that text becomes a vector, and everything else (system,
-tools, earlier turns, parameters, the route) is hashed. A shelf holds the vectors of one scope, at most `most` of them,
-the oldest going first. What other workers add is read from the store every `REFRESH` seconds at most, and only where
-somebody has added something. Whatever fails here is a miss.
+Requests are compared that differ in their last user text alone: that text becomes a vector, and everything else
+(system, tools, earlier turns, parameters, the route) is hashed. A shelf holds the vectors of one scope, at most `most`
+of them, the oldest going first. What other workers add is read from the store every `REFRESH` seconds at most, and only
+where somebody has added something. Whatever fails here is a miss.
 
 A vector's signs, as the bits of one number, tell most of those that are far away without touching a float: directions
 at an angle a differ in about a/180° of their signs. Those that remain are compared exactly.

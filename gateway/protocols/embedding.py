@@ -1,4 +1,4 @@
-"""Embeddings, as far as the gateway asks for them itself: one text in, one vector out, on the wires where that is simple.
+"""Embeddings, as far as the gateway asks for them itself: one text in, one vector out, where a wire makes that simple.
 
 Sources: https://platform.openai.com/docs/api-reference/embeddings/create, https://ai.google.dev/api/embeddings,
 https://docs.ollama.com/api/embed, https://docs.cohere.com/reference/embed. Other wires have no row, and their providers

@@ -1,7 +1,7 @@
 """Whether the bytes of an answer are a complete and good one: what may be kept and given to somebody else.
 
-It looks at a whole body or at all frames of a stream, on the client's wire, for the words in which that wire says why an
-answer ended. Good is what the model meant to say (a stop, tool calls) and what the length cut, as the provider said;
+It looks at a whole body or at all frames of a stream, on the client's wire, for the words in which that wire says why
+an answer ended. Good is what the model meant to say (a stop, tool calls) and what the length cut, as the provider said;
 what a filter stopped, what the model declined and what paused is not. Inside JSON text a quote is always escaped, so
 content cannot imitate these words; a client's own values that are echoed can only make an answer look worse.
 """

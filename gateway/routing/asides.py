@@ -7,8 +7,11 @@ so.
 
 from __future__ import annotations
 
+import msgspec
+
 from gateway.events import Aside, Emit
 from gateway.failure import Refused
+from gateway.ir.cost import cost
 from gateway.ir.estimate import prompt_tokens, text_tokens
 from gateway.ir.usage import Usage
 from gateway.routing.node import Target
@@ -24,6 +27,18 @@ def estimated(job: Job, said: str = "") -> Usage | None:
         return None
 
 
+def partial(job: Job, said: str, usage: Usage | None) -> Usage | None:
+    """The usage of an answer that ended before its provider could say it; what it did say counts."""
+    guess = estimated(job, said)
+    if usage is None or guess is None:
+        return usage or guess
+    if usage.input and usage.output >= guess.output:
+        return usage
+    return msgspec.structs.replace(
+        usage, input=usage.input or guess.input, output=max(usage.output, guess.output), estimated=True
+    )
+
+
 def tell(
     line: str,
     job: Job,
@@ -37,6 +52,9 @@ def tell(
 ) -> None:
     """Emits an `Aside`. `kind` None is an answer. `seconds` until it was over."""
     facts = job.facts
+    if usage is None:
+        usage = estimated(job)
+    price = target.price
     emit(
         Aside(
             line=line,
@@ -50,8 +68,12 @@ def tell(
             kind=kind,
             stream=job.head.stream,
             seconds=seconds,
-            usage=usage if usage is not None else estimated(job),
+            usage=usage,
             upstream=target.upstream,
             credential=lane.credential,
+            team=facts.team,
+            user=facts.user,
+            tags=facts.tags,
+            cost=cost(usage, price) if price is not None and usage is not None else None,
         )
     )

@@ -20,6 +20,7 @@ from gateway.routing.demand import counted, demand_of, output_of
 from gateway.routing.limiting import Full, Limits, Tab, Taking, too_many
 from gateway.routing.spending import Purse, Spending, exhausted, unpriced
 from gateway.routing.watching import Watch
+from gateway.state.meters import StoreDown
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
@@ -49,6 +50,13 @@ class Nothing:
 
 
 NOTHING: Final = Nothing()
+_UNCOUNTED: Final = Failure(
+    kind=Kind.OVERLOADED,
+    message="Limits and budgets cannot be counted now: the store of the gateway's state cannot be reached.",
+    retry_after=5.0,
+    sent=False,
+    ours=True,
+)
 
 
 class Reserved:
@@ -80,7 +88,10 @@ class Reserved:
 
     async def take(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
-        lacks = await self._taking.take(_member(self.job), self._tools)
+        try:
+            lacks = await self._taking.take(_member(self.job), self._tools)
+        except StoreDown:
+            return _UNCOUNTED
         if lacks is None:
             return None
         if isinstance(lacks, Full):

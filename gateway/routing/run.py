@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
+from gateway.events import Trial as Trial  # also found here by who tells what was tried
 from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
@@ -28,6 +29,7 @@ from gateway.routing.gate import NOTHING, Hold, Reserved
 from gateway.routing.measuring import chosen_lanes, counted, measured
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
+from gateway.routing.resuming import Lasting
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 from gateway.routing.sticky import recall, remember
@@ -55,25 +57,21 @@ class Tools(msgspec.Struct, frozen=True):
     emit: Emit
 
 
-class Trial(msgspec.Struct, frozen=True):
-    """One send and what came of it; `kind` None is an answer."""
-
-    target: str
-    credential: str
-    kind: Kind | None
-    status: int | None
-
-
 class Course:
-    """The path of one request, written while it runs: for headers, logs and explanations."""
+    """The path of one request, written while it runs: for headers, logs and explanations.
 
-    __slots__ = ("begun", "instead", "trials", "waits")
+    `left`: the send that was under way when the client left, before it had an answer.
+    """
+
+    __slots__ = ("begun", "instead", "left", "skipped", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
         self.begun = 0  # sends, those in flight included
         self.instead: str | None = None  # where a budget sends what it has no money for
+        self.skipped: list[Skipped] = []
+        self.left: tuple[Target, Lane] | None = None
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
@@ -83,13 +81,18 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     where no target may be tried for this request.
     """
     moment = Moment(runtime, tools.random, job, tools.clock())
+    moment.skipped = course.skipped
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
     if runtime.sticky or runtime.makers is not None:
         await recall(node, moment)
+    lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
+    job.lasting = lasting
     outcome = await lead(node, moment, tools, course, deadline, False)
     if isinstance(outcome, Answer):
+        if lasting and outcome.stream:
+            return Lasting(outcome, node, job, moment, tools, course, deadline, follow, interrupted)
         return outcome
     if outcome is UNTRIED:
         raise nothing(node, moment)
@@ -335,6 +338,7 @@ async def _once(
         lane.own.leave()
         lane.whole.leave()
         _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
+        course.left = (target, lane)
         raise
     else:
         lane.own.success()
@@ -342,7 +346,7 @@ async def _once(
         now = tools.clock()
         took = now - started
         measured(moment, target, took, now)
-        course.trials.append(Trial(target.name, lane.credential, None, 200))
+        course.trials.append(Trial(target.name, lane.credential, None, 200, took))
         if moment.runtime.makers is not None:
             remember(moment, target, lane, answer.body)
         tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, took))
@@ -350,7 +354,7 @@ async def _once(
     now = tools.clock()
     if failure.retry_after is not None:
         course.waits.append(failure.retry_after)
-    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status))
+    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status, now - started))
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
     if failure.kind is Kind.TIMEOUT:
         measured(moment, target, now - started, now)  # it takes no less
@@ -370,7 +374,7 @@ def _cancelled(
 ) -> None:
     """Notes a send that nobody waits for any more; where the request goes on without it, what it used is told."""
     kind = Kind.CANCELLED
-    course.trials.append(Trial(target.name, lane.credential, kind, None))
+    course.trials.append(Trial(target.name, lane.credential, kind, None, seconds))
     tools.emit(Attempted(target.provider, lane.credential, target.model, kind, None, seconds))
     if moment.line:
         asides.tell(moment.line, job, target, lane, tools.emit, kind=kind, seconds=seconds, usage=usage)

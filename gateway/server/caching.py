@@ -48,10 +48,8 @@ def concerns(exchange: Exchange, headers: Mapping[str, str]) -> bool:
     return exchange.engine.caching is not None or REPEAT in headers
 
 
-async def answered(
-    exchange: Exchange, job: Job, route: Route, headers: Mapping[str, str], work: Work, cached: bool = True
-) -> Answer:
-    """The answer of `work`, or one like it. `cached` is False where a policy keeps the caches out.
+async def answered(exchange: Exchange, job: Job, route: Route, headers: Mapping[str, str], work: Work) -> Answer:
+    """The answer of `work`, or one like it.
 
     Raises what `work` raises, and `Refused`: 400, 409 and 422 for an `Idempotency-Key`.
     """
@@ -62,7 +60,8 @@ async def answered(
     caching = engine.caching
     if caching is not None:
         looks, keeps = wanted(headers)
-        if cached and (looks or keeps):
+        ruled_out = exchange.ruling is not None and exchange.ruling.no_cache
+        if keeps and not ruled_out:
             ask.use(caching, scope_of(caching.scope, job.facts, owner), route.label)
             ask.looks, ask.keeps = looks, keeps
     repeat = headers.get(REPEAT)

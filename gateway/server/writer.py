@@ -2,6 +2,7 @@
 
 One timer per stream does all the watching: when nothing was sent for `SILENCE` seconds it sends a comment that every
 client ignores. Before the first content that commits the response to 200, so a later failure is told in the stream.
+Where a client asked for progress, a second timer sends it between the frames, once the stream has begun.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from sanic import Request
 from sanic.response import HTTPResponse
 
 from gateway.protocols.contract import Frames, Protocol
+from gateway.server.progress import EVERY, HEADERS, Progress
 
 SILENCE: Final = 15.0
 STALLED_READER: Final = 120.0  # a client that takes nothing for so long is gone
@@ -30,8 +32,10 @@ class StreamWriter:
         headers: Callable[[], dict[str, str]],
         silence: float = SILENCE,
         frames: Frames | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.begun = False
+        self.progress = progress
         self._request = request
         self._protocol = protocol
         self._clock = clock
@@ -43,6 +47,7 @@ class StreamWriter:
         self._sending_since: float | None = None
         self._last = clock()
         self._timer: asyncio.TimerHandle | None = asyncio.get_running_loop().call_later(silence, self._watch)
+        self._ticks: asyncio.TimerHandle | None = None
 
     async def begin(self, data: bytes, headers: dict[str, str]) -> None:
         """The head, where it was not sent yet, and the first frames, in one write."""
@@ -58,6 +63,8 @@ class StreamWriter:
             raise RuntimeError("the stream was not begun")
         if self._frames is not None:
             data = self._frames.feed(data)
+        if self.progress is not None:
+            self.progress.passed(data)
         self._sending_since = self._last = self._clock()
         try:
             if data:
@@ -73,6 +80,8 @@ class StreamWriter:
         if self._response is not None:
             if self._frames is not None:
                 data = self._frames.feed(data) + self._frames.close()
+            if self.progress is not None:
+                data += self.progress.event(done=True)
             if data:
                 await self._response.send(data)
             await self._response.send(end_stream=True)
@@ -82,6 +91,8 @@ class StreamWriter:
         timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+        if self._ticks is not None:
+            self._ticks.cancel()
         if self._pending is not None and not self.begun:
             self._pending.cancel()
 
@@ -92,6 +103,9 @@ class StreamWriter:
 
     async def _open(self, headers: dict[str, str]) -> None:
         self.begun = True
+        if self.progress is not None:
+            headers = headers | HEADERS
+            self._ticks = asyncio.get_running_loop().call_later(EVERY, self._tick)
         self._response = await self._request.respond(
             status=200,
             headers={**headers, "cache-control": "no-cache", "x-accel-buffering": "no"},
@@ -110,6 +124,21 @@ class StreamWriter:
         elif blocked is None:
             wait = self._silence - (now - self._last)
         self._timer = asyncio.get_running_loop().call_later(wait, self._watch)
+
+    def _tick(self) -> None:
+        if self.progress is not None and self._pending is None and self._sending_since is None:
+            self._pending = asyncio.get_running_loop().create_task(self._beside(self.progress.event()))
+        self._ticks = asyncio.get_running_loop().call_later(EVERY, self._tick)
+
+    async def _beside(self, data: bytes) -> None:
+        """Something that is no frame of the wire's own."""
+        try:
+            if self._response is not None:
+                await self._response.send(data)
+        except asyncio.CancelledError:
+            return  # as below
+        finally:
+            self._pending = None
 
     async def _keep_alive(self) -> None:
         try:

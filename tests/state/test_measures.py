@@ -1,7 +1,5 @@
 """What is measured and counted of targets, on a clock of the test's own."""
 
-
-
 from __future__ import annotations
 
 from math import exp

@@ -14,7 +14,6 @@ from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
 PARTS: Final[Mapping[str, str]] = {
-    "cache": "Every request goes to a provider.",
     "tests": "Try the file with `gateway serve` on the sandbox provider.",
 }
 
@@ -25,7 +24,6 @@ KEYS: Final[Mapping[str, str]] = {
 
 GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
     "state": ("memory", "Health and rotation are kept in memory, by each worker."),
-    "ledger": (None, "Requests are counted at /metrics and logged."),
     "config": ("locked", "The file is edited by people only."),
 }
 
@@ -34,8 +32,6 @@ SETTINGS: Final[Mapping[Path, str]] = {
     ("teams", "*", "members"): "Give each key its `team:`.",
     ("guardrails", "*", "model"): "Use `pattern`.",
     ("guardrails", "*", "webhook"): "Use `pattern`.",
-    ("policies", "*", "do", "mirror"): "Nothing is copied.",
-    ("policies", "*", "do", "no_cache"): "There are no caches.",
 }
 
 _PLACES: Final = ("providers", "models", "combos", "keys", "defaults")
