@@ -1,4 +1,4 @@
-"""The names that a configuration may use and that come from elsewhere: presets, protocols, strategies, failure kinds.
+"""The names that a configuration may use and that come from elsewhere: presets, protocols, failure kinds.
 
 `config` imports none of the rooms that own them; it is handed this value.
 """
@@ -20,9 +20,7 @@ from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
 from gateway.providers.models import MAKERS, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
-from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
-from gateway.routing.strategies import STRATEGIES
 from gateway.store.ledger.address import problem
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
@@ -74,7 +72,6 @@ KNOWN: Final = Known(
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
     ledger=problem,
-    strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),
     operations=OPERATIONS,
