@@ -34,6 +34,7 @@ _MISTRAL: Final = (
 )  # fmt: skip
 _ROUTER: Final = (
     "reasoning_object", "reasoning_details", "cache_control", "top_k", "thought_signature", "developer", "prefill",
+    "provider_hints",
 )  # fmt: skip
 
 _ROWS: Final = (

@@ -17,6 +17,7 @@ from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.protocols.bounds import Tally
 from gateway.protocols.contract import Protocol, StreamSniffer
+from gateway.protocols.quotas import share_left
 from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
@@ -240,6 +241,8 @@ async def attempt(
         request = Request(origin=target.origin, target=path, headers=headers, body=parcel.body, timeouts=timeouts)
         started = clock()
         response = await send(request)
+        if lane.quota is not None:
+            lane.quota.note(share_left(response.headers), clock())
         if not 200 <= response.status < 300:
             raise Failed(await _error(upstream, response, wall()))
         content_type = response.header("content-type") or "application/json"
