@@ -44,7 +44,7 @@ from gateway.routing.sessions import SESSION_HEADERS
 from gateway.routing.unsaid import prompt_of
 from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
-from gateway.server.policing import police
+from gateway.server.policing import copied, police
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
@@ -345,7 +345,8 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             )
         if concerns(exchange, request.headers):
             work = partial(_answer, exchange, route, job)
-            answer = await answered(exchange, job, route, request.headers, work)
+            cached = exchange.ruling is None or not exchange.ruling.no_cache
+            answer = await answered(exchange, job, route, request.headers, work, cached)
         else:
             answer = await _answer(exchange, route, job)
         if writer is None:
@@ -384,7 +385,7 @@ async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
     """
     engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
     try:
-        return await run(route.node, job, engine.runtime, tools, course, route.budget)
+        answer = await run(route.node, job, engine.runtime, tools, course, route.budget)
     except Failed as failed:
         instead = engine.routes.get(course.instead) if course.instead is not None else None
         caller = exchange.caller
@@ -392,7 +393,17 @@ async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
             raise
         if not caller.may(instead.name, instead.models):
             raise
-    return await run(instead.node, job, engine.runtime, tools, course, instead.budget)
+    else:
+        return _copied(exchange, job, answer)
+    return _copied(exchange, job, await run(instead.node, job, engine.runtime, tools, course, instead.budget))
+
+
+def _copied(exchange: Exchange, job: Job, answer: Answer) -> Answer:
+    """The answer, past the copies that policies ask for."""
+    ruling, caller = exchange.ruling, exchange.caller
+    if ruling is not None and ruling.mirrors and caller is not None:
+        copied(exchange.engine, caller, ruling.mirrors, job, answer, exchange.serving.tools)
+    return answer
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:

@@ -32,8 +32,6 @@ SETTINGS: Final[Mapping[Path, str]] = {
     ("teams", "*", "members"): "Give each key its `team:`.",
     ("guardrails", "*", "model"): "Use `pattern`.",
     ("guardrails", "*", "webhook"): "Use `pattern`.",
-    ("policies", "*", "do", "mirror"): "Nothing is copied.",
-    ("policies", "*", "do", "no_cache"): "There are no caches.",
 }
 
 _PLACES: Final = ("providers", "models", "combos", "keys", "defaults")
