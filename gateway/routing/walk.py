@@ -80,7 +80,7 @@ def _from_maker(made: Target, node: Node, moment: Moment, chosen: bool) -> Walk:
 def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
     strategy = STRATEGIES[split.strategy if split.plan is None else "priority"]
     failure = UNTRIED
-    children = strategy.order(split, moment)
+    children = _able(split, strategy.order(split, moment))
     hints = moment.job.hints
     if hints is not None and hints.orders:
         children = ranked(hints, children, moment)
@@ -94,7 +94,7 @@ def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
             if not goes_on(outcome):
                 return outcome
             failure = outcome
-    for child in _able(split, children):
+    for child in children:
         outcome = yield from walk(child, moment, chosen)
         if outcome is None:
             strategy.succeeded(split, moment, child)

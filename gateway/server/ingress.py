@@ -345,8 +345,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             )
         if concerns(exchange, request.headers):
             work = partial(_answer, exchange, route, job)
-            cached = exchange.ruling is None or not exchange.ruling.no_cache
-            answer = await answered(exchange, job, route, request.headers, work, cached)
+            answer = await answered(exchange, job, route, request.headers, work)
         else:
             answer = await _answer(exchange, route, job)
         if writer is None:

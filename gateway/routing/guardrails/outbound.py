@@ -30,11 +30,6 @@ class Outbound:
         self._verdicts = verdicts
         self._edits = any(guard.do != "flag" for guard in guards)
 
-    @property
-    def guards(self) -> tuple[Guard, ...]:
-        """The guardrails, in the order of the file."""
-        return self._guards
-
     def whole(self, response: Response) -> Response:
         """A whole answer as it may be told. Raises `Failed` (content_filter)."""
         choices = tuple(self._choice(choice) for choice in response.choices)
