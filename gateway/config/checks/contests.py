@@ -92,6 +92,8 @@ def _continues(subject: Subject, leaf: Leaf) -> bool:
     model: Model | None = subject.config.models.get(leaf.model)
     if provider is None or model is None:
         return False
+    if model.supports is not None and "prefill" in model.supports:
+        return True
     at = next((each for each in model.deployments if each.provider == leaf.provider), None)
     preset = provider.preset or (leaf.provider if leaf.provider in subject.known.presets else None)
     upstream = (at.id if at is not None else None) or model.id or leaf.model
