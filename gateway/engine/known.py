@@ -12,6 +12,7 @@ from gateway.diagnostics.suggest import closest
 from gateway.failure import RULES, Falls, Kind
 from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
+from gateway.protocols.contract import Dialect
 from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
 from gateway.providers.auth import AUTH
@@ -55,6 +56,14 @@ def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFact
     )
 
 
+def _continues(preset: str | None, protocol: str | None, upstream: str) -> bool:
+    """Whether a model is known to go on with an answer that has begun."""
+    row = PRESETS.get(preset) if preset is not None else None
+    wire = PROTOCOLS.get(protocol or (row.protocol if row is not None else ""))
+    quirks = frozenset(row.quirks) if row is not None else frozenset()
+    return wire is not None and wire.continues(Dialect("", upstream, quirks))
+
+
 KNOWN: Final = Known(
     presets={
         row.name: PresetFacts(
@@ -78,4 +87,5 @@ KNOWN: Final = Known(
     parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
     model=_model,
+    continues=_continues,
 )
