@@ -84,9 +84,14 @@ class Answer:
         self._job = job
         self._last: tuple[bytes, ...] = ()
         self._tally: Tally | None = None
-        if counts and job is not None and sniffer is not None:
+        if job is not None and sniffer is not None:
             self._tally = Tally(job.protocol.name)
             self._tally.feed(body)
+
+    @property
+    def end(self) -> bytes:
+        """The last bytes that were read, where anybody counts them: they say why the answer ended."""
+        return b"".join(self._last) or self.body
 
     def with_body(self, body: bytes, content_type: str) -> Answer:
         """The same whole answer in another form."""
@@ -109,11 +114,6 @@ class Answer:
 
         self._sniffer, self._left = _Watched(self._sniffer, seen), both
 
-    @property
-    def end(self) -> bytes:
-        """The last bytes that were read, where anybody counts them: they say why the answer ended."""
-        return b"".join(self._last) or self.body
-
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
         response, sniffer = self._response, self._sniffer
@@ -130,6 +130,9 @@ class Answer:
                     return out
                 if not data and sniffer.failure is None:
                     self._ended = True
+                    if self.lane is not None:
+                        self.lane.own.success()
+                        self.lane.whole.success()
                     self.close()
                     return b""
             raise Failed(sniffer.failure)
@@ -142,9 +145,9 @@ class Answer:
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
         sniffer, self._sniffer = self._sniffer, None
-        job, tally = self._job, self._tally
-        if sniffer is not None and self.usage is None:
+        if sniffer is not None:
             self.usage = sniffer.usage
+            job, tally = self._job, self._tally
             if job is not None and tally is not None and (self.usage is None or not self._ended):
                 self.usage = counted(job, self.usage, tally.tokens)
         response, self._response = self._response, None
@@ -251,9 +254,8 @@ async def attempt(
             return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(
-            target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, job, counts=counts
-        )
+        watched = job if counts else None
+        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, watched)
     except Failed:
         if response is not None:
             response.close()

@@ -141,10 +141,10 @@ class Exchange:
         self.id = given or new_id()
         self.given = given is not None
         self.started = serving.tools.clock()
-        self.admission: Admission | None = None
         self.wall = serving.tools.wall()
         self.job: Job | None = None
         self.asked = ""
+        self.admission: Admission | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.facts: Facts | None = None
@@ -329,8 +329,8 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.stream, exchange.asked = head.stream, head.model
         head, route, hints = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
-        exchange.job = job
         job.hints = hints
+        exchange.job = job
         if engine.limits is not None:
             await _admit(exchange, job, engine.limits)
         if not all(job.forwards(name) for name in route.protocols):
