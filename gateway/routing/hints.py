@@ -154,7 +154,12 @@ def read(head: Head, headers: Mapping[str, str], providers: frozenset[str]) -> t
 
 
 def _header(headers: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((str(headers[name]) for name in names if name in headers), "")
+    return next((_text(headers[name]) for name in names if name in headers), "")
+
+
+def _text(value: str) -> str:
+    """A header's value; bytes that are no text are question marks."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def _is_hint(name: str, raw: msgspec.Raw) -> bool:
