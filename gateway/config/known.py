@@ -40,6 +40,9 @@ class Known(msgspec.Struct, frozen=True):
     `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
     names of a request's parameters, with the JSON type of each.
 
+    `continues` says whether a model goes on with what it has said already: its provider's preset, the protocol that
+    the file gives it, the provider's id of it.
+
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
     `ledger` says why requests cannot be recorded at a URL, as far as can be told without asking a database.
     """
@@ -53,6 +56,7 @@ class Known(msgspec.Struct, frozen=True):
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
     model: Callable[[str | None, str | None, str], ModelFacts]
+    continues: Callable[[str | None, str | None, str], bool]
     client_protocols: frozenset[str] = frozenset()
     operations: frozenset[str] = frozenset()
     parameters: Mapping[str, str] = {}

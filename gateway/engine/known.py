@@ -12,14 +12,14 @@ from gateway.diagnostics.suggest import closest
 from gateway.failure import RULES, Falls, Kind
 from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
+from gateway.protocols.contract import Dialect
 from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
-from gateway.providers.models import OWN as OWN_CATALOGS
-from gateway.providers.models import catalog_of, facts, ids
+from gateway.providers.models import MAKERS, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.policies.parameters import PARAMETERS
 from gateway.store.ledger.address import problem
@@ -44,11 +44,7 @@ def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFact
     catalog = catalog_of(preset, base_url)
     known = facts(catalog, upstream)
     listed = (
-        bool(known.id)
-        or known.supports is not None
-        or catalog not in OWN_CATALOGS
-        or preset is None
-        or base_url is not None
+        bool(known.id) or known.supports is not None or catalog not in MAKERS or preset is None or base_url is not None
     )
     price = known.price
     return ModelFacts(
@@ -58,6 +54,14 @@ def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFact
         supports=known.supports,
         near=None if listed else closest(upstream, ids(catalog)),
     )
+
+
+def _continues(preset: str | None, protocol: str | None, upstream: str) -> bool:
+    """Whether a model is known to go on with an answer that has begun."""
+    row = PRESETS.get(preset) if preset is not None else None
+    wire = PROTOCOLS.get(protocol or (row.protocol if row is not None else ""))
+    quirks = frozenset(row.quirks) if row is not None else frozenset()
+    return wire is not None and wire.continues(Dialect("", upstream, quirks))
 
 
 KNOWN: Final = Known(
@@ -83,4 +87,5 @@ KNOWN: Final = Known(
     parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
     model=_model,
+    continues=_continues,
 )
