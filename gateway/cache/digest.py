@@ -79,7 +79,8 @@ def asked_digest(job: Job) -> bytes:
     head, name = job.head, job.protocol.name
     text = canonical(head, name)
     parts = f"{name}\0{head.model}\0{job.facts.operation}\0{head.stream}\0".encode("utf-8", "surrogateescape")
-    return sha256(parts + (head.body if text is None else text)).digest()
+    hints = msgspec.json.encode(job.hints, order="deterministic") if job.hints is not None else b""
+    return sha256(parts + (head.body if text is None else text) + hints).digest()
 
 
 def owner_of(facts: Facts, anonymous: bool = False) -> str:
