@@ -91,6 +91,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "same-key": ("Two keys have the same secret", E_),
     "bad-listen": ("An address to listen on cannot be used", E_),
     "unusable-ledger": ("Requests cannot be recorded there", E_),
+    "unusable-state": ("Shared state cannot be kept there", E_),
     "needs-restart": ("A change needs a restart", E_),
     # comments that accept findings
     "bad-accept": ("A comment cannot accept a finding", E_),

@@ -16,6 +16,8 @@ from gateway.ir.usage import Usage
 from gateway.routing.allowances import UNBOUNDED
 from gateway.routing.demand import demand_of
 from gateway.routing.limiting import FOREVER, Full, Limits, Tab, Taking, too_many
+from gateway.routing.uncounted import UNCOUNTED
+from gateway.state.meters import StoreDown
 
 if TYPE_CHECKING:
     from gateway.routing.facts import Facts
@@ -47,10 +49,14 @@ class Admission:
         return self._taking.take_now(_member(job) if self._tab.sessions else "", self._tools.clock())
 
     async def wait(self, job: Job) -> None:
-        """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429)."""
+        """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429; 503 where the store
+        of counters is away and the configuration does not let this worker count alone)."""
         if self._taking is None:
             raise RuntimeError("`now` comes first")
-        lacks = await self._taking.take(_member(job), self._tools)
+        try:
+            lacks = await self._taking.take(_member(job), self._tools)
+        except StoreDown:
+            raise Refused(UNCOUNTED) from None
         if lacks is None:
             return
         if not isinstance(lacks, Full):

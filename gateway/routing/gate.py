@@ -19,7 +19,9 @@ from gateway.ir.usage import Usage
 from gateway.routing.demand import counted, demand_of, output_of
 from gateway.routing.limiting import Full, Limits, Tab, Taking, too_many
 from gateway.routing.spending import Purse, Spending, exhausted, unpriced
+from gateway.routing.uncounted import uncounted
 from gateway.routing.watching import Watch
+from gateway.state.meters import StoreDown
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
@@ -80,7 +82,10 @@ class Reserved:
 
     async def take(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
-        lacks = await self._taking.take(_member(self.job), self._tools)
+        try:
+            lacks = await self._taking.take(_member(self.job), self._tools)
+        except StoreDown:
+            return uncounted()
         if lacks is None:
             return None
         if isinstance(lacks, Full):

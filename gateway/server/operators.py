@@ -20,12 +20,14 @@ def _json(value: object, status: int = 200, headers: dict[str, str] | None = Non
 
 
 def health(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
-    """The revision that runs, the last reload, and the last rejection with its diagnostics."""
+    """The revision that runs, the store of shared state as this worker sees it, the last reload, and the last rejection
+    with its diagnostics."""
 
     async def handle(request: Request) -> HTTPResponse:
         status = {
             "status": "draining" if serving.draining else "ok",
             "revision": serving.live.engine.revision,
+            "state": serving.state(),
             **serving.status,
         }
         return _json(status, 503 if serving.draining else 200)

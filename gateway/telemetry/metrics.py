@@ -40,6 +40,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_requests_in_flight": ("Requests that hold a configuration.", ("revision",)),
     "gateway_upstream_connections": ("Connections to providers.", ("state",)),
     "gateway_ledger_waiting": ("Rows of the ledger that are not written yet.", ()),
+    "gateway_store_up": ("Workers that reach the store of shared state.", ()),
     "gateway_config_info": ("1 for the revision in force, by worker.", ("revision",)),
     "gateway_workers": ("Workers that answered this scrape.", ()),
 }

@@ -20,6 +20,7 @@ from gateway.config.checks import (
     requirements,
     routes,
     secrets,
+    state,
     supported,
 )
 from gateway.config.checks.subject import Subject
@@ -81,6 +82,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.teams,
     requirements.requirements,
     ledger.usable_ledger,
+    state.usable_state,
     secrets.literals,
 )
 
