@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.config.known import Known, PresetFacts
+from gateway.config.known import Known, ModelFacts, PresetFacts
+from gateway.diagnostics.suggest import closest
 from gateway.failure import RULES, Falls, Kind
+from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
@@ -37,6 +39,23 @@ def _judge(scheme: str, secret: str, region: str | None) -> str | None:
     return None
 
 
+def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFacts:
+    """What is known of a model without the file."""
+    catalog = catalog_of(preset, base_url)
+    known = facts(catalog, upstream)
+    listed = (
+        bool(known.id) or known.supports is not None or catalog not in MAKERS or preset is None or base_url is not None
+    )
+    price = known.price
+    return ModelFacts(
+        prices={name: v for name in FIELDS if (v := getattr(price, name)) is not None} if price is not None else None,
+        context=known.context,
+        max_output=known.max_output,
+        supports=known.supports,
+        near=None if listed else closest(upstream, ids(catalog)),
+    )
+
+
 KNOWN: Final = Known(
     presets={
         row.name: PresetFacts(
@@ -60,4 +79,5 @@ KNOWN: Final = Known(
     operations=OPERATIONS,
     parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
+    model=_model,
 )

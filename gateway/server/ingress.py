@@ -21,17 +21,18 @@ from sanic.response import HTTPResponse
 from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
+from gateway.engine.wished import wished
 from gateway.events import Finished, Record
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
-from gateway.ir.usage import Usage
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.labels import answer_id, finish
 from gateway.protocols.surfaces import Asked, Surface, operation_of
 from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
+from gateway.routing.demand import counted
 from gateway.routing.facts import Facts
 from gateway.routing.limiting import Limits
 from gateway.routing.node import Target
@@ -39,10 +40,10 @@ from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
-from gateway.routing.unsaid import prompt_of
+from gateway.routing.sessions import SESSION_HEADERS
 from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
-from gateway.server.policing import police
+from gateway.server.policing import copied, police
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
@@ -50,15 +51,6 @@ from gateway.server.writer import StreamWriter
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
-
-# The names under which clients say their conversation: ours and OmniRoute's, and those of Claude Code and Codex.
-SESSION_HEADERS: Final = (
-    "x-session-id",
-    "x-omniroute-session",
-    "session-id",
-    "x-claude-code-session-id",
-    "session_id",
-)
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -149,10 +141,10 @@ class Exchange:
         self.id = given or new_id()
         self.given = given is not None
         self.started = serving.tools.clock()
-        self.admission: Admission | None = None
         self.wall = serving.tools.wall()
         self.job: Job | None = None
         self.asked = ""
+        self.admission: Admission | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.facts: Facts | None = None
@@ -208,7 +200,7 @@ class Exchange:
         if self.serving.recording is not None:
             if target is None and self.course.left is not None:  # the client left before there was an answer
                 target = self.course.left[0]
-                usage = Usage(input=prompt_of(self.job), estimated=True) if self.job is not None else None
+                usage = counted(self.job, None, 0) if self.job is not None else None
             record = self._record(target)
         price = target.price if target is not None else None
         if usage is not None and price is not None:
@@ -248,7 +240,6 @@ class Exchange:
             given=self.given,
             team=self.caller.team if self.caller is not None else None,
             user=facts.user if facts is not None else None,
-            tags=facts.tags if facts is not None else (),
             protocol=self.protocol.name,
             asked=self.asked,
             upstream=target.upstream if target is not None else None,
@@ -336,11 +327,12 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream, exchange.asked = head.stream, head.model
-        route = engine.resolve(head.model, exchange.caller)
+        head, route, hints = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
+        job.hints = hints
+        exchange.job = job
         if engine.limits is not None:
             await _admit(exchange, job, engine.limits)
-        exchange.job = job
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -390,7 +382,7 @@ async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
     """
     engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
     try:
-        return await run(route.node, job, engine.runtime, tools, course, route.budget)
+        answer = await run(route.node, job, engine.runtime, tools, course, route.budget)
     except Failed as failed:
         instead = engine.routes.get(course.instead) if course.instead is not None else None
         caller = exchange.caller
@@ -398,7 +390,17 @@ async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
             raise
         if not caller.may(instead.name, instead.models):
             raise
-    return await run(instead.node, job, engine.runtime, tools, course, instead.budget)
+    else:
+        return _copied(exchange, job, answer)
+    return _copied(exchange, job, await run(instead.node, job, engine.runtime, tools, course, instead.budget))
+
+
+def _copied(exchange: Exchange, job: Job, answer: Answer) -> Answer:
+    """The answer, past the copies that policies ask for."""
+    ruling, caller = exchange.ruling, exchange.caller
+    if ruling is not None and ruling.mirrors and caller is not None:
+        copied(exchange.engine, caller, ruling.mirrors, job, answer, exchange.serving.tools)
+    return answer
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:
@@ -411,7 +413,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
         exchange.asked = head.model
-        route = engine.resolve(head.model, exchange.caller)
+        head, route, _ = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:

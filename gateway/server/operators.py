@@ -15,8 +15,22 @@ from gateway.server.serving import Serving
 from gateway.telemetry.metrics import expose
 
 
-def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> HTTPResponse:
+def told(value: object, status: int = 200, headers: dict[str, str] | None = None) -> HTTPResponse:
+    """A value as JSON."""
     return HTTPResponse(msgspec.json.encode(value), status=status, headers=headers, content_type="application/json")
+
+
+def administrator(request: Request, serving: Serving, what: str) -> None:
+    """Raises `Refused` (401, 403) unless an administrator asks."""
+    if not authenticate(request, serving.live.engine, serving.tools.wall()).admin:
+        raise Refused(
+            Refusal(
+                status=403,
+                type="permission_error",
+                code="admin_required",
+                message=f"{what} needs a key that has 'admin: true' in router.yaml.",
+            )
+        )
 
 
 def health(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
@@ -30,7 +44,7 @@ def health(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResp
             "state": serving.state(),
             **serving.status,
         }
-        return _json(status, 503 if serving.draining else 200)
+        return told(status, 503 if serving.draining else 200)
 
     return handle
 
@@ -49,17 +63,8 @@ def reload(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResp
     """Reads the file anew. 200 with what happened, 422 with the diagnostics where it was rejected."""
 
     async def handle(request: Request) -> HTTPResponse:
-        caller = authenticate(request, serving.live.engine, serving.tools.wall())
-        if not caller.admin:
-            raise Refused(
-                Refusal(
-                    status=403,
-                    type="permission_error",
-                    code="admin_required",
-                    message="Reloading needs a key that has 'admin: true' in router.yaml.",
-                )
-            )
+        administrator(request, serving, "Reloading")
         outcome: dict[str, Any] = msgspec.json.decode(await serving.ask_reload())
-        return _json(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
+        return told(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
 
     return handle
