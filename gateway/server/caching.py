@@ -18,6 +18,7 @@ from gateway.cache.ask import Ask, Outcome
 from gateway.cache.digest import asked_digest, owner_of, scope_of
 from gateway.cache.flight import Work
 from gateway.cache.once import Once, repeat_of
+from gateway.cache.rules import Caching
 from gateway.ir.cost import cost, usd
 from gateway.routing.attempt import Answer
 from gateway.routing.run import Tools
@@ -41,6 +42,12 @@ class Caches:
     def __init__(self, store: Callable[[], Store | None], tools: Tools) -> None:
         self.answers = Answers(store, tools)
         self.once = Once(self.answers)
+
+    def bound(self, caching: Caching | None) -> None:
+        """A new Engine is in force: its file says how much is kept at most."""
+        store = self.answers.store()
+        if caching is not None and store is not None:
+            store.bound(caching.size)
 
 
 def concerns(exchange: Exchange, headers: Mapping[str, str]) -> bool:
