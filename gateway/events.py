@@ -6,12 +6,29 @@ Values are small, frozen and hold no secret and no content.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import msgspec
 
 from gateway.ir.usage import Usage
+
+
+class Trial(msgspec.Struct, frozen=True):
+    """One send and what came of it; `kind` None is an answer. `seconds`: until the answer began, or had failed."""
+
+    target: str
+    credential: str
+    kind: str | None
+    status: int | None
+    seconds: float = 0.0
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """A target that was not tried, and why."""
+
+    target: str
+    why: str
 
 
 class Attempted(msgspec.Struct, frozen=True):
@@ -33,6 +50,28 @@ class Tripped(msgspec.Struct, frozen=True):
     model: str
     kind: str
     seconds: float | None
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What only the ledger wants to know of a request: made where there is one.
+
+    `wall` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
+    again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol.
+    """
+
+    wall: float
+    given: bool = False
+    team: str | None = None
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    protocol: str = ""
+    asked: str = ""
+    upstream: str | None = None
+    credential: str | None = None
+    answer_id: str | None = None
+    finish: str | None = None
+    trials: Sequence[Trial] = ()
+    skipped: Sequence[Skipped] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,14 +103,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     price_source: str | None = None
     cache: str | None = None
     tags: tuple[str, ...] = ()
-
-
-class Flagged(msgspec.Struct, frozen=True):
-    """A guardrail that only flags found something, in the request or in its response (`on`)."""
-
-    request_id: str
-    guardrail: str
-    on: str
+    record: Record | None = None
 
 
 class Aside(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +126,18 @@ class Aside(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None
     upstream: str = ""
     credential: str = ""
+    team: str | None = None
+    user: str | None = None
+    tags: tuple[str, ...] = ()
+    cost: int | None = None
+
+
+class Flagged(msgspec.Struct, frozen=True):
+    """A guardrail that only flags found something, in the request or in its response (`on`)."""
+
+    request_id: str
+    guardrail: str
+    on: str
 
 
 class Mirrored(msgspec.Struct, frozen=True, kw_only=True):

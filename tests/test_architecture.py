@@ -20,7 +20,7 @@ FLOORS: dict[str, set[str]] = {
     "config": {"diagnostics", "regex"},
     "protocols": {"ir", "failure"},
     "transport": {"failure"},
-    "telemetry": {"events"},
+    "telemetry": {"events", "ir"},
     "providers": {"protocols", "transport", "failure", "ir"},
     "store": set(),
     "state": {"store", "events"},

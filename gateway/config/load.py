@@ -109,6 +109,9 @@ def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:
     state = config.gateway.state
     if isinstance(state, Redis):
         yield ("gateway", "state", "redis", "url"), state.redis.url
+    ledger = config.gateway.ledger
+    if ledger is not None and isinstance(ledger.url, Ref):
+        yield ("gateway", "ledger"), ledger.url
     for name, entry in config.keys.items():
         if entry.from_ is not None:
             yield ("keys", name, "from"), entry.from_

@@ -21,6 +21,7 @@ from gateway.config.model_rules import (
     Cache,
     Guardrail,
     Idempotency,
+    Ledger,
     Limits,
     RedisState,
     Sticky,
@@ -49,6 +50,9 @@ Strategy = Literal[
     "pipeline",
 ]
 AfterCommit = Literal["error", "resume"]
+Capability = Literal[
+    "tools", "vision", "audio", "video", "documents", "json_schema", "json_object", "reasoning", "prefill"
+]
 Lossy = Literal["allow", "warn", "reject", "reroute"]
 
 
@@ -123,6 +127,8 @@ class Redis(Section):
 class Gateway(Section):
     """The server itself."""
 
+    _kept: ClassVar[frozenset[str]] = frozenset(("ledger",))
+
     listen: str = Field(
         "127.0.0.1:8080", description="Address and port. Not reloadable.", examples=["0.0.0.0:8080", "[::]:8080"]
     )
@@ -143,8 +149,10 @@ class Gateway(Section):
         description="What happens while the state's store cannot be reached: `local` counts in each worker alone, "
         "`reject` refuses what would have to be counted (503).",
     )
-    ledger: str | None = Field(
-        None, description="Where requests are recorded.", examples=["sqlite:///./state/ledger.db"]
+    ledger: Ledger | None = Field(
+        None,
+        description="Where requests are recorded. Default: nowhere. Not reloadable.",
+        examples=["sqlite:///./state/ledger.db", {"url": {"env": "LEDGER_URL"}, "keep": "90d"}],
     )
     config: Literal["locked", "writable"] = Field(
         "locked", description="Whether the management API may edit this file."
@@ -282,7 +290,11 @@ class Model(Section):
     context: Tokens | None = Field(None, description="Its context window in tokens.", examples=["128k"])
     max_output: Tokens | None = Field(None, description="The longest answer it gives, in tokens.")
     price: Price | None = Field(None, description="What it costs.")
-    supports: list[str] | None = Field(None, description="What it can do.", examples=[["tools", "json_schema"]])
+    supports: list[Capability] | None = Field(
+        None,
+        description="All that it can do. Requests that need more go elsewhere. Where nobody says, nothing is skipped.",
+        examples=[["tools", "json_schema"]],
+    )
     visibility: Literal["public", "internal"] = Field(
         "public", description="`internal`: a target for combos and fallbacks only, not callable and not listed."
     )
@@ -392,6 +404,9 @@ class Key(Section):
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
     expires: Day | None = Field(None, description="The last day on which it works.")
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
+    hints: bool = Field(
+        True, description="Whether its requests may choose among the targets that it may use (docs/hints.md)."
+    )
     limits: Limits | None = Field(None, description="What it may ask at most.")
 
 

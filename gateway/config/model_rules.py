@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.config.model_policies import When
-from gateway.config.section import Secret, Section
+from gateway.config.refs import is_reference
+from gateway.config.section import Secret, Section, UrlOrSecret
 from gateway.config.units import Duration, MoneyAmount, Percent, RateOf, Size
 
 
@@ -154,6 +155,26 @@ class RedisState(Section):
 
     url: Secret = Field(description="Where it is.", examples=[{"env": "REDIS_URL"}])
     prefix: str = Field("gateway:", description="What all keys begin with.")
+
+
+class Ledger(Section):
+    """Where requests are recorded. Short form: the URL alone."""
+
+    _kept: ClassVar[frozenset[str]] = frozenset(("url",))
+
+    url: UrlOrSecret = Field(
+        description="A file of SQLite, or a PostgreSQL database; with a password in it as a reference.",
+        examples=["sqlite:///./state/ledger.db", {"env": "LEDGER_URL"}],
+    )
+    keep: Duration | None = Field(
+        None, description="How long rows are kept. Default: until somebody deletes them.", examples=["90d"]
+    )
+    flush: Duration = Field(1.0, description="How long a row waits at most before it is written. Default 1s.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, data: Any) -> Any:
+        return data if isinstance(data, dict) and not is_reference(data) else {"url": data}
 
 
 class Test(Section):

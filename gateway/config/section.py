@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -29,6 +30,23 @@ Secret = Annotated[Ref, BeforeValidator(_secret), WithJsonSchema(SECRET_SCHEMA)]
 OptionalSecret = Annotated[Ref | None, BeforeValidator(_secret), WithJsonSchema(SECRET_SCHEMA)]
 OptionalKey = Annotated[
     Ref | None, BeforeValidator(_secret), WithJsonSchema({"anyOf": [{"const": "none"}, SECRET_SCHEMA]})
+]
+
+
+def _url(value: Any) -> Any:
+    """A URL may be written out, but for one that holds a password."""
+    if isinstance(value, Ref) or (isinstance(value, dict) and (is_reference(value) or value.keys() == {"none"})):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("bad-value", "This is neither a URL nor a reference.", {"fix": "{env: NAME}"})
+    if _PASSWORD.search(value):
+        raise PydanticCustomError("secret-literal", "A secret is never written into the file.", {})
+    return value
+
+
+_PASSWORD: Final = re.compile(r"^[a-z0-9+]+://[^/@]*:[^/@]+@|[?&]password=", re.IGNORECASE)
+UrlOrSecret = Annotated[
+    Ref | str, BeforeValidator(_url), WithJsonSchema({"anyOf": [{"type": "string"}, SECRET_SCHEMA]})
 ]
 
 

@@ -62,6 +62,14 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "inert-provider": ("A provider is used by no model", W_),
     "inert-model": ("An internal model is used by no route", W_),
     "bad-pattern": ("A pattern cannot be used", E_),
+    # facts of models
+    "fallback-cannot-carry": ("A fallback cannot carry what its primary accepts", W_),
+    "fallback-carries-less": ("A fallback is passed over for some requests", I_),
+    "unknown-upstream": ("The provider is not known to have such a model", W_),
+    "price-unknown": ("A price is not known, and is counted as nothing", W_),
+    "price-required": ("A price is not known, and must be", E_),
+    "odd-price": ("A price is unlikely", W_),
+    "odd-window": ("An answer would be longer than the context window", W_),
     # rules
     "unknown-in-condition": ("A condition names what there is not", E_),
     "contradiction": ("Two things that are said exclude each other", E_),
@@ -90,6 +98,16 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "bad-key": ("A key cannot be used", E_),
     "same-key": ("Two keys have the same secret", E_),
     "bad-listen": ("An address to listen on cannot be used", E_),
+    "unusable-ledger": ("Requests cannot be recorded there", E_),
+    # limits and budgets
+    "impossible-limit": ("A limit admits nobody", E_),
+    "repeated-limit": ("A window is limited twice", E_),
+    "inert-queue": ("Nobody would ever wait in a queue", E_),
+    "no-users": ("There are no users to count", E_),
+    "unknown-scope": ("A budget counts what does not exist", E_),
+    "inert-resets": ("A window does not begin anew at a stated time", E_),
+    "same-budget": ("What a used-up budget leads to is under it as well", E_),
+    "unbounded-output": ("The longest answer of a model is not known", W_),
     "needs-restart": ("A change needs a restart", E_),
     # comments that accept findings
     "bad-accept": ("A comment cannot accept a finding", E_),

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.config.known import Known, PresetFacts
+from gateway.config.known import Known, ModelFacts, PresetFacts
+from gateway.diagnostics.suggest import closest
 from gateway.failure import RULES, Falls, Kind
+from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
@@ -16,10 +18,12 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
+from gateway.providers.models import OWN, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
 from gateway.routing.strategies import STRATEGIES
+from gateway.store.ledger.address import problem
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
 
@@ -34,6 +38,23 @@ def _judge(scheme: str, secret: str, region: str | None) -> str | None:
     except (MissingExtra, ValueError) as error:
         return f"{error}."
     return None
+
+
+def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFacts:
+    """What is known of a model without the file."""
+    catalog = catalog_of(preset, base_url)
+    known = facts(catalog, upstream)
+    listed = (
+        bool(known.id) or known.supports is not None or catalog not in OWN or preset is None or base_url is not None
+    )
+    price = known.price
+    return ModelFacts(
+        prices={name: v for name in FIELDS if (v := getattr(price, name)) is not None} if price is not None else None,
+        context=known.context,
+        max_output=known.max_output,
+        supports=known.supports,
+        near=None if listed else closest(upstream, ids(catalog)),
+    )
 
 
 KNOWN: Final = Known(
@@ -52,10 +73,12 @@ KNOWN: Final = Known(
     embedding=frozenset(EMBEDDINGS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
+    ledger=problem,
     strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),
     operations=OPERATIONS,
     parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
+    model=_model,
 )

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.config.model import Config
+from gateway.config.model_rules import Ledger
 from gateway.diagnostics.diagnostic import Diagnostic, diagnose
 from gateway.diagnostics.source import Span
 
-FIELDS: Final = ("listen", "workers", "reload")
+FIELDS: Final = ("listen", "workers", "reload", "ledger")
 
 
 def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...]], Span | None]) -> list[Diagnostic]:
@@ -18,6 +19,11 @@ def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...
     for field in FIELDS:
         before, after = getattr(old.gateway, field), getattr(new.gateway, field)
         if before != after:
-            detail = f"`gateway.{field}` is {before!r} in the running server. Restart it for {after!r}, or put it back."
+            running, wanted = _shown(before), _shown(after)
+            detail = f"`gateway.{field}` is {running} in the running server. Restart it for {wanted}, or put it back."
             found.append(diagnose("needs-restart", detail, span(("gateway", field)), f"gateway.{field}"))
     return found
+
+
+def _shown(value: object) -> str:
+    return repr(value.model_dump(mode="json", exclude_none=True) if isinstance(value, Ledger) else value)

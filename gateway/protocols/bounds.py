@@ -70,15 +70,14 @@ def _inner(fields: Mapping[str, Any], inside: str) -> dict[str, Any]:
 
 def bound_of(wire: str, fields: Mapping[str, Any]) -> Bound:
     """What the fields of a body on this wire say. What is no positive whole number says nothing."""
-    row = _ROWS[wire]
-    held = _inner(fields, row.inside) if row.inside else fields
-    for name in row.most:
-        most = _whole(held, name)
-        if most is not None:
+    inside, names, n = _ROWS[wire]
+    if inside:
+        fields = _inner(fields, inside)
+    most: int | None = None
+    for name in names:
+        if name in fields and (most := _whole(fields, name)) is not None:
             break
-    else:
-        most = None
-    return Bound(most, (_whole(held, row.n) or 1) if row.n else 1)
+    return Bound(most, (_whole(fields, n) or 1) if n in fields else 1)
 
 
 def bounded(wire: str, fields: Fields, most: int, *, newest: bool) -> Fields:

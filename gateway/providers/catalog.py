@@ -32,7 +32,10 @@ _MISTRAL: Final = (
     "no_stream_options", "nine_ids", "random_seed", "document_url", "no_user", "no_logprobs", "no_top_logprobs",
     "no_logit_bias", "no_service_tier", "no_prompt_cache_key", "no_metadata",
 )  # fmt: skip
-_ROUTER: Final = ("reasoning_object", "reasoning_details", "cache_control", "top_k", "thought_signature", "developer")
+_ROUTER: Final = (
+    "reasoning_object", "reasoning_details", "cache_control", "top_k", "thought_signature", "developer",
+    "provider_hints",
+)  # fmt: skip
 
 _ROWS: Final = (
     Preset("sandbox", "sandbox://{protocol}/v1", "docs/sandbox.md", needs_key=False, quirks=_OPENAI),

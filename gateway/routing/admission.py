@@ -16,6 +16,7 @@ from gateway.ir.usage import Usage
 from gateway.routing.allowances import UNBOUNDED
 from gateway.routing.demand import demand_of
 from gateway.routing.limiting import FOREVER, Full, Limits, Tab, Taking, too_many
+from gateway.state.meters import StoreDown
 
 if TYPE_CHECKING:
     from gateway.routing.facts import Facts
@@ -47,10 +48,13 @@ class Admission:
         return self._taking.take_now(_member(job) if self._tab.sessions else "", self._tools.clock())
 
     async def wait(self, job: Job) -> None:
-        """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429)."""
+        """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429, 503)."""
         if self._taking is None:
             raise RuntimeError("`now` comes first")
-        lacks = await self._taking.take(_member(job), self._tools)
+        try:
+            lacks = await self._taking.take(_member(job), self._tools)
+        except StoreDown:
+            raise Refused(store_down()) from None
         if lacks is None:
             return
         if not isinstance(lacks, Full):
@@ -72,6 +76,11 @@ class Admission:
             used = usage.input + usage.output if usage is not None else 0
             self._taking.end(used, 0, self._tools.clock())
 
+    def minute(self) -> Standing | None:
+        """Where the caller stands in its tightest limit of requests per minute."""
+        limited = [meter for meter in self._tab.once if self._tab.of[meter.key][1].per == "minute"]
+        return _tightest(tuple(limited))
+
     def tell(self, headers: dict[str, str]) -> None:
         """Adds the headers that say where the caller stands."""
         tab = self._tab
@@ -91,6 +100,17 @@ def admission_of(limits: Limits, facts: Facts, tools: Tools) -> Admission | None
     """The admission of a caller; None where nothing limits it."""
     tab = limits.of_caller(facts)
     return Admission(limits, tab, tools) if tab is not None else None
+
+
+def store_down() -> Refusal:
+    """What is told where limits cannot be counted, and the file says to refuse then."""
+    return Refusal(
+        status=503,
+        type="service_unavailable_error",
+        code="state_unavailable",
+        message="Limits cannot be counted now: the store of the gateway's state cannot be reached. Try again soon.",
+        retry_after=5.0,
+    )
 
 
 def _member(job: Job) -> str:

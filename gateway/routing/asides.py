@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from gateway.events import Aside, Emit
 from gateway.failure import Refused
+from gateway.ir.cost import cost
 from gateway.ir.estimate import prompt_tokens, text_tokens
 from gateway.ir.usage import Usage
 from gateway.routing.node import Target
@@ -37,6 +38,9 @@ def tell(
 ) -> None:
     """Emits an `Aside`. `kind` None is an answer. `seconds` until it was over."""
     facts = job.facts
+    if usage is None:
+        usage = estimated(job)
+    price = target.price
     emit(
         Aside(
             line=line,
@@ -50,8 +54,12 @@ def tell(
             kind=kind,
             stream=job.head.stream,
             seconds=seconds,
-            usage=usage if usage is not None else estimated(job),
+            usage=usage,
             upstream=target.upstream,
             credential=lane.credential,
+            team=facts.team,
+            user=facts.user,
+            tags=facts.tags,
+            cost=cost(usage, price) if price is not None and usage is not None else None,
         )
     )

@@ -17,10 +17,12 @@ from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.protocols.bounds import Tally
 from gateway.protocols.contract import Protocol, StreamSniffer
+from gateway.protocols.quotas import share_left
 from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job, sending
+from gateway.routing.unsaid import unsaid
 from gateway.transport.contract import Request, Response, Send
 
 _BODY_MOST: Final = 64 << 20
@@ -34,14 +36,18 @@ class Answer:
     the stream breaks off. It may be cancelled where it waits for the upstream, and called again: nothing is lost.
     `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the translation lost, as far
     as it is known when the answer begins. `lane` is None where nobody was asked for this very request: an answer that
-    is given again, or another's that this one follows.
+    is given again, or another's that this one follows. `usage` is there once the
+    answer is over; where its provider did not say, it is an estimate.
     """
 
     __slots__ = (
         "_ended",
+        "_events",
         "_job",
+        "_last",
         "_left",
         "_response",
+        "_sent",
         "_sniffer",
         "_tally",
         "body",
@@ -65,6 +71,8 @@ class Answer:
         dropped: tuple[Dropped, ...],
         left: Callable[[Usage | None], None],
         job: Job | None = None,
+        *,
+        counts: bool = False,
     ) -> None:
         self.target = target
         self.lane = lane
@@ -79,7 +87,10 @@ class Answer:
         self._left = left
         self._job = job
         self._tally: Tally | None = None
-        if job is not None and sniffer is not None:
+        self._last: tuple[bytes, ...] = ()
+        self._sent = len(body)
+        self._events = body.count(b"\n\n") or 1
+        if counts and job is not None and sniffer is not None:
             self._tally = Tally(job.protocol.name)
             self._tally.feed(body)
 
@@ -99,6 +110,11 @@ class Answer:
 
         self._sniffer, self._left = _Watched(self._sniffer, seen), both
 
+    @property
+    def end(self) -> bytes:
+        """The last bytes that were read: what says why the answer ended."""
+        return b"".join(self._last) or self.body
+
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
         response, sniffer = self._response, self._sniffer
@@ -111,6 +127,9 @@ class Answer:
                 if out:
                     if self._tally is not None:
                         self._tally.feed(out)
+                    self._last = (*self._last[-2:], out)
+                    self._sent += len(out)
+                    self._events += out.count(b"\n\n") or 1
                     return out
                 if not data and sniffer.failure is None:
                     self._ended = True
@@ -126,11 +145,13 @@ class Answer:
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
         sniffer, self._sniffer = self._sniffer, None
-        if sniffer is not None:
+        job, tally = self._job, self._tally
+        if sniffer is not None and self.usage is None:
             self.usage = sniffer.usage
-            job, tally = self._job, self._tally
             if job is not None and tally is not None and (self.usage is None or not self._ended):
                 self.usage = counted(job, self.usage, tally.tokens)
+            elif job is not None and self.usage is None:
+                self.usage = unsaid(job, self._sent, self._events)
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -208,6 +229,8 @@ async def attempt(
         request = Request(origin=target.origin, target=path, headers=headers, body=parcel.body, timeouts=timeouts)
         started = clock()
         response = await send(request)
+        if lane.quota is not None:
+            lane.quota.note(share_left(response.headers), clock())
         if not 200 <= response.status < 300:
             raise Failed(await _error(upstream, response, wall()))
         content_type = response.header("content-type") or "application/json"
@@ -218,16 +241,15 @@ async def attempt(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
-            usage = read.usage
-            if usage is None and counts:
-                usage = counted(job, None, -(-len(read.body) // 4))
+            usage = read.usage or unsaid(job, len(read.body), 0)
             left(usage)
             content_type = content_type if upstream is job.protocol else "application/json"
             return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        watched = job if counts else None
-        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, watched)
+        return Answer(
+            target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, job, counts=counts
+        )
     except Failed:
         if response is not None:
             response.close()

@@ -20,7 +20,6 @@ from gateway.routing.node import Target
 from gateway.routing.sending import Job
 
 SMALL: Final = 16 << 10
-_MEDIA: Final = (b"image", b"inlineData", b"fileData", b"inline_data", b"file_data", b"document", b"audio", b"file_id")
 
 
 class Demand(NamedTuple):
@@ -41,7 +40,7 @@ def demand_of(job: Job) -> Demand:
 
 def _demand(job: Job) -> Demand:
     body = job.head.body
-    if job.edited or len(body) > SMALL or any(word in body for word in _MEDIA):
+    if job.edited or len(body) > SMALL or _may_hold_media(body):
         try:
             request = job.request()
         except Refused:
@@ -54,6 +53,11 @@ def _demand(job: Job) -> Demand:
         return Demand(-(-prompt_tokens(request) * 3 // 2), bound.most, bound.n)
     bound = bound_of(job.protocol.name, job.head.fields)
     return Demand(-(-len(body) // 2), bound.most, bound.n)
+
+
+def _may_hold_media(body: bytes) -> bool:
+    """Whether the text of a request may name what is larger than its name; a decoded request tells for sure."""
+    return b"image" in body or b'"file' in body or b"inline" in body or b"document" in body or b"audio" in body
 
 
 def output_of(demand: Demand, target: Target) -> tuple[int, bool]:

@@ -20,6 +20,7 @@ from gateway.routing.demand import counted, demand_of, output_of
 from gateway.routing.limiting import Full, Limits, Tab, Taking, too_many
 from gateway.routing.spending import Purse, Spending, exhausted, unpriced
 from gateway.routing.watching import Watch
+from gateway.state.meters import StoreDown
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
@@ -49,6 +50,13 @@ class Nothing:
 
 
 NOTHING: Final = Nothing()
+_UNCOUNTED: Final = Failure(
+    kind=Kind.OVERLOADED,
+    message="Limits and budgets cannot be counted now: the store of the gateway's state cannot be reached.",
+    retry_after=5.0,
+    sent=False,
+    ours=True,
+)
 
 
 class Reserved:
@@ -80,7 +88,10 @@ class Reserved:
 
     async def take(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
-        lacks = await self._taking.take(_member(self.job), self._tools)
+        try:
+            lacks = await self._taking.take(_member(self.job), self._tools)
+        except StoreDown:
+            return _UNCOUNTED
         if lacks is None:
             return None
         if isinstance(lacks, Full):
@@ -121,10 +132,19 @@ class Gate:
         self.spending = Spending(limits.rules, limits.meters)
         self._unpriced: set[str] = set()
 
+    def room(self, target: Target, lane: Lane) -> float | None:
+        """The share that is left of the limit that is nearest to its end, None where nothing limits a send."""
+        tab = self._tab(target, lane)
+        stands = [meter.standing() for meter in (*tab.rates, *tab.held)] if tab is not None else []
+        return min((max(0.0, each.left / each.limit) for each in stands), default=None)
+
+    def _tab(self, target: Target, lane: Lane) -> Tab | None:
+        return self._limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
+
     def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
         """What a send needs; None where nothing limits it."""
         limits = self._limits
-        tab = limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
+        tab = self._tab(target, lane)
         purses = self.spending.purses(job.facts, target) if limits.rules.budgets else ()
         if tab is None and not purses:
             return None

@@ -17,6 +17,7 @@ from typing import Final
 import msgspec
 
 from gateway.events import Attempted, Emit, Tripped
+from gateway.events import Trial as Trial  # also found here by who tells what was tried
 from gateway.failure import BLOCKED, Cooldown, Failed, Failure, Kind
 from gateway.ir.usage import Usage
 from gateway.protocols.stripped import refused
@@ -25,12 +26,14 @@ from gateway.routing.attempt import Answer, attempt
 from gateway.routing.contests import CONTESTS
 from gateway.routing.contests.ring import Ring
 from gateway.routing.gate import NOTHING, Hold, Reserved
+from gateway.routing.measuring import chosen_lanes, counted, measured
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
+from gateway.routing.sticky import recall, remember
 from gateway.routing.untried import nothing
-from gateway.routing.walk import UNTRIED, Contest, Walk, walk
+from gateway.routing.walk import UNTRIED, Contest, Walk, walked
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.state.pool import Cursor
 from gateway.transport.contract import Send
@@ -53,25 +56,21 @@ class Tools(msgspec.Struct, frozen=True):
     emit: Emit
 
 
-class Trial(msgspec.Struct, frozen=True):
-    """One send and what came of it; `kind` None is an answer."""
-
-    target: str
-    credential: str
-    kind: Kind | None
-    status: int | None
-
-
 class Course:
-    """The path of one request, written while it runs: for headers, logs and explanations."""
+    """The path of one request, written while it runs: for headers, logs and explanations.
 
-    __slots__ = ("begun", "instead", "trials", "waits")
+    `left`: the send that was under way when the client left, before it had an answer.
+    """
+
+    __slots__ = ("begun", "instead", "left", "skipped", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
         self.waits: list[float] = []  # the times to come back that failures named, seconds
         self.begun = 0  # sends, those in flight included
         self.instead: str | None = None  # where a budget sends what it has no money for
+        self.skipped: list[Skipped] = []
+        self.left: tuple[Target, Lane] | None = None
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
@@ -81,9 +80,12 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     where no target may be tried for this request.
     """
     moment = Moment(runtime, tools.random, job, tools.clock())
+    moment.skipped = course.skipped
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
+    if runtime.sticky or runtime.makers is not None:
+        await recall(node, moment)
     outcome = await lead(node, moment, tools, course, deadline, False)
     if isinstance(outcome, Answer):
         return outcome
@@ -113,7 +115,7 @@ async def follow(
 ) -> Answer | Failure:
     """The answer of the first target that gives one, else the last failure, `UNTRIED` where there was none."""
     job = moment.job
-    steps = walk(node, moment, chosen)
+    steps = walked(node, moment, chosen)
     failure = UNTRIED
     try:
         step = next(steps)
@@ -148,6 +150,8 @@ async def _ask(
     lanes = moment.runtime.lanes_of(target)
     if len(lanes) > 1:
         lanes = _turned(lanes, moment.runtime.pools[target.lanes])
+        if moment.made is not None or job.hints is not None:
+            lanes = chosen_lanes(lanes, target, moment)
     failure: Failure | None = None
     closed: tuple[float, Lane] | None = None
     for lane in lanes:
@@ -293,6 +297,8 @@ async def _once(
     moment.asked = True
     load = moment.runtime.loads[target.lanes]
     load.count += 1
+    if moment.runtime.tallies:
+        counted(moment, target, started)
     used: Usage | None = None
     worst = moment.worst(target) if job.caps is not None and job.caps.cost is not None else 0
     moment.spent += worst
@@ -327,22 +333,26 @@ async def _once(
         lane.own.leave()
         lane.whole.leave()
         _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
+        course.left = (target, lane)
         raise
     else:
         lane.own.success()
         lane.whole.success()
-        took = tools.clock() - started
-        latency = moment.runtime.latencies.get(target.lanes)
-        if latency is not None:
-            latency.measured(took, job.head.stream)
-        course.trials.append(Trial(target.name, lane.credential, None, 200))
+        now = tools.clock()
+        took = now - started
+        measured(moment, target, took, now)
+        course.trials.append(Trial(target.name, lane.credential, None, 200, took))
+        if moment.runtime.makers is not None:
+            remember(moment, target, lane, answer.body)
         tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, took))
         return answer
     now = tools.clock()
     if failure.retry_after is not None:
         course.waits.append(failure.retry_after)
-    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status))
+    course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status, now - started))
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
+    if failure.kind is Kind.TIMEOUT:
+        measured(moment, target, now - started, now)  # it takes no less
     penalise(target, lane, failure, now, tools.emit)
     return failure
 
@@ -359,7 +369,7 @@ def _cancelled(
 ) -> None:
     """Notes a send that nobody waits for any more; where the request goes on without it, what it used is told."""
     kind = Kind.CANCELLED
-    course.trials.append(Trial(target.name, lane.credential, kind, None))
+    course.trials.append(Trial(target.name, lane.credential, kind, None, seconds))
     tools.emit(Attempted(target.provider, lane.credential, target.model, kind, None, seconds))
     if moment.line:
         asides.tell(moment.line, job, target, lane, tools.emit, kind=kind, seconds=seconds, usage=usage)

@@ -21,10 +21,12 @@ from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.routing.constraints import Caps, Constraints
 from gateway.routing.facts import Facts
+from gateway.routing.hints import Hints
 from gateway.routing.node import Target
 
 if TYPE_CHECKING:
     from gateway.routing.guardrails.outbound import Outbound
+    from gateway.routing.needs import Needs
 
 
 class Job:
@@ -33,8 +35,9 @@ class Job:
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
     whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
     client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
-    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `spent`: what
-    others used for this answer, which the client sees added to its usage.
+    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `hints` are
+    what the client asked of targets. `needs` and `session` are found out when somebody asks (needs.py, sessions.py).
+    `spent`: what others used for this answer, which the client sees added to its usage.
     """
 
     __slots__ = (
@@ -47,8 +50,11 @@ class Job:
         "guards",
         "head",
         "headers",
+        "hints",
+        "needs",
         "protocol",
         "sealed",
+        "session",
         "spent",
         "stripped",
     )
@@ -65,6 +71,9 @@ class Job:
         self.stripped = False
         self.constraints: Constraints | None = None
         self.caps: Caps | None = None
+        self.hints: Hints | None = None
+        self.needs: Needs | None = None
+        self.session: str | None = None
         self.spent: Usage | None = None
         self.guards: Outbound | None = None
         self.demand: Any = None  # what routing/demand.py found, once
@@ -106,6 +115,8 @@ class Job:
         job.stripped = self.stripped
         job.constraints = self.constraints
         job.caps = self.caps
+        job.hints = self.hints
+        job.session = self.session
         job.spent = self.spent
         job.guards = self.guards
         job._request = request
@@ -134,8 +145,9 @@ class Job:
         encoded = translate.encoded(PROTOCOLS[target.protocol], self.request(), target.dialect)
         if self.stripped:
             encoded = msgspec.structs.replace(encoded, dropped=merged(stripped.DROPPED, encoded.dropped))
-        if encoded.dropped and target.on_lossy in ("reject", "reroute"):
-            raise Failed(_lossy(target, encoded.dropped))
+        strict = self.hints is not None and self.hints.strict
+        if encoded.dropped and (strict or target.on_lossy in ("reject", "reroute")):
+            raise Failed(_lossy(target, encoded.dropped, strict))
         return encoded
 
 
@@ -234,14 +246,17 @@ def _id() -> str:
 
 def sending(job: Job, target: Target) -> Forwarding | Translating:
     """What to send to a target. Raises `Failed` where its `on_lossy` forbids what would be lost."""
+    if job.hints is not None:
+        target = job.hints.told(target)
     return Forwarding(job, target) if target.protocol == job.protocol.name else Translating(job, target)
 
 
-def _lossy(target: Target, dropped: tuple[chat.Dropped, ...]) -> Failure:
-    """What `on_lossy` makes of a loss: another target may carry it, or the client must leave it out."""
+def _lossy(target: Target, dropped: tuple[chat.Dropped, ...], strict: bool) -> Failure:
+    """What `on_lossy` makes of a loss: another target may carry it, or the client must leave it out. `strict`: the
+    client asked for whoever can carry all of it."""
     reasons = "; ".join(f"{each.field} ({each.why})" for each in dropped)
     return Failure(
-        kind=Kind.UNSUPPORTED if target.on_lossy == "reroute" else Kind.INVALID_REQUEST,
+        kind=Kind.UNSUPPORTED if strict or target.on_lossy == "reroute" else Kind.INVALID_REQUEST,
         message=f"{target.name} cannot carry this request as it is: {reasons}",
         status=400,
         code="lossy_translation",

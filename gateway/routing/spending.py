@@ -69,7 +69,7 @@ class Spending:
                 for whose in self._whose(budget, facts, target):
                     yield budget, self.purse(budget, whose)
 
-    def _whose(self, budget: Budget, facts: Facts, target: Target) -> Iterable[str]:
+    def _whose(self, budget: Budget, facts: Facts, target: Target | None) -> Iterable[str]:
         """Whose shares a request uses. Users who do not say who they are, of keys that believe them, share one."""
         match budget.each:
             case None:
@@ -79,9 +79,9 @@ class Spending:
             case "team":
                 return (facts.team,) if facts.team is not None else ()
             case "model":
-                return (target.model,)
+                return (target.model,) if target is not None else ()
             case "provider":
-                return (target.provider,)
+                return (target.provider,) if target is not None else ()
             case "tag":
                 return [tag for tag in facts.tags if budget.tags is None or tag in budget.tags]
             case "user":
@@ -94,10 +94,31 @@ class Spending:
             return str(int(wall // calendar.seconds))
         return name_of(self._windows[budget.name](wall))
 
+    def key(self, budget: Budget, whose: str) -> str:
+        """The key of the counter of a budget, or of one's share of it."""
+        return counter(f"budget:{budget.name}:%" if budget.each else f"budget:{budget.name}", whose)
+
     def purse(self, budget: Budget, whose: str) -> Purse:
         """A budget, or one's share of it, with its counter."""
-        key = counter(f"budget:{budget.name}:%" if budget.each else f"budget:{budget.name}", whose)
-        return budget, whose, self.meters.meter(key, budget.limit, self._windows[budget.name])
+        return budget, whose, self.meters.meter(self.key(budget, whose), budget.limit, self._windows[budget.name])
+
+    async def used(self, shares: Sequence[tuple[Budget, str]]) -> list[int]:
+        """Nano-dollars that are used or reserved of budgets, or of one's shares of them. Raises StoreDown."""
+        return await self.meters.used([(self.key(*share), self._windows[share[0].name]) for share in shares])
+
+    def binding(self, facts: Facts) -> list[tuple[Budget, str]]:
+        """The budgets that a caller is under whatever it asks for, and whose share is its."""
+        found: list[tuple[Budget, str]] = []
+        for budget in self.rules.budgets:
+            if budget.models is not None or budget.providers is not None or budget.each in ("model", "provider"):
+                continue
+            if (
+                (budget.keys is None or facts.key in budget.keys)
+                and (budget.teams is None or facts.team in budget.teams)
+                and _asked(budget, facts)
+            ):
+                found += [(budget, whose) for whose in self._whose(budget, facts, None)]
+        return found
 
 
 def _asked(budget: Budget, facts: Facts) -> bool:

@@ -19,8 +19,8 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
 from gateway.protocols.surfaces import FIXED, SHOW, SOCKETS, SURFACES, protocol_of
-from gateway.server import catalogs, operators
-from gateway.server.ingress import handler, request_id
+from gateway.server import catalogs, generations, operators
+from gateway.server.ingress import given_id, handler, new_id
 from gateway.server.serving import Serving
 
 LINGER: Final = 5.0
@@ -69,6 +69,10 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
     for path, value in FIXED.items():
         app.add_route(catalogs.fixed(serving, value), path, methods=["GET"], name=_name("fixed", path))
     app.add_route(catalogs.show(serving), SHOW, methods=["POST"], name="show")
+    for path in generations.PATHS:
+        show = generations.generation(serving)
+        app.add_route(show, path, methods=["GET"], name=_name("generation", path))
+        app.add_route(show, f"{path}/<name:path>", methods=["GET"], name=_name("one_generation", path))
     app.add_route(operators.health(serving), "/health", methods=["GET", "HEAD"], name="health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
@@ -85,7 +89,7 @@ def _errors(serving: Serving) -> object:
     """Everything that is not an answer, Sanic's own refusals included, in the protocol of the path."""
 
     async def handle(request: Request, error: Exception) -> BaseHTTPResponse | None:
-        id_ = getattr(request.ctx, "request_id", None) or request_id(request)
+        id_ = getattr(request.ctx, "request_id", None) or given_id(request) or new_id()
         if isinstance(error, Refused):
             refusal = error.refusal
         elif isinstance(error, SanicException):

@@ -21,21 +21,27 @@ from sanic.response import HTTPResponse
 from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
-from gateway.events import Finished
+from gateway.engine.wished import wished
+from gateway.events import Finished, Record
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
+from gateway.ir.usage import Usage
 from gateway.protocols.contract import Head, Protocol
+from gateway.protocols.labels import answer_id, finish
 from gateway.protocols.surfaces import Asked, Surface, operation_of
 from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.facts import Facts
 from gateway.routing.limiting import Limits
+from gateway.routing.node import Target
 from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
+from gateway.routing.sessions import SESSION_HEADERS
+from gateway.routing.unsaid import prompt_of
 from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
 from gateway.server.policing import police
@@ -47,23 +53,17 @@ Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
 
-# The names under which clients say their conversation: ours and OmniRoute's, and those of Claude Code and Codex.
-SESSION_HEADERS: Final = (
-    "x-session-id",
-    "x-omniroute-session",
-    "session-id",
-    "x-claude-code-session-id",
-    "session_id",
-)
-
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
-def request_id(request: Request) -> str:
-    """The client's own `X-Request-Id` where it is fit to be echoed, else a new one (96 random bits)."""
+def given_id(request: Request) -> str | None:
+    """The client's own `X-Request-Id` where it is fit to be echoed."""
     given = request.headers.get("x-request-id")
-    if given is not None and _ID.fullmatch(given):
-        return str(given)
+    return str(given) if given is not None and _ID.fullmatch(given) else None
+
+
+def new_id() -> str:
+    """An id of the gateway's own: 96 random bits."""
     return f"req_{getrandbits(96):024x}"
 
 
@@ -112,13 +112,16 @@ class Exchange:
         "admission",
         "answer",
         "ask",
+        "asked",
         "caller",
         "cost",
         "course",
         "engine",
         "facts",
         "first_content",
+        "given",
         "id",
+        "job",
         "operation",
         "protocol",
         "route",
@@ -126,16 +129,23 @@ class Exchange:
         "serving",
         "started",
         "stream",
+        "wall",
     )
 
-    def __init__(self, serving: Serving, engine: Engine, protocol: Protocol, operation: str, id_: str) -> None:
+    def __init__(
+        self, serving: Serving, engine: Engine, protocol: Protocol, operation: str, given: str | None = None
+    ) -> None:
         self.serving = serving
         self.engine = engine
         self.protocol = protocol
         self.operation = operation
-        self.id = id_
+        self.id = given or new_id()
+        self.given = given is not None
         self.started = serving.tools.clock()
         self.admission: Admission | None = None
+        self.wall = serving.tools.wall()
+        self.job: Job | None = None
+        self.asked = ""
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.facts: Facts | None = None
@@ -186,7 +196,14 @@ class Exchange:
         """Reports the end. Called exactly once."""
         tools, answer = self.serving.tools, self.answer
         usage = answer.usage if answer is not None else None
-        price = answer.target.price if answer is not None else None
+        target = answer.target if answer is not None else None
+        record: Record | None = None
+        if self.serving.recording is not None:
+            if target is None and self.course.left is not None:  # the client left before there was an answer
+                target = self.course.left[0]
+                usage = Usage(input=prompt_of(self.job), estimated=True) if self.job is not None else None
+            record = self._record(target)
+        price = target.price if target is not None else None
         if usage is not None and price is not None:
             self.cost = cost(usage, price)
         tools.emit(
@@ -194,8 +211,8 @@ class Exchange:
                 request_id=self.id,
                 operation=self.operation,
                 route=self.route.label if self.route is not None else "",
-                provider=answer.target.provider if answer is not None else None,
-                model=answer.target.model if answer is not None else None,
+                provider=target.provider if target is not None else None,
+                model=target.model if target is not None else None,
                 key=self.caller.name if self.caller is not None else None,
                 revision=self.engine.revision[:12],
                 status=status,
@@ -210,7 +227,29 @@ class Exchange:
                 cost=self.cost,
                 price_source=price.source if price is not None else None,
                 cache=outcome_of(self.ask, self.engine.caching is not None) if self.ask is not None else None,
+                record=record,
             )
+        )
+
+    def _record(self, target: Target | None) -> Record:
+        """What the ledger wants beside that."""
+        answer, course = self.answer, self.course
+        facts = self.facts
+        lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
+        return Record(
+            wall=self.wall,
+            given=self.given,
+            team=self.caller.team if self.caller is not None else None,
+            user=facts.user if facts is not None else None,
+            tags=facts.tags if facts is not None else (),
+            protocol=self.protocol.name,
+            asked=self.asked,
+            upstream=target.upstream if target is not None else None,
+            credential=lane.credential if lane is not None else None,
+            answer_id=answer_id(answer.body) if answer is not None else None,
+            finish=finish(answer.end) if answer is not None else None,
+            trials=course.trials,
+            skipped=course.skipped,
         )
 
 
@@ -231,7 +270,7 @@ def handler(serving: Serving, surface: Surface) -> Handler:
     async def handle(request: Request, name: str | None = None) -> HTTPResponse | None:
         what = surface.asked(name, {"alt": request.args.get("alt") or ""} if name is not None else {})
         pin = serving.live.pin()
-        exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, request_id(request))
+        exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, given_id(request))
         request.ctx.request_id = exchange.id
         try:
             if what.counts:
@@ -258,7 +297,7 @@ def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
         protocol=exchange.protocol.name,
         asked=head.model,
         stream=head.stream,
-        wall=exchange.serving.tools.wall(),
+        wall=exchange.wall,
         request_id=exchange.id,
     )
     if caller is not None and caller.trust:
@@ -287,13 +326,15 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
     try:
-        exchange.caller = authenticate(request, engine, serving.tools.wall())
+        exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
-        exchange.stream = head.stream
-        route = engine.resolve(head.model, exchange.caller)
+        exchange.stream, exchange.asked = head.stream, head.model
+        head, route, hints = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
+        job.hints = hints
         if engine.limits is not None:
             await _admit(exchange, job, engine.limits)
+        exchange.job = job
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -359,11 +400,12 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     exchange.operation = "count_tokens"
     try:
-        exchange.caller = authenticate(request, engine, serving.tools.wall())
+        exchange.caller = authenticate(request, engine, exchange.wall)
         if protocol.counting is None:
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
-        route = engine.resolve(head.model, exchange.caller)
+        exchange.asked = head.model
+        head, route, _ = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:

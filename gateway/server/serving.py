@@ -9,6 +9,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.routing.run import Tools
 from gateway.server.caching import Caches
+from gateway.server.recording import Recording
 from gateway.store.contract import Store
 
 
@@ -36,6 +37,7 @@ class Serving:
         self.on_swap = on_swap
         self.status: dict[str, Any] = {}
         self.draining = False
+        self.recording: Recording | None = None  # the ledger
 
     def swapped(self, engine: Engine) -> None:
         """A new Engine is in force."""

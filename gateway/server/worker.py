@@ -35,8 +35,10 @@ from gateway.sandbox.local import LocalUpstream
 from gateway.server import channel as say
 from gateway.server.app import make_app
 from gateway.server.channel import Channel
+from gateway.server.recording import opened
 from gateway.server.serving import Serving
 from gateway.state.pool import StatePool
+from gateway.telemetry.ledger import Recorder
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics, Sample
 from gateway.transport.contract import Request, Response
@@ -56,6 +58,7 @@ class Worker:
         self._ask_id = 0
         self._server: AsyncioServer | None = None
         self._log: Log | None = None
+        self._record: Recorder | None = None
         self.live = Live()
         self.state = StatePool()
         self.metrics = Metrics(self._gauges)
@@ -85,6 +88,12 @@ class Worker:
         self.metrics(event)
         if self._log is not None:
             self._log(event)
+        if self._record is not None:
+            self._record(event)
+
+    def _tell(self, level: str, message: str, **fields: object) -> None:
+        if self._log is not None:
+            self._log.line(level, message, **fields)
 
     def _gauges(self) -> list[Sample]:
         samples = [
@@ -97,6 +106,8 @@ class Worker:
             busy += stats.in_use
         samples.append(Sample("gateway_upstream_connections", ("idle",), [idle]))
         samples.append(Sample("gateway_upstream_connections", ("in_use",), [busy]))
+        if self.serving.recording is not None:
+            samples += self.serving.recording.samples()
         return samples
 
     async def _ask(self, kind: type[say.AskMetrics] | type[say.AskReload]) -> bytes:
@@ -113,12 +124,16 @@ class Worker:
         try:
             config, secrets = restore(message.payload)
             engine = await asyncio.to_thread(build, config, secrets, self.state, revision=message.revision)
+            first = self._log is None
+            log = config.gateway.log
+            self._log = Log(log.level, log.format, time.time)
+            if first:  # its ledger stays
+                self.serving.recording = recording = await opened(config, secrets, self._tell)
+                self._record = recording.recorder if recording is not None else None
         except Exception as error:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.
             self._control.send(say.Prepared(message.revision, f"{type(error).__name__}: {error}"))
             return
-        log = config.gateway.log
-        self._log = Log(log.level, log.format, time.time)
         self._prepared = (message.revision, engine)
         self._control.send(say.Prepared(message.revision))
 
@@ -171,6 +186,9 @@ class Worker:
                 connection.abort()
         await self.state.copies.stop()
         self.transport.close()
+        recording = self.serving.recording
+        if recording is not None and (lost := await recording.close()):
+            self._tell("error", "the ledger could not be written before the end", rows=lost)
 
     async def _open_server(self) -> AsyncioServer:
         """Begins to accept connections; the first configuration is in force."""

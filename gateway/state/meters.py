@@ -144,6 +144,15 @@ class Meters:
         except StoreDown:
             return True
 
+    async def used(self, meters: Sequence[tuple[str, Callable[[float], Window]]]) -> list[int]:
+        """What is used or leased of counters now, by the store: by key and window, as in `meter`. Raises StoreDown."""
+        now = await self._store.now()
+        return await self._store.used([(key, window(now)) for key, window in meters])
+
+    async def forget(self, key: str) -> None:
+        """A counter starts anew. What other processes have leased of it they still have. Raises StoreDown."""
+        await self._store.forget(key)
+
     async def tick(self) -> None:
         """Brings to the store what lapsed or is owed, and renews what is held; done by itself while there is any."""
         now = self.clock()

@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
-from gateway.events import Event, Finished, Flagged, Mirrored, Reloaded, Tripped
+from gateway.events import BudgetReached, Event, Finished, Flagged, Mirrored, Reloaded, Tripped, Unpriced
 
 _LOSSES_MOST: Final = 1000
 LEVELS: Final = ("debug", "info", "warning", "error")
@@ -36,6 +36,7 @@ class Log:
             if LEVELS.index(level) >= self._least:
                 fields: dict[str, Any] = msgspec.structs.asdict(event)
                 usage = fields.pop("usage")
+                del fields["record"]
                 fields["usage"] = msgspec.structs.asdict(usage) if usage is not None else None
                 fields["cost"] = event.cost / 1e9 if event.cost is not None else None  # USD, as people read it
                 self.line(level, "request", **fields)
@@ -47,6 +48,18 @@ class Log:
             self.line("warning", "breaker opened", **msgspec.structs.asdict(event))
         elif isinstance(event, Flagged):
             self.line("warning", "guardrail flagged", **msgspec.structs.asdict(event))
+        elif isinstance(event, BudgetReached):
+            self.line(
+                "warning",
+                "budget reached",
+                budget=event.budget,
+                of=event.whose or None,
+                share=f"{event.share:.0%}",
+                used_usd=event.used / 1e9,
+                limit_usd=event.limit / 1e9,
+            )
+        elif isinstance(event, Unpriced):
+            self.line("warning", "price unknown, counted as nothing", **msgspec.structs.asdict(event))
         elif isinstance(event, Reloaded):
             self.line("debug", "configuration in force", **msgspec.structs.asdict(event))
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.events import Aside, Attempted, Event, Finished, Mirrored, Reloaded, Tripped
+from gateway.events import Aside, Attempted, BudgetReached, Event, Finished, Mirrored, Reloaded, Tripped
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 
@@ -28,7 +28,9 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "gateway_cost_usd_total": ("What answers cost, where the price is known.", ("provider", "model", "key")),
     "gateway_cache_total": ("Requests that ended, by where a cache let their answers come from.", ("outcome",)),
+    "gateway_budget_reached_total": ("Times that a stated part of a budget was used.", ("budget", "share")),
     "gateway_breaker_opened_total": ("Times a breaker opened.", ("provider", "model", "credential", "kind")),
+    "gateway_ledger_rows_total": ("Rows of the ledger that were written, or given up.", ("outcome",)),
     "gateway_config_swaps_total": ("Configurations put in force.", ()),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -38,6 +40,7 @@ HISTOGRAMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_requests_in_flight": ("Requests that hold a configuration.", ("revision",)),
     "gateway_upstream_connections": ("Connections to providers.", ("state",)),
+    "gateway_ledger_waiting": ("Rows of the ledger that are not written yet.", ()),
     "gateway_config_info": ("1 for the revision in force, by worker.", ("revision",)),
     "gateway_workers": ("Workers that answered this scrape.", ()),
 }
@@ -71,6 +74,8 @@ class Metrics:
             self._count("gateway_mirrored_total", event.served, event.model or "", _outcome(event))
         elif isinstance(event, Tripped):
             self._count("gateway_breaker_opened_total", event.provider, event.model, event.credential, event.kind)
+        elif isinstance(event, BudgetReached):
+            self._count("gateway_budget_reached_total", event.budget, f"{event.share:g}")
         elif isinstance(event, Reloaded):
             self._count("gateway_config_swaps_total")
 

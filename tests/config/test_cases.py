@@ -23,7 +23,12 @@ from gateway.engine.build import build
 from gateway.engine.known import KNOWN
 
 CASES = Path(__file__).parent / "cases"
-ENV = {"CASE_KEY": "a-secret-of-twenty-letters", "CASE_SHORT": "short", "CASE_URL": "http://127.0.0.1:9/v1"}
+ENV = {
+    "CASE_KEY": "a-secret-of-twenty-letters",
+    "CASE_SHORT": "short",
+    "CASE_URL": "http://127.0.0.1:9/v1",
+    "CASE_LEDGER": "postgresql://gateway:hunter2@db/ledger",
+}
 MARK = re.compile(r"#.*?\b(ERROR|WARN|INFO): ([a-z0-9, -]+)")
 
 # Codes whose files cannot carry a mark, or that need more than one file; each has a test of its own.

@@ -10,9 +10,13 @@ from typing import Final, TypeAlias
 
 from gateway.config.checks import (
     access,
+    budgets,
     caches,
     conditions,
     contests,
+    ledger,
+    limits,
+    facts,
     names,
     policies,
     providers,
@@ -28,7 +32,6 @@ Check: TypeAlias = Callable[[Subject], Iterable[Diagnostic]]
 
 CHECKS: Final[tuple[Check, ...]] = (
     supported.unsupported_parts,
-    supported.unsupported_strategies,
     names.collisions,
     names.usable_names,
     names.unknown_models,
@@ -50,11 +53,17 @@ CHECKS: Final[tuple[Check, ...]] = (
     routes.repeated_targets,
     routes.weights,
     routes.options,
+    routes.scores,
+    routes.sticky,
     routes.unreachable_targets,
     routes.self_fallbacks,
     routes.windows,
     routes.unused_models,
     routes.deployments,
+    facts.carrying,
+    facts.unknown_models,
+    facts.unknown_prices,
+    facts.odd_numbers,
     contests.enough_targets,
     contests.judges,
     contests.patience,
@@ -79,6 +88,13 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.dead,
     policies.teams,
     requirements.requirements,
+    ledger.usable_ledger,
+    limits.usable,
+    limits.users,
+    budgets.scopes,
+    budgets.windows,
+    budgets.routes,
+    budgets.unbounded,
     secrets.literals,
 )
 

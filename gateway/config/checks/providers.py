@@ -144,8 +144,8 @@ def credentials(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def bans(subject: Subject) -> Iterator[Diagnostic]:
-    """A ban names statuses of errors, `4xx`, `5xx`, or kinds of failure."""
-    kinds = subject.known.failure_kinds
+    """A ban names statuses of errors, `4xx`, `5xx`, or kinds of failure, of which a want of money is none of theirs."""
+    kinds = tuple(kind for kind in subject.known.failure_kinds if kind != "budget")
     for name, provider in subject.config.providers.items():
         for index, rule in enumerate(provider.bans):
             for at, word in enumerate(rule.on):

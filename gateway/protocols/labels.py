@@ -1,0 +1,39 @@
+"""What is noted of an answer beside its tokens: the id that it calls itself by, and why it ended.
+
+Both are looked for in the bytes, of any wire, without decoding them: an id in the answer's first kilobyte or its last,
+the reason in its end. Inside JSON text a quote is always escaped, so content cannot imitate these words. What is not
+found is None; nothing depends on it but a row for people to read.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_NEAR: Final = 1024
+_END: Final = 16 << 10
+_ID: Final = re.compile(rb'"(?:id|responseId|generation_id)"\s*:\s*"([A-Za-z0-9._:-]{6,128})"')
+_REASON: Final = re.compile(
+    rb'"(?:finish_reason|stop_reason|finishReason|done_reason)"\s*:\s*"([A-Za-z_]{1,40})"'
+    rb'|"type"\s*:\s*"response\.(completed|incomplete|failed)"|"object"\s*:\s*"response".{0,400}?"status"\s*:\s*"(\w+)"',
+    re.DOTALL,
+)
+
+
+def answer_id(opening: bytes) -> str | None:
+    """The id of an answer that begins so; a whole one may say it at its end."""
+    found = _ID.search(opening, 0, _NEAR)
+    if found is None and len(opening) > _NEAR:
+        found = _ID.search(opening, max(_NEAR, len(opening) - _NEAR))
+    return found[1].decode() if found is not None else None
+
+
+def finish(end: bytes) -> str | None:
+    """Why an answer that ends so ended, in the word of its wire."""
+    last: str | None = None
+    for found in _REASON.finditer(end[-_END:]):
+        last = (found[1] or found[2] or found[3]).decode()
+    if last is None and len(end) > _END:
+        found_first = _REASON.search(end, 0, _NEAR)
+        last = (found_first[1] or found_first[2] or found_first[3]).decode() if found_first is not None else None
+    return last

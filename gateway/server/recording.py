@@ -1,0 +1,95 @@
+"""The ledger of a worker: opened with its first configuration, written to its last request.
+
+`Recording` is the book, which is read by /generation, and the recorder, which writes into it. The libraries of
+databases are imported by those only whose file says `gateway.ledger`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.config.model import Config
+from gateway.config.refs import Ref, Secrets
+from gateway.failure import Refusal, Refused
+from gateway.telemetry.ledger import Recorder
+from gateway.telemetry.metrics import Sample
+
+if TYPE_CHECKING:
+    from gateway.store.ledger.book import Book
+
+FLUSH_WITHIN: Final = 2.0  # seconds that a reader waits for what is not written yet
+CLOSE_WITHIN: Final = 4.0  # seconds that a stop waits for it
+_OTHERS: Final = 0.25  # seconds beyond a flush after which another worker's rows are there
+
+
+class Recording:
+    """See the module."""
+
+    def __init__(self, book: Book, recorder: Recorder, flush: float) -> None:
+        self.recorder = recorder
+        self._book = book
+        self._flush = flush
+        self._readers = asyncio.Semaphore(2)  # a database that is down must not use up the threads
+
+    async def find(self, name: str, key: str | None) -> dict[str, Any] | None:
+        """The row of a request by one of its ids, of one key (None: any). What another worker or node has not written
+        yet is waited for. Raises `Refused` (503) where the ledger cannot be read."""
+        from gateway.store.ledger.book import LedgerDown
+
+        try:
+            async with self._readers:
+                await asyncio.to_thread(self.recorder.flush, FLUSH_WITHIN)
+                row = await asyncio.to_thread(self._book.find, name, key)
+            if row is None:
+                await asyncio.sleep(self._flush + _OTHERS)
+                async with self._readers:
+                    row = await asyncio.to_thread(self._book.find, name, key)
+        except LedgerDown:
+            raise Refused(
+                Refusal(
+                    status=503,
+                    type="service_unavailable_error",
+                    code="ledger_unavailable",
+                    message="The ledger cannot be read at the moment. Requests are served all the same.",
+                    retry_after=5.0,
+                )
+            ) from None
+        return row
+
+    async def close(self) -> int:
+        """Writes what waits, for some seconds; how many rows were given up."""
+        lost = await asyncio.to_thread(self.recorder.close, CLOSE_WITHIN)
+        self._book.close()
+        return lost
+
+    def samples(self) -> list[Sample]:
+        """For /metrics."""
+        recorder = self.recorder
+        return [
+            Sample("gateway_ledger_rows_total", ("written",), [recorder.written]),
+            Sample("gateway_ledger_rows_total", ("dropped",), [recorder.dropped + recorder.refused]),
+            Sample("gateway_ledger_waiting", (), [recorder.waiting]),
+        ]
+
+
+async def opened(config: Config, secrets: Secrets, tell: Callable[..., None]) -> Recording | None:
+    """The ledger of a configuration, None where it has none. One that is down now is written later.
+
+    Raises `LedgerUnusable` where its database is not for this gateway.
+    """
+    ledger = config.gateway.ledger
+    if ledger is None:
+        return None
+    from gateway.store.ledger.book import Book, LedgerDown
+
+    book = Book(secrets.value(ledger.url) if isinstance(ledger.url, Ref) else ledger.url)
+    try:
+        await asyncio.to_thread(book.prepare)
+    except LedgerDown as down:
+        tell("warning", "the ledger cannot be opened; rows wait for it", why=str(down))
+    recorder = Recorder(book, node=socket.gethostname(), flush=ledger.flush, keep=ledger.keep, tell=tell)
+    recorder.start()
+    return Recording(book, recorder, ledger.flush)

@@ -1,0 +1,68 @@
+"""The ledger's table as this version of the gateway writes it. A change here is a migration in `migrations/versions`.
+
+`at` is in seconds since the epoch (both databases compare and index it alike), `cost` in nano-dollars, token counts in
+the convention of `ir/usage.py`. `id` is the gateway's own and never twice; `request_id` is what the client saw, which
+may be its own word and may come again. `line` says what kind of send the row is of: `request`, or `mirror` and
+`loser` beside one, which share its `request_id`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+VERSION: Final = "0001"  # the last migration: a database that says so needs none
+VERSION_TABLE: Final = "gateway_ledger_version"
+
+METADATA: Final = MetaData()
+_Json: Final = JSON().with_variant(JSONB(), "postgresql")
+
+LEDGER: Final = Table(
+    "gateway_ledger",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("line", Text, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("answer_id", Text),
+    Column("at", Double, nullable=False),
+    Column("key", Text),
+    Column("team", Text),
+    Column("end_user", Text),
+    Column("tags", _Json, nullable=False),
+    Column("operation", Text, nullable=False),
+    Column("protocol", Text, nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("route", Text, nullable=False),
+    Column("provider", Text),
+    Column("model", Text),
+    Column("upstream", Text),
+    Column("credential", Text),
+    Column("status", Integer, nullable=False),
+    Column("kind", Text),
+    Column("stream", Boolean, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("path", _Json, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("first_content", Double),
+    Column("finish", Text),
+    Column("input", BigInteger),
+    Column("output", BigInteger),
+    Column("cached", BigInteger),
+    Column("cache_write", BigInteger),
+    Column("cache_write_1h", BigInteger),
+    Column("reasoning", BigInteger),
+    Column("audio_input", BigInteger),
+    Column("audio_output", BigInteger),
+    Column("estimated", Boolean),
+    Column("cost", BigInteger),
+    Column("lossy", _Json, nullable=False),
+    Column("cache", Text),
+    Column("revision", Text, nullable=False),
+    Column("node", Text, nullable=False),
+    Index("gateway_ledger_at", "at"),
+    Index("gateway_ledger_request_id", "request_id"),
+    Index("gateway_ledger_answer_id", "answer_id"),
+)
+COLUMNS: Final = tuple(column.name for column in LEDGER.columns)

@@ -1,0 +1,328 @@
+"""The ledger's subscriber: takes what ended, and has it written by a thread of its own, some rows at a time.
+
+On the event loop an event costs one append. The thread makes rows of events and hands them to a `Book`, at the latest
+`flush` seconds after they came; while the book cannot be written they wait, and beyond `WAITING_MOST` the oldest are
+given up: counted, and told in the log. A row keeps its id over all attempts, so none is ever written twice.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from random import getrandbits
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+
+import msgspec
+
+from gateway.events import Aside, Event, Finished, Record, Skipped, Trial
+from gateway.ir.usage import Usage
+
+BATCH: Final = 500  # rows of one write
+BREATH: Final = 20  # rows that are made at a stretch
+WAITING_MOST: Final = 50_000  # events that are kept while nothing can be written
+PAUSE_FIRST, PAUSE_MOST = 0.25, 10.0  # seconds between attempts
+FORGET_EVERY: Final = 600.0
+FORGET_ROWS: Final = 1000
+_TEXT_MOST: Final = 200  # characters of what a client wrote
+_NO_RECORD: Final = Record(wall=0.0)
+_Counts: TypeAlias = tuple[
+    int | None, int | None, int | None, int | None, int | None, int | None, int | None, int | None, bool | None
+]
+_NO_USAGE: Final[_Counts] = (None, None, None, None, None, None, None, None, None)
+
+
+class Row(NamedTuple):
+    """The columns of the ledger in their order; lists and the path are JSON text."""
+
+    id: str
+    line: str
+    request_id: str
+    answer_id: str | None
+    at: float
+    key: str | None
+    team: str | None
+    end_user: str | None
+    tags: str
+    operation: str
+    protocol: str
+    asked: str
+    route: str
+    provider: str | None
+    model: str | None
+    upstream: str | None
+    credential: str | None
+    status: int
+    kind: str | None
+    stream: bool
+    attempts: int
+    path: str
+    seconds: float
+    first_content: float | None
+    finish: str | None
+    input: int | None
+    output: int | None
+    cached: int | None
+    cache_write: int | None
+    cache_write_1h: int | None
+    reasoning: int | None
+    audio_input: int | None
+    audio_output: int | None
+    estimated: bool | None
+    cost: int | None
+    lossy: str
+    cache: str | None
+    revision: str
+    node: str
+
+
+class Book(Protocol):
+    """Where rows go; its methods block. `down` is what they raise where trying again may help.
+
+    `write` says how many rows could not be taken at all, `forget` how many older than an epoch second were deleted.
+    """
+
+    def prepare(self) -> None: ...
+
+    def write(self, rows: Sequence[tuple[Any, ...]]) -> int: ...
+
+    def forget(self, before: float, most: int) -> int: ...
+
+
+class Recorder:
+    """One per process. `tell` takes a level, a message and fields, and may be called from any thread."""
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        node: str,
+        flush: float,
+        keep: float | None,
+        tell: Callable[..., None],
+        wall: Callable[[], float] = time.time,
+        waiting_most: int = WAITING_MOST,
+    ) -> None:
+        self.written = 0
+        self.dropped = 0  # by the loop: there was no room
+        self.refused = 0  # by the database
+        self._book = book
+        self._node = node
+        self._flush = flush
+        self._keep = keep
+        self._tell = tell
+        self._wall = wall
+        self._most = waiting_most
+        self._events: deque[Finished | Aside] = deque()
+        self._batch: list[Row] = []
+        self._wake = threading.Event()
+        self._idle = threading.Condition()
+        self._asked = 0  # flushes that were asked for, and those that have begun after what they were to write had come
+        self._done = 0
+        self._closing = self._abandoned = False
+        self._forgot = 0.0
+        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
+
+    def start(self) -> None:
+        """Begins to write."""
+        self._thread.start()
+
+    def __call__(self, event: Event) -> None:
+        """Takes one event in."""
+        kind = type(event)
+        if kind is Finished or kind is Aside:
+            events = self._events
+            events.append(event)  # type: ignore[arg-type]  # `type` narrows nothing
+            waiting = len(events)
+            if waiting > self._most:
+                events.popleft()
+                self.dropped += 1
+            elif waiting == BATCH:
+                self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """Rows that are not written yet."""
+        return len(self._events) + len(self._batch)
+
+    def flush(self, within: float) -> bool:
+        """Waits until everything that had come is written; whether it was, within so many seconds. Blocks."""
+        with self._idle:
+            self._asked += 1
+            mine = self._asked
+            self._wake.set()
+            return self._idle.wait_for(lambda: self._done >= mine, within)
+
+    def close(self, within: float) -> int:
+        """Writes what waits and ends the thread; how many rows were given up. Blocks."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join(within)
+        self._abandoned = True
+        return self.waiting
+
+    def _run(self) -> None:
+        pause = PAUSE_FIRST
+        prepared = troubled = False
+        while True:
+            if not self._batch and not (self._closing and self._events):
+                if self._closing:
+                    return
+                self._wake.wait(self._flush)
+            self._wake.clear()
+            asked = self._asked
+            try:
+                if not prepared:
+                    self._book.prepare()
+                    prepared = True
+                while self._write():
+                    pass
+                self._forget()
+            except Exception as error:
+                # Whatever a database comes up with, the thread must outlive it.
+                if not troubled:
+                    self._tell("error", "the ledger cannot be written", why=str(error), waiting=self.waiting)
+                troubled = True
+                if self._abandoned:
+                    return
+                self._wake.wait(pause)
+                pause = min(PAUSE_MOST, pause * 2)
+                continue
+            if troubled:
+                self._tell("warning", "the ledger is written again", dropped=self.dropped)
+            troubled, pause = False, PAUSE_FIRST
+            with self._idle:
+                self._done = asked
+                self._idle.notify_all()
+
+    def _write(self) -> bool:
+        """Writes one batch; whether there was one."""
+        if not self._batch:
+            events = self._events
+            while events and len(self._batch) < BATCH:
+                self._batch.append(self._row(events.popleft()))
+                if len(self._batch) % BREATH == 0:
+                    time.sleep(0)  # the event loop may have waited for the interpreter
+            if not self._batch:
+                return False
+        refused = self._book.write(self._batch)
+        if refused:
+            self.refused += refused
+            self._tell("error", "the ledger's database does not take some rows", rows=refused)
+        self.written += len(self._batch) - refused
+        self._batch = []
+        return True
+
+    def _forget(self) -> None:
+        now = self._wall()
+        if self._keep is None or now - self._forgot < FORGET_EVERY:
+            return
+        self._forgot = now
+        while self._book.forget(now - self._keep, FORGET_ROWS) == FORGET_ROWS and not self._closing:
+            time.sleep(0.05)  # others write too
+
+    def _row(self, event: Finished | Aside) -> Row:
+        return self._of_request(event) if isinstance(event, Finished) else self._of_aside(event)
+
+    def _of_request(self, event: Finished) -> Row:
+        record = event.record or _NO_RECORD
+        return Row(
+            new_id() if record.given else event.request_id,
+            "request",
+            event.request_id,
+            record.answer_id,
+            record.wall or self._wall(),
+            event.key,
+            record.team,
+            record.user,
+            _json(record.tags),
+            event.operation,
+            record.protocol,
+            record.asked[:_TEXT_MOST],
+            event.route,
+            event.provider,
+            event.model,
+            record.upstream,
+            record.credential,
+            event.status,
+            event.kind,
+            event.stream,
+            event.attempts,
+            path(record.trials, record.skipped),
+            event.seconds,
+            event.first_content,
+            record.finish,
+            *_counts(event.usage),
+            event.cost,
+            _json(event.lossy),
+            event.cache,
+            event.revision,
+            self._node,
+        )
+
+    def _of_aside(self, event: Aside) -> Row:
+        trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
+        return Row(
+            new_id(),
+            event.line,
+            event.request_id,
+            None,
+            self._wall() - event.seconds,
+            event.key,
+            event.team,
+            event.user,
+            _json(event.tags),
+            event.operation,
+            "",
+            event.route[:_TEXT_MOST],
+            event.route[:_TEXT_MOST],
+            event.provider,
+            event.model,
+            event.upstream,
+            event.credential,
+            event.status,
+            event.kind,
+            event.stream,
+            1,
+            path((trial,), ()),
+            event.seconds,
+            None,
+            None,
+            *_counts(event.usage),
+            event.cost,
+            "[]",
+            None,
+            "",
+            self._node,
+        )
+
+
+def new_id() -> str:
+    """An id that no other row has."""
+    return f"req_{getrandbits(96):024x}"
+
+
+def path(trials: Sequence[Trial], skipped: Sequence[Skipped]) -> str:
+    """The way of a request as JSON: what was tried, in order, and what was not, and why."""
+    return msgspec.json.encode({"tried": trials, "skipped": skipped}).decode()
+
+
+def _counts(usage: Usage | None) -> _Counts:
+    if usage is None:
+        return _NO_USAGE
+    return (
+        usage.input,
+        usage.output,
+        usage.cached,
+        usage.cache_write,
+        usage.cache_write_1h,
+        usage.reasoning,
+        usage.audio_input,
+        usage.audio_output,
+        usage.estimated,
+    )
+
+
+def _json(values: tuple[str, ...]) -> str:
+    return msgspec.json.encode(values).decode() if values else "[]"
