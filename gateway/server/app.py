@@ -75,6 +75,8 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
         app.add_route(show, f"{path}/<name:path>", methods=["GET"], name=_name("one_generation", path))
     app.add_route(operators.health(serving), "/health", methods=["GET", "HEAD"], name="health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
+    app.add_route(operators.cache(serving), "/-/cache", methods=["GET"], name="cache")
+    app.add_route(operators.clear_cache(serving), "/-/cache", methods=["DELETE"], name="clear_cache")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
     app.error_handler.add(Exception, _errors(serving))
     return app

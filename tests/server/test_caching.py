@@ -14,7 +14,6 @@ import openai
 import pytest
 
 from gateway.sandbox.serve import Upstream
-from gateway.sandbox.wires import Wire
 from tests.conftest import ADMIN, KEY
 
 CONFIG = """
@@ -191,9 +190,7 @@ async def test_the_anthropic_sdk_hits(gateway: Any, upstream: Upstream) -> None:
         assert texts[0] == texts[2]
         assert (texts[1], texts[3]) == ("miss", "hit")
         whole = [
-            await client.messages.create(
-                model="plain", max_tokens=50, messages=[{"role": "user", "content": "hello"}]
-            )
+            await client.messages.create(model="plain", max_tokens=50, messages=[{"role": "user", "content": "hello"}])
             for _ in range(2)
         ]
         assert whole[0] == whole[1]
@@ -237,6 +234,31 @@ async def test_semantic(launch: Any, upstream: Upstream) -> None:
         assert (await post(client, ask(text, temperature=0))).headers["x-gateway-cache"] == "miss"
         assert (await client.get("/v1/models")).json()["data"][-1]["id"] != "vectors"
     assert chats(upstream) == 3
+
+
+async def test_operators_look_and_forget(gateway: Any, upstream: Upstream) -> None:
+    async with http(gateway) as anna, http(gateway, ADMIN) as boss:
+        for client in (anna, boss, anna):
+            await post(client, ask())
+        await post(anna, ask(), cache_control="no-store")
+        seen = (await boss.get("/-/cache")).json()
+        kept = seen.pop("bytes")
+        assert 2 * 300 < kept < 2 * 2000
+        assert seen == {
+            "entries": 2, "hits": 1, "semantic": 0, "joined": 0, "misses": 2, "bypassed": 1, "idempotent": 0
+        }  # fmt: skip
+        metrics = (await anna.get("/metrics")).text
+        assert 'gateway_cache_total{outcome="hit"} 1.0' in metrics
+        for method in ("GET", "DELETE"):
+            assert (await anna.request(method, "/-/cache")).status_code == 403
+            assert (await anna.request(method, "/-/cache", headers={"authorization": "x"})).status_code == 401
+        assert (await boss.delete("/-/cache?keys=anna")).status_code == 400
+        assert (await boss.delete("/-/cache?key=ann")).json() == {"cleared": 0, "scope": "key/ann"}
+        assert (await boss.delete("/-/cache?key=anna")).json() == {"cleared": 1, "scope": "key/anna"}
+        assert (await post(boss, ask())).headers["x-gateway-cache"] == "hit"
+        assert (await post(anna, ask())).headers["x-gateway-cache"] == "miss"
+        assert (await boss.delete("/-/cache")).json() == {"cleared": 2, "scope": "all"}
+        assert (await boss.get("/-/cache")).json()["entries"] == 0
 
 
 # Idempotency.
@@ -287,9 +309,13 @@ async def test_progress_beside_the_frames(gateway: Any) -> None:
         assert last["tokens_generated"] == 30
         assert last["elapsed_ms"] > 300
         rest = re.sub(r"event: progress\ndata: .*\n\n", "", answer.text)
-        words = [json.loads(line[6:])["choices"][0]["delta"] for line in rest.splitlines() if line.startswith("data: {")]
+        words = [
+            json.loads(line[6:])["choices"][0]["delta"] for line in rest.splitlines() if line.startswith("data: {")
+        ]
         again = [
-            json.loads(line[6:])["choices"][0]["delta"] for line in plain.text.splitlines() if line.startswith("data: {")
+            json.loads(line[6:])["choices"][0]["delta"]
+            for line in plain.text.splitlines()
+            if line.startswith("data: {")
         ]
         assert words == again
         lines = await client.post("/api/chat", json=ask(model="slow"), headers={"x-gateway-progress": "true"})
@@ -299,18 +325,16 @@ async def test_progress_beside_the_frames(gateway: Any) -> None:
 
 async def test_the_sdks_read_on(gateway: Any) -> None:
     asked = {"x-gateway-progress": "true"}
-    async with sdk(gateway) as client:
-        stream = await client.chat.completions.create(**ask(model="long"), stream=True, extra_headers=asked)
+    async with sdk(gateway) as openai_client:
+        stream = await openai_client.chat.completions.create(**ask(model="long"), stream=True, extra_headers=asked)
         chunks = [chunk async for chunk in stream]
         assert all(chunk.choices for chunk in chunks)
-        events = await client.responses.create(model="long", input="hi", stream=True, extra_headers=asked)
+        events = await openai_client.responses.create(model="long", input="hi", stream=True, extra_headers=asked)
         assert all([event.type.startswith("response.") async for event in events])
-    async with anthropic.AsyncAnthropic(base_url=gateway.url, api_key=KEY, max_retries=0) as client:
-        async with client.messages.stream(
-            model="long", max_tokens=500, messages=[{"role": "user", "content": "hello"}], extra_headers=asked
-        ) as messages:
-            assert len((await messages.get_final_text()).split()) == 60
-            assert messages.response.headers["x-gateway-progress"] == "enabled"
-
-
-__all__ = ["Wire"]
+    client = anthropic.AsyncAnthropic(base_url=gateway.url, api_key=KEY, max_retries=0)
+    async with client.messages.stream(
+        model="long", max_tokens=500, messages=[{"role": "user", "content": "hello"}], extra_headers=asked
+    ) as messages:
+        assert len((await messages.get_final_text()).split()) == 60
+        assert messages.response.headers["x-gateway-progress"] == "enabled"
+    await client.close()
