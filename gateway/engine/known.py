@@ -14,11 +14,11 @@ from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
-from gateway.providers import hosts
 from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
-from gateway.providers.models import OWN, catalog_of, facts, ids
+from gateway.providers.hosts import HOSTS, OWN
+from gateway.providers.models import MAKERS, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
@@ -45,7 +45,7 @@ def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFact
     catalog = catalog_of(preset, base_url)
     known = facts(catalog, upstream)
     listed = (
-        bool(known.id) or known.supports is not None or catalog not in OWN or preset is None or base_url is not None
+        bool(known.id) or known.supports is not None or catalog not in MAKERS or preset is None or base_url is not None
     )
     price = known.price
     return ModelFacts(
@@ -64,7 +64,7 @@ KNOWN: Final = Known(
             needs_key=row.needs_key,
             has_base_url=row.base_url is not None,
             auth=row.auth,
-            embeds=row.protocol in EMBEDDINGS and hosts.HOSTS[row.host] is hosts.OWN and row.auth != "google",
+            embeds=row.protocol in EMBEDDINGS and HOSTS[row.host] is OWN and row.auth != "google",
             needs=tuple(word for word in PLACES if f"{{{word}}}" in (row.base_url or "")),
         )
         for row in PRESETS.values()

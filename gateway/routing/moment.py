@@ -10,6 +10,7 @@ from gateway.events import Skipped as Skipped  # also found here by who walks
 from gateway.failure import Failure, Kind
 from gateway.ir.cost import dearest, usd
 from gateway.ir.estimate import prompt_tokens
+from gateway.protocols import PROTOCOLS
 from gateway.routing.needs import unable
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane, Runtime
@@ -82,6 +83,8 @@ class Moment:
             return why
         if target.name in self.tried:
             return "already tried for this request"
+        if self.continues and not PROTOCOLS[target.protocol].continues(target.dialect):
+            return "it cannot go on with an answer that has begun"
         hints = job.hints
         if hints is not None:
             if (why := hints.objection(target, bool(self.tried))) is not None:

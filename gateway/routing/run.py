@@ -29,6 +29,7 @@ from gateway.routing.gate import NOTHING, Hold, Reserved
 from gateway.routing.measuring import chosen_lanes, counted, measured
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
+from gateway.routing.resuming import Lasting
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
 from gateway.routing.sticky import recall, remember
@@ -86,8 +87,12 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     deadline = None if budget is None else tools.clock() + budget
     if runtime.sticky or runtime.makers is not None:
         await recall(node, moment)
+    lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
+    job.lasting = lasting
     outcome = await lead(node, moment, tools, course, deadline, False)
     if isinstance(outcome, Answer):
+        if lasting and outcome.stream:
+            return Lasting(outcome, node, job, moment, tools, course, deadline, follow, interrupted)
         return outcome
     if outcome is UNTRIED:
         raise nothing(node, moment)
@@ -319,7 +324,7 @@ async def _once(
             wall=tools.wall,
             seconds=seconds,
             left=left,
-            counts=gate is not None,
+            counts=gate is not None or moment.runtime.counts,
         )
     except Failed as failed:
         load.count -= 1
@@ -333,7 +338,6 @@ async def _once(
         lane.own.leave()
         lane.whole.leave()
         _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
-        course.left = (target, lane)
         raise
     else:
         lane.own.success()
@@ -371,7 +375,9 @@ def _cancelled(
     kind = Kind.CANCELLED
     course.trials.append(Trial(target.name, lane.credential, kind, None, seconds))
     tools.emit(Attempted(target.provider, lane.credential, target.model, kind, None, seconds))
-    if moment.line:
+    if not moment.line:
+        course.left = (target, lane)
+    else:
         asides.tell(moment.line, job, target, lane, tools.emit, kind=kind, seconds=seconds, usage=usage)
 
 

@@ -7,6 +7,7 @@ another family of models (protocols/seals.py), which the target's provider would
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from random import getrandbits
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
 from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
-from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
+from gateway.protocols.contract import Encoded, Head, Protocol, StreamEncoder, StreamSniffer
 from gateway.protocols.losses import merged
+from gateway.protocols.resuming import Recorder
 from gateway.routing.constraints import Caps, Constraints
 from gateway.routing.facts import Facts
 from gateway.routing.hints import Hints
@@ -37,7 +39,8 @@ class Job:
     client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
     tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `hints` are
     what the client asked of targets. `needs` and `session` are found out when somebody asks (needs.py, sessions.py).
-    `spent`: what others used for this answer, which the client sees added to its usage.
+    `spent`: what others used for this answer, which the client sees added to its usage. `lasting`: where its stream
+    breaks off, another target may go on with it; `onto` then makes what the rest is written with.
     """
 
     __slots__ = (
@@ -51,7 +54,9 @@ class Job:
         "head",
         "headers",
         "hints",
+        "lasting",
         "needs",
+        "onto",
         "protocol",
         "sealed",
         "session",
@@ -75,6 +80,8 @@ class Job:
         self.needs: Needs | None = None
         self.session: str | None = None
         self.spent: Usage | None = None
+        self.lasting = False
+        self.onto: Callable[[], StreamEncoder] | None = None
         self.guards: Outbound | None = None
         self.demand: Any = None  # what routing/demand.py found, once
         self._request: chat.Request | None = None
@@ -85,8 +92,9 @@ class Job:
 
     @property
     def changes(self) -> bool:
-        """Whether what targets answer is not what the client gets: guardrails look at it, or usage is added."""
-        return self.guards is not None or self.spent is not None
+        """Whether what targets answer is not what the client gets: guardrails look at it, usage is added, or it is the
+        rest of another answer."""
+        return self.guards is not None or self.spent is not None or self.onto is not None
 
     def request(self) -> chat.Request:
         """The request in the IR. Raises `Refused` (400)."""
@@ -118,6 +126,7 @@ class Job:
         job.hints = self.hints
         job.session = self.session
         job.spent = self.spent
+        job.lasting = self.lasting
         job.guards = self.guards
         job._request = request
         return job
@@ -235,7 +244,9 @@ def _translation(job: Job, upstream: Protocol, tool: str | None, now: float) -> 
     """A translator of a stream to the client's wire, past its guardrails."""
     request = job.request()
     through = job.guards.stream() if job.guards is not None else None
-    encoder = job.protocol.stream_encoder(request, int(now))
+    encoder = job.onto() if job.onto is not None else job.protocol.stream_encoder(request, int(now))
+    if job.lasting:
+        encoder = Recorder(encoder)
     return translate.Translation(upstream.stream_decoder(), encoder, tool, request.model, _id(), through, job.spent)
 
 

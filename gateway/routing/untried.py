@@ -23,7 +23,8 @@ def nothing(node: Node, moment: Moment) -> Refused:
         broken = [constraints.broken(target) for target in targets(node)]
         names = dict.fromkeys(each[0] for each in broken if each is not None)
         if broken and None not in broken:
-            message = f"No target of this model may be used for this request: {' and '.join(names)} forbids them all."
+            forbid = "forbids" if len(names) == 1 else "forbid"
+            message = f"No target of this model may be used for this request: {' and '.join(names)} {forbid} them all."
             return Refused(
                 Refusal(
                     status=403,

@@ -15,7 +15,7 @@ import msgspec
 from gateway.failure import RULES, Failure, Falls, Kind
 from gateway.routing import sticky
 from gateway.routing.moment import Moment, Skipped
-from gateway.routing.node import Chain, Fallback, Node, Split, Target
+from gateway.routing.node import Chain, Fallback, Mirror, Node, Race, Split, Target
 from gateway.routing.ranking import ranked
 from gateway.routing.strategies import STRATEGIES
 
@@ -57,7 +57,7 @@ def walk(node: Node, moment: Moment, chosen: bool = False) -> Walk:
             moment.served = node
         return failure
     if isinstance(node, Split):
-        if node.plan is not None:
+        if node.plan is not None and not moment.continues:
             return (yield Contest(node, tuple(branch.node for branch in node.branches), chosen))
         return (yield from _split(node, moment, chosen))
     return (yield from _chain(node, moment, chosen))
@@ -78,9 +78,9 @@ def _from_maker(made: Target, node: Node, moment: Moment, chosen: bool) -> Walk:
 
 
 def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
-    strategy = STRATEGIES[split.strategy]
+    strategy = STRATEGIES[split.strategy if split.plan is None else "priority"]
     failure = UNTRIED
-    children = strategy.order(split, moment)
+    children = _able(split, strategy.order(split, moment))
     hints = moment.job.hints
     if hints is not None and hints.orders:
         children = ranked(hints, children, moment)
@@ -108,6 +108,17 @@ def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
         if not goes_on(failure):
             return failure
     return failure
+
+
+def _able(split: Split, children: list[Node]) -> list[Node]:
+    """Those of a contest's children that may go on with an answer: a mirror's others only see copies, and what a panel
+    or a pipeline asks its children is not what the client asked."""
+    match split.plan:
+        case None | Race():
+            return children
+        case Mirror():
+            return children[:1]
+    return []
 
 
 def _chain(chain: Chain, moment: Moment, chosen: bool) -> Walk:

@@ -15,17 +15,17 @@ from gateway.failure import Refusal, Refused
 from gateway.server.ingress import authenticate
 from gateway.server.serving import Serving
 from gateway.store.contract import StoreDown
-from gateway.telemetry.metrics import expose, total
+from gateway.telemetry.metrics import expose, summed
 
 
-def _json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> HTTPResponse:
+def told(value: object, status: int = 200, headers: dict[str, str] | None = None) -> HTTPResponse:
+    """A value as JSON."""
     return HTTPResponse(msgspec.json.encode(value), status=status, headers=headers, content_type="application/json")
 
 
-def _admin(request: Request, serving: Serving, what: str) -> None:
-    """Raises `Refused` (401, 403) for whoever is no admin."""
-    caller = authenticate(request, serving.live.engine, serving.tools.wall())
-    if not caller.admin:
+def administrator(request: Request, serving: Serving, what: str) -> None:
+    """Raises `Refused` (401, 403) unless an administrator asks."""
+    if not authenticate(request, serving.live.engine, serving.tools.wall()).admin:
         raise Refused(
             Refusal(
                 status=403,
@@ -45,7 +45,7 @@ def health(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResp
             "revision": serving.live.engine.revision,
             **serving.status,
         }
-        return _json(status, 503 if serving.draining else 200)
+        return told(status, 503 if serving.draining else 200)
 
     return handle
 
@@ -64,9 +64,9 @@ def reload(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResp
     """Reads the file anew. 200 with what happened, 422 with the diagnostics where it was rejected."""
 
     async def handle(request: Request) -> HTTPResponse:
-        _admin(request, serving, "Reloading")
+        administrator(request, serving, "Reloading")
         outcome: dict[str, Any] = msgspec.json.decode(await serving.ask_reload())
-        return _json(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
+        return told(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
 
     return handle
 
@@ -75,13 +75,13 @@ def cache(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPRespo
     """What is kept in the store, and how often all workers' requests found something there since they started."""
 
     async def handle(request: Request) -> HTTPResponse:
-        _admin(request, serving, "Looking at the cache")
+        administrator(request, serving, "Looking at the cache")
         entries, size = await _kept(serving, "weigh", "")
         snapshots = msgspec.msgpack.decode(await serving.ask_metrics(), type=list[bytes])
-        counts = {labels[0]: int(count) for labels, count in total(snapshots, "gateway_cache_total").items()}
+        counts = {labels[0]: int(count) for labels, count in summed(snapshots, "gateway_cache_total").items()}
         words = {"hits": "hit", "semantic": "semantic", "joined": "joined", "misses": "miss", "bypassed": "bypass"}
         found = {name: counts.get(word, 0) for name, word in words.items()}
-        return _json({"entries": entries, "bytes": size, **found, "idempotent": counts.get("idempotent", 0)})
+        return told({"entries": entries, "bytes": size, **found, "idempotent": counts.get("idempotent", 0)})
 
     return handle
 
@@ -90,7 +90,7 @@ def clear_cache(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTT
     """Forgets what is kept: everything, or with `?key=NAME` or `?team=NAME` what is kept for that one alone."""
 
     async def handle(request: Request) -> HTTPResponse:
-        _admin(request, serving, "Emptying the cache")
+        administrator(request, serving, "Emptying the cache")
         named = [(word, request.args.get(word)) for word in ("key", "team") if word in request.args]
         if len(named) > 1 or any(word not in ("key", "team") for word in request.args):
             raise Refused(
@@ -104,7 +104,7 @@ def clear_cache(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTT
         scope = "".join(f"{word}/{quote(str(name), safe='')}" for word, name in named)
         cleared = await _kept(serving, "clear", f"{scope}/" if scope else "")
         serving.caches.answers.near.clear(scope or None)
-        return _json({"cleared": cleared, "scope": scope or "all"})
+        return told({"cleared": cleared, "scope": scope or "all"})
 
     return handle
 

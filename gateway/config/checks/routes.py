@@ -172,6 +172,8 @@ def unused_models(subject: Subject) -> Iterator[Diagnostic]:
     named = {target.model for _, target in subject.targets() if target.model is not None}
     named |= {name for rules in subject.config.fallbacks.values() for rule in rules for name in rule.to}
     named |= set(subject.config.aliases.values())
+    named |= {each.do.route for each in subject.config.policies if each.do.route is not None}
+    named |= {each.do.mirror.to for each in subject.config.policies if each.do.mirror is not None}
     named |= {combo.judge for combo in subject.config.combos.values() if combo.judge is not None}
     cache = subject.config.cache
     if cache is not None and cache.semantic is not None:
