@@ -34,8 +34,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """`embedding` are the protocols that make texts vectors; `strategies` are those that run; `failure_kinds` those
-    that a fallback may name.
+    """`embedding` are the protocols that make texts vectors; `failure_kinds` those that a fallback may name.
 
     `model` is asked for the facts of a model: its provider's preset, its base URL, the provider's id of it.
     `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
@@ -54,7 +53,6 @@ class Known(msgspec.Struct, frozen=True):
     auths: frozenset[str]
     judge: Callable[[str, str, str | None], str | None]
     ledger: Callable[[str], str | None]
-    strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
     model: Callable[[str | None, str | None, str], ModelFacts]

@@ -7,6 +7,7 @@ so that a checked configuration can be handed on as JSON. Durations are seconds,
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, WithJsonSchema
@@ -142,6 +143,11 @@ def percent(value: Any) -> float:
     return float(match[1]) / 100
 
 
+def _plain(value: float) -> str:
+    """A number as people write it: without an exponent."""
+    return f"{Decimal(repr(value)):f}"
+
+
 class _Plain:
     """Lets a NamedTuple be a field's type as it is: the validator before it has made it."""
 
@@ -157,14 +163,14 @@ def _text_schema(pattern: str, example: str) -> WithJsonSchema:
 Duration = Annotated[
     float,
     BeforeValidator(duration),
-    PlainSerializer(lambda value: f"{value!r}s", return_type=str),
+    PlainSerializer(lambda value: f"{_plain(value)}s", return_type=str),
     _text_schema(r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$", "30s"),
 ]
 DurationRange = Annotated[
     Span,
     _Plain,
     BeforeValidator(duration_range),
-    PlainSerializer(lambda value: f"{value.low!r}s..{value.high!r}s", return_type=str),
+    PlainSerializer(lambda value: f"{_plain(value.low)}s..{_plain(value.high)}s", return_type=str),
     _text_schema(r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+(\.\.(\d+(\.\d+)?(ms|s|m|h|d|w))+)?$", "200ms..5s"),
 ]
 Size = Annotated[
@@ -184,7 +190,7 @@ MoneyAmount = Annotated[
     Money,
     _Plain,
     BeforeValidator(money),
-    PlainSerializer(lambda value: f"{value.amount!r} {value.currency}", return_type=str),
+    PlainSerializer(lambda value: f"{_plain(value.amount)} {value.currency}", return_type=str),
     _text_schema(r"^\d+(\.\d+)? ?[A-Z]{3}$", "50 USD"),
 ]
 RateOf = Annotated[
@@ -197,6 +203,6 @@ RateOf = Annotated[
 Percent = Annotated[
     float,
     BeforeValidator(percent),
-    PlainSerializer(lambda value: f"{value * 100!r}%", return_type=str),
+    PlainSerializer(lambda value: f"{_plain(value * 100)}%", return_type=str),
     _text_schema(r"^\d+(\.\d+)? ?%$", "80%"),
 ]

@@ -1,4 +1,4 @@
-"""The names that a configuration may use and that come from elsewhere: presets, protocols, strategies, failure kinds.
+"""The names that a configuration may use and that come from elsewhere: presets, protocols, failure kinds.
 
 `config` imports none of the rooms that own them; it is handed this value.
 """
@@ -19,12 +19,9 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
-from gateway.providers.models import OWN as OWN_CATALOGS
-from gateway.providers.models import catalog_of, facts, ids
+from gateway.providers.models import MAKERS, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
-from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
-from gateway.routing.strategies import STRATEGIES
 from gateway.store.ledger.address import problem
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
@@ -47,11 +44,7 @@ def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFact
     catalog = catalog_of(preset, base_url)
     known = facts(catalog, upstream)
     listed = (
-        bool(known.id)
-        or known.supports is not None
-        or catalog not in OWN_CATALOGS
-        or preset is None
-        or base_url is not None
+        bool(known.id) or known.supports is not None or catalog not in MAKERS or preset is None or base_url is not None
     )
     price = known.price
     return ModelFacts(
@@ -88,7 +81,6 @@ KNOWN: Final = Known(
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
     ledger=problem,
-    strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),
     operations=OPERATIONS,

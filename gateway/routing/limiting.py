@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.routing.allowances import SESSION, Allowance, Limit, Rules, counter
 from gateway.routing.facts import Facts
 from gateway.state.calendars import Calendar, held, rolling
-from gateway.state.meters import Meter, Meters, Short
+from gateway.state.meters import Meter, Meters, Short, Window
 
 if TYPE_CHECKING:
     from gateway.routing.run import Tools
@@ -186,8 +186,7 @@ class Limits:
     def _meter(self, limit: Limit, whose: str) -> Meter | None:
         if limit.what == "sessions":
             return None
-        window = held if limit.what == "concurrent" else rolling(Calendar("rolling", seconds=limit.seconds))
-        return self.meters.meter(counter(limit.key, whose), limit.most, window)
+        return self.meters.meter(counter(limit.key, whose), limit.most, _window(limit))
 
     def take_now(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, now: float) -> bool:
         """Whether all could be taken without asking or waiting for anybody."""
@@ -250,12 +249,22 @@ class Limits:
             if first:
                 line.nudge()
 
-    def meters_in_use(self) -> Iterable[tuple[Allowance, Limit, Meter]]:
-        """Every limit with its counter, those of users as far as they are remembered."""
-        for tab in list(self._tabs.values()):
-            if tab is not None:
-                for meter in (*tab.rates, *tab.held):
-                    yield (*tab.of[meter.key], meter)
+    def counters(self) -> Iterable[tuple[Allowance, Limit, str, Callable[[float], Window]]]:
+        """Every limit with its counter's key and window but those of sessions; of users, those that are remembered."""
+        named = [each for allowances in self.rules.callers.values() for each in allowances]
+        for allowance in dict.fromkeys((*named, *self.rules.things.values())):
+            for limit in allowance.limits:
+                if limit.what != "sessions":
+                    yield allowance, limit, limit.key, _window(limit)
+        for name in list(self._tabs):
+            users = self.rules.users.get(name[0]) if len(name) == 2 else None
+            for limit in users.limits if users is not None else ():
+                if users is not None and limit.what != "sessions":
+                    yield users, limit, counter(limit.key, name[1]), _window(limit)
+
+
+def _window(limit: Limit) -> Callable[[float], Window]:
+    return held if limit.what == "concurrent" else rolling(Calendar("rolling", seconds=limit.seconds))
 
 
 async def _sleep(turn: asyncio.Event, pause: float, tools: Tools) -> None:

@@ -18,7 +18,7 @@ from gateway.routing.facts import Facts
 from gateway.routing.limiting import span
 from gateway.routing.node import Target
 from gateway.state.calendars import name_of, rolling
-from gateway.state.meters import Meter, Meters
+from gateway.state.meters import Meter, Meters, Window
 
 KEPT: Final = 4096  # pairs of key and target that a worker remembers
 SOON: Final = 60.0  # seconds: of a window that begins anew within these, the client is told to come back
@@ -101,6 +101,14 @@ class Spending:
     def purse(self, budget: Budget, whose: str) -> Purse:
         """A budget, or one's share of it, with its counter."""
         return budget, whose, self.meters.meter(self.key(budget, whose), budget.limit, self._windows[budget.name])
+
+    async def forget(self, budget: Budget, whose: str) -> None:
+        """A budget, or one's share of it, begins anew. Raises StoreDown."""
+        await self.meters.forget(self.key(budget, whose))
+
+    def running(self, budget: Budget, now: float) -> Window:
+        """The window of a budget that runs at an instant, seconds since the epoch."""
+        return self._windows[budget.name](now)
 
     async def used(self, shares: Sequence[tuple[Budget, str]]) -> list[int]:
         """Nano-dollars that are used or reserved of budgets, or of one's shares of them. Raises StoreDown."""

@@ -1,8 +1,8 @@
-"""A worker's process: `python -m gateway.server.worker LISTEN_FD CONTROL_FD`.
+"""A worker's process: `python -m gateway.server.worker LISTEN_FD CONTROL_FD SHARED`.
 
 It owns an event loop, a Live, a StatePool, a Transport and a Sanic server on its own listening socket. Engines are
 built in a thread, so that requests go on meanwhile; a swap is one assignment on the loop. When the supervisor is gone
-it finishes what it began and exits.
+it finishes what it began and exits. SHARED is a directory of all workers, "" where each is alone.
 """
 
 # ruff: noqa: E402 - something has to be said before Sanic is imported
@@ -12,10 +12,12 @@ import asyncio
 import contextlib
 import gc
 import random
+import secrets
 import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 # Sanic imports trustme, where there is one, for certificates of its development mode, and with it 7 MB of cryptography.
 sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes the import fail, as if it were not there
@@ -29,15 +31,20 @@ from gateway.config.handoff import restore
 from gateway.engine.build import build
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
+from gateway.engine.stores import Place, place_of, size_of, store_of
 from gateway.events import Event, Reloaded
 from gateway.routing.run import Tools
 from gateway.sandbox.local import LocalUpstream
 from gateway.server import channel as say
 from gateway.server.app import make_app
 from gateway.server.channel import Channel
+from gateway.server.health import keep
+from gateway.server.health import samples as samples_of_health
 from gateway.server.recording import opened
 from gateway.server.serving import Serving
+from gateway.state.health import Health
 from gateway.state.pool import StatePool
+from gateway.store.contract import StoreDown
 from gateway.telemetry.ledger import Recorder
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics, Sample
@@ -50,14 +57,18 @@ BACKLOG = 4096  # Sanic's default of 100 loses bursts of connections
 class Worker:
     """Everything a worker process holds; the control loop drives it."""
 
-    def __init__(self, control: Channel, listen: socket.socket) -> None:
+    def __init__(self, control: Channel, listen: socket.socket, shared: Path | None) -> None:
         self._control = control
+        self._shared = shared
+        self._place: Place | None = None  # where its state is, once the first configuration said so
+        self._size = 0  # of values in it
         self._listen = listen
         self._prepared: tuple[str, Engine] | None = None
         self._asks: dict[int, asyncio.Future[bytes]] = {}
         self._ask_id = 0
         self._server: AsyncioServer | None = None
         self._log: Log | None = None
+        self._sharing: asyncio.Task[None] | None = None
         self._record: Recorder | None = None
         self.live = Live()
         self.state = StatePool()
@@ -66,6 +77,7 @@ class Worker:
         self._sandbox = LocalUpstream(sleep=asyncio.sleep)
         self.serving = Serving(
             live=self.live,
+            pool=self.state,
             tools=Tools(
                 send=self._send,
                 clock=time.monotonic,
@@ -75,6 +87,7 @@ class Worker:
                 emit=self._emit,
             ),
             store=lambda: self.state.store,
+            state=lambda: {"kind": self._place, "up": self.state.store.up},
             ask_metrics=lambda: self._ask(say.AskMetrics),
             ask_reload=lambda: self._ask(say.AskReload),
         )
@@ -95,6 +108,16 @@ class Worker:
         if self._log is not None:
             self._log.line(level, message, **fields)
 
+    def _said(self, up: bool, why: str) -> None:
+        if up:
+            self._tell("info", "the store of shared state is back")
+        else:
+            self._tell("error", "the store of shared state cannot be reached", why=why)
+
+    async def _bound(self) -> None:
+        with contextlib.suppress(StoreDown):
+            await self.state.store.bound(self._size)
+
     def _gauges(self) -> list[Sample]:
         samples = [
             Sample("gateway_requests_in_flight", (revision[:12],), [count]) for revision, count in self.live.pins()
@@ -106,6 +129,8 @@ class Worker:
             busy += stats.in_use
         samples.append(Sample("gateway_upstream_connections", ("idle",), [idle]))
         samples.append(Sample("gateway_upstream_connections", ("in_use",), [busy]))
+        samples.append(Sample("gateway_store_up", (), [float(self.state.store.up)]))
+        samples += samples_of_health(self.live.engine, self.state, time.monotonic())
         if self.serving.recording is not None:
             samples += self.serving.recording.samples()
         return samples
@@ -122,13 +147,17 @@ class Worker:
 
     async def _prepare(self, message: say.Prepare) -> None:
         try:
-            config, secrets = restore(message.payload)
-            engine = await asyncio.to_thread(build, config, secrets, self.state, revision=message.revision)
+            config, known = restore(message.payload)
+            if self._place is None:  # its store stays
+                self.state = StatePool(store_of(config, known, self._shared, self._said))
+                self._place = place_of(config)
+            self._size = size_of(config)
+            engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
             first = self._log is None
             log = config.gateway.log
             self._log = Log(log.level, log.format, time.time)
             if first:  # its ledger stays
-                self.serving.recording = recording = await opened(config, secrets, self._tell)
+                self.serving.recording = recording = await opened(config, known, self._tell)
                 self._record = recording.recorder if recording is not None else None
         except Exception as error:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.
@@ -144,11 +173,27 @@ class Worker:
         self._prepared = None
         self.live.swap(engine)
         self.state.reloaded()
+        await self._bound()
         self.serving.swapped(engine)
+        await self._share_health()
         self._emit(Reloaded(engine.revision, len(engine.routes)))
         if self._server is None:
             self._server = await self._open_server()
         self._control.send(say.Committed(engine.revision))
+
+    async def _share_health(self) -> None:
+        """What rests elsewhere, or rested before a restart, is known before the first request comes."""
+        store = self.serving.store()
+        if store is None:
+            return
+        health = self.serving.health
+        if health is None:
+            by = f"{socket.gethostname()}-{secrets.token_hex(6)}"
+            health = self.serving.health = Health(self.state, store, by=by, clock=time.monotonic)
+            self._sharing = asyncio.get_running_loop().create_task(keep(health))
+        health.reloaded()
+        with contextlib.suppress(StoreDown):
+            await health.tick()
 
     async def _take(self, message: say.AnyMessage) -> bool:
         """One message of the supervisor; False when it is time to go."""
@@ -185,7 +230,12 @@ class Worker:
             for connection in list(server.connections):
                 connection.abort()
         await self.state.copies.stop()
+        await self.state.meters.close()
+        with contextlib.suppress(StoreDown):
+            await self.state.store.close()
         self.transport.close()
+        if self._sharing is not None:
+            self._sharing.cancel()
         recording = self.serving.recording
         if recording is not None and (lost := await recording.close()):
             self._tell("error", "the ledger could not be written before the end", rows=lost)
@@ -216,26 +266,27 @@ class Worker:
             await asyncio.sleep(0.05)
 
 
-async def _main(listen_fd: int, control_fd: int) -> None:
+async def _main(listen_fd: int, control_fd: int, shared: Path | None) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The supervisor receives these and says what to do; a terminal sends them to both.
         signal.signal(signum, signal.SIG_IGN)
     listen = socket.socket(fileno=listen_fd)
     listen.setblocking(False)
     control = await Channel.over(socket.socket(fileno=control_fd))
-    await Worker(control, listen).run()
+    await Worker(control, listen, shared).run()
     control.close()
 
 
 def main() -> None:
     """The process. Uses uvloop where there is one."""
     listen_fd, control_fd = int(sys.argv[1]), int(sys.argv[2])
+    shared = Path(sys.argv[3]) if sys.argv[3] else None
     try:
         import uvloop
     except ImportError:
-        asyncio.run(_main(listen_fd, control_fd))
+        asyncio.run(_main(listen_fd, control_fd, shared))
     else:
-        uvloop.run(_main(listen_fd, control_fd))
+        uvloop.run(_main(listen_fd, control_fd, shared))
 
 
 if __name__ == "__main__":

@@ -144,6 +144,10 @@ class Meters:
         except StoreDown:
             return True
 
+    async def now(self) -> float:
+        """Seconds since the epoch, by the clock that rules windows. Raises StoreDown."""
+        return await self._store.now()
+
     async def used(self, meters: Sequence[tuple[str, Callable[[float], Window]]]) -> list[int]:
         """What is used or leased of counters now, by the store: by key and window, as in `meter`. Raises StoreDown."""
         now = await self._store.now()

@@ -86,7 +86,9 @@ class Return(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """See the module. Keys are text without control characters."""
+    """See the module. Keys are text without control characters. `up`: whether it can be reached, as far as is known."""
+
+    up: bool
 
     async def now(self) -> float:
         """Seconds since the epoch by the clock that rules windows."""
@@ -117,6 +119,9 @@ class Store(Protocol):
     async def delete(self, key: str) -> None:
         """Forgets a value."""
 
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        """How many values have a key that begins so, and their bytes. It looks at all of them."""
+
     async def clear(self, prefix: str) -> int:
         """Forgets all values whose key begins so; how many."""
 
@@ -126,7 +131,7 @@ class Store(Protocol):
     async def table(self, table: str) -> Mapping[str, bytes]:
         """All fields of a table."""
 
-    def bound(self, size: int) -> None:
+    async def bound(self, size: int) -> None:
         """The most bytes of values that are kept from now on, where the store is not somebody else's to bound."""
 
     async def close(self) -> None:

@@ -33,6 +33,8 @@ class _Value(msgspec.Struct, frozen=True):
 class Memory:
     """See `contract.Store`. `clock`: seconds since the epoch; `size`: bytes of values."""
 
+    up = True
+
     def __init__(self, clock: Callable[[], float] = time.time, size: int = VALUES) -> None:
         self.clock = clock
         self._size = size
@@ -69,6 +71,16 @@ class Memory:
         """`used`, without waiting."""
         now = self.clock()
         return [counting.used(self._of(key, window), now, window) for key, window in keys]
+
+    def fixed(self) -> list[tuple[str, Fixed, int]]:
+        """Every fixed window of which anything is used: its key, itself, how much."""
+        return [
+            (key, Fixed(name, total.ends), total.count)
+            for key, kept in self._kept.items()
+            if isinstance(kept, Totals)
+            for name, total in kept.named.items()
+            if total.count
+        ]
 
     def _of(self, key: str, window: Window) -> Kept:
         kept = self._known.get(key)
@@ -144,6 +156,11 @@ class Memory:
     async def delete(self, key: str) -> None:
         self._drop(key)
 
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        now = self.clock()
+        sizes = [len(each.value) for key, each in self._values.items() if key.startswith(prefix) and each.until > now]
+        return len(sizes), sum(sizes)
+
     async def clear(self, prefix: str) -> int:
         keys = [key for key in self._values if key.startswith(prefix)]
         for key in keys:
@@ -173,7 +190,7 @@ class Memory:
             del fields[gone]
         return {field: value for field, (value, _) in fields.items()}
 
-    def bound(self, size: int) -> None:
+    async def bound(self, size: int) -> None:
         self._size = size
         self._trim()
 

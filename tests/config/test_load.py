@@ -223,3 +223,11 @@ def test_reading_grows_linearly(monkeypatch: pytest.MonkeyPatch) -> None:
         return count
 
     assert visits(400) - visits(200) == visits(300) - visits(100)
+
+
+def test_small_quantities_are_handed_on_as_they_are(tmp_path: Path) -> None:
+    budget = "budgets: {b: {limit: 0.0000001 USD, per: day, warn_at: [0.001%, 55%]}}\n"
+    loaded = of(tmp_path, GOOD + budget + "defaults: {retries: {backoff: 0.01ms..5s}}\n")
+    assert codes(loaded) == []
+    config, _ = restore(loaded.payload())
+    assert config == loaded.config

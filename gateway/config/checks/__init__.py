@@ -23,6 +23,7 @@ from gateway.config.checks import (
     requirements,
     routes,
     secrets,
+    state,
     supported,
 )
 from gateway.config.checks.subject import Subject
@@ -74,6 +75,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     access.somebody_may_call,
     access.keys,
     access.allow_lists,
+    ledger.usable_ledger,
     conditions.named_words,
     conditions.addresses,
     conditions.headers,
@@ -90,6 +92,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.teams,
     requirements.requirements,
     ledger.usable_ledger,
+    state.usable_state,
     limits.usable,
     limits.users,
     budgets.scopes,
