@@ -415,10 +415,10 @@ class Key(Section):
     )
     admin: bool = Field(False, description="Whether it may reload the gateway.")
     tags: list[str] = Field([], description="What can be said of it, for policies and budgets.", examples=[["batch"]])
-    trust: list[Literal["user", "session", "tags"]] = Field(
+    trust: list[Literal["user", "tags"]] = Field(
         [],
-        description="What is believed of what its requests say: `user` (the body's, or X-Gateway-User), `session`, "
-        "`tags` (X-Gateway-Tags). Everything else that they say is a label.",
+        description="What is believed of what its requests say: `user` (the body's, or X-Gateway-User), `tags` "
+        "(X-Gateway-Tags). Everything else that they say is a label.",
     )
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
     expires: Day | None = Field(None, description="The last day on which it works.")
