@@ -62,9 +62,10 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class Caching(msgspec.Struct, frozen=True):
-    """`scope`: key, team or shared. `routes` are by their labels."""
+    """`scope`: key, team or shared. `routes` are by their labels. `size`: the bytes that are kept at most."""
 
     exact: Exact | None
     semantic: Semantic | None
     scope: str
     routes: Mapping[str, Way]
+    size: int = 256 << 20
