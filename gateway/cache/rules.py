@@ -50,8 +50,8 @@ class Way(msgspec.Struct, frozen=True):
 
     def shape(self, job: Job) -> bytes:
         """What this route makes of a request beside its words: an answer is given again only where it is the same.
-        What its answer has to pass, what its targets have to be and what the client asks of them is part of that. Raises `Refused` (400) where a
-        condition has to read a body that cannot be read."""
+        What its answer has to pass, what its targets have to be and what the client asks of them is part of that.
+        Raises `Refused` (400) where a condition has to read a body that cannot be read."""
         shape = self.digest.encode()
         if self.whens:
             shape += "".join("1" if holds(each, job) else "0" for each in self.whens).encode()
