@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -48,13 +49,16 @@ class Way(msgspec.Struct, frozen=True):
     whens: tuple[Condition, ...] = ()
 
     def shape(self, job: Job) -> bytes:
-        """What this route and the guardrails of answers make of a request beside its words: an answer is given again
-        only where it is the same. Raises `Refused` (400) where a condition has to read a body that cannot be read.
-        """
-        guards = repr(job.guards.guards) if job.guards is not None else ""
-        if not self.whens and not guards:
-            return self.digest.encode()
-        return f"{self.digest}{''.join('1' if holds(each, job) else '0' for each in self.whens)}{guards}".encode()
+        """What this route makes of a request beside its words: an answer is given again only where it is the same.
+        What its answer has to pass and what its targets have to be is part of that. Raises `Refused` (400) where a
+        condition has to read a body that cannot be read."""
+        shape = self.digest.encode()
+        if self.whens:
+            shape += "".join("1" if holds(each, job) else "0" for each in self.whens).encode()
+        if job.constraints is not None or job.guards is not None:
+            guards = job.guards.guards if job.guards is not None else ()
+            shape += sha256(msgspec.json.encode((job.constraints, guards), order="deterministic")).digest()
+        return shape
 
 
 class Caching(msgspec.Struct, frozen=True):

@@ -7,18 +7,22 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import typer
 
 from gateway import __version__
 from gateway.cli.fences import fences
+from gateway.cli.worst import table
 from gateway.config.load import Loaded, load
 from gateway.diagnostics import github, grading, jsonout, junit, sarif, text
 from gateway.diagnostics.diagnostic import Diagnostics
 from gateway.diagnostics.source import Source
 from gateway.engine.build import build
 from gateway.engine.known import KNOWN
+from gateway.engine.worst import Worst, as_dict, worst
+
+Checked: TypeAlias = tuple[Loaded, list[Worst]]
 
 
 class Format(StrEnum):
@@ -60,14 +64,15 @@ def validate(
             sys.stderr.write(f"gateway: {why}\n")
             raise typer.Exit(2)
     wanted = [config] if config else [[file] for file in files or [Path("router.yaml")]]
-    checked = [loaded for paths in wanted for loaded in checked_of(paths)]
+    built = [each for paths in wanted for each in checked_of(paths)]
+    checked = [loaded for loaded, _ in built]
     found = (diagnostic for loaded in checked for diagnostic in loaded.diagnostics)
     everything = grading.graded(Diagnostics(found), errors or (), warnings or ())
     sources: dict[str, Source] = {}
     for loaded in checked:
         sources.update(loaded.sources)
     if format_ is Format.JSON:
-        sys.stdout.write(jsonout.render(everything))
+        sys.stdout.write(jsonout.render(everything, {"worst": [as_dict(row) for _, rows in built for row in rows]}))
     elif format_ is Format.GITHUB:
         sys.stdout.write(github.render(everything))
     elif format_ is Format.SARIF:
@@ -76,16 +81,17 @@ def validate(
         sys.stdout.write(junit.render(everything, [str(path) for paths in wanted for path in paths]))
     else:
         sys.stdout.write(text.render(everything, sources, colour=sys.stdout.isatty()))
-        for loaded in checked:
+        for loaded, rows in built:
             if not loaded.diagnostics.has_errors:
                 sys.stdout.write(f"{' + '.join(loaded.names)}: good, revision {loaded.revision[:12]}\n")
+                sys.stdout.write(table(rows))
     if everything.has_errors:
         raise typer.Exit(1)
     if strict and everything.has_warnings:
         raise typer.Exit(3)
 
 
-def checked_of(paths: list[Path]) -> list[Loaded]:
+def checked_of(paths: list[Path]) -> list[Checked]:
     """One configuration of some files, or, of a page in Markdown, each of its fences."""
     if len(paths) != 1 or paths[0].suffix.lower() not in (".md", ".markdown"):
         return [check(paths)]
@@ -96,9 +102,10 @@ def checked_of(paths: list[Path]) -> list[Loaded]:
     return [check(paths, {paths[0]: data}) for data in fences(page)]
 
 
-def check(paths: list[Path], texts: Mapping[Path, bytes] | None = None) -> Loaded:
-    """Loads, and builds what was loaded, as serving it would."""
+def check(paths: list[Path], texts: Mapping[Path, bytes] | None = None) -> Checked:
+    """Loads, and builds what was loaded, as serving it would; with the worst case of each route."""
     loaded = load(paths, known=KNOWN, environ=os.environ, texts=texts)
     if loaded.config is not None and not loaded.diagnostics.has_errors:
-        build(loaded.config, loaded.secrets, revision=loaded.revision)
-    return loaded
+        engine = build(loaded.config, loaded.secrets, revision=loaded.revision)
+        return loaded, worst(engine, loaded.config)
+    return loaded, []

@@ -19,10 +19,25 @@ class PresetFacts(msgspec.Struct, frozen=True):
     embeds: bool = False
 
 
+class ModelFacts(msgspec.Struct, frozen=True):
+    """What the gateway knows of an upstream model without the file; None is unknown.
+
+    `prices` are USD per million tokens, by the fields of `price:`. `near` is a model's id that is
+    much like this one, where the provider makes the models that it serves and none is known by this id.
+    """
+
+    prices: Mapping[str, float] | None = None
+    context: int | None = None
+    max_output: int | None = None
+    supports: frozenset[str] | None = None
+    near: str | None = None
+
+
 class Known(msgspec.Struct, frozen=True):
     """`embedding` are the protocols that make texts vectors; `strategies` are those that run; `failure_kinds` those
     that a fallback may name.
 
+    `model` is asked for the facts of a model: its provider's preset, its base URL, the provider's id of it.
     `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
     names of a request's parameters, with the JSON type of each.
 
@@ -39,6 +54,7 @@ class Known(msgspec.Struct, frozen=True):
     strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
+    model: Callable[[str | None, str | None, str], ModelFacts]
     client_protocols: frozenset[str] = frozenset()
     operations: frozenset[str] = frozenset()
     parameters: Mapping[str, str] = {}

@@ -50,6 +50,9 @@ Strategy = Literal[
     "pipeline",
 ]
 AfterCommit = Literal["error", "resume"]
+Capability = Literal[
+    "tools", "vision", "audio", "video", "documents", "json_schema", "json_object", "reasoning", "prefill"
+]
 Lossy = Literal["allow", "warn", "reject", "reroute"]
 
 
@@ -287,7 +290,11 @@ class Model(Section):
     context: Tokens | None = Field(None, description="Its context window in tokens.", examples=["128k"])
     max_output: Tokens | None = Field(None, description="The longest answer it gives, in tokens.")
     price: Price | None = Field(None, description="What it costs.")
-    supports: list[str] | None = Field(None, description="What it can do.", examples=[["tools", "json_schema"]])
+    supports: list[Capability] | None = Field(
+        None,
+        description="All that it can do. Requests that need more go elsewhere. Where nobody says, nothing is skipped.",
+        examples=[["tools", "json_schema"]],
+    )
     visibility: Literal["public", "internal"] = Field(
         "public", description="`internal`: a target for combos and fallbacks only, not callable and not listed."
     )
@@ -397,6 +404,9 @@ class Key(Section):
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
     expires: Day | None = Field(None, description="The last day on which it works.")
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
+    hints: bool = Field(
+        True, description="Whether its requests may choose among the targets that it may use (docs/hints.md)."
+    )
     limits: Limits | None = Field(None, description="What it may ask at most.")
 
 

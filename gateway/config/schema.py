@@ -165,7 +165,8 @@ def _shape(kind: str, message: str, context: dict[str, Any], path: Path, compose
         words = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
         written = _value(composed.value, path)
         near = closest(str(written), words) if isinstance(written, str) else None
-        detail = f"{written!r} is not known for `{last}`. Known are: {', '.join(words)}."
+        field = next((step for step in reversed(path) if isinstance(step, str)), last)
+        detail = f"{written!r} is not known for `{field}`. Known are: {', '.join(words)}."
         return diagnose(
             "unknown-word", detail, composed.span(path), dotted, f"did you mean {near!r}?" if near else None
         )

@@ -62,6 +62,14 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "inert-provider": ("A provider is used by no model", W_),
     "inert-model": ("An internal model is used by no route", W_),
     "bad-pattern": ("A pattern cannot be used", E_),
+    # facts of models
+    "fallback-cannot-carry": ("A fallback cannot carry what its primary accepts", W_),
+    "fallback-carries-less": ("A fallback is passed over for some requests", I_),
+    "unknown-upstream": ("The provider is not known to have such a model", W_),
+    "price-unknown": ("A price is not known, and is counted as nothing", W_),
+    "price-required": ("A price is not known, and must be", E_),
+    "odd-price": ("A price is unlikely", W_),
+    "odd-window": ("An answer would be longer than the context window", W_),
     # rules
     "unknown-in-condition": ("A condition names what there is not", E_),
     "contradiction": ("Two things that are said exclude each other", E_),

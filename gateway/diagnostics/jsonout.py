@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +13,11 @@ from gateway.diagnostics.source import Span
 VERSION: Final = 1
 
 
-def render(found: Diagnostics) -> str:
-    """`{"version", "diagnostics": […], "summary": {"errors", "warnings", "infos"}}`; no place is null."""
+def render(found: Diagnostics, more: Mapping[str, Any] | None = None) -> str:
+    """`{"version", "diagnostics": […], "summary": {"errors", "warnings", "infos"}}`; no place is null.
+
+    `more` is added at the top, by whoever knows more of the files.
+    """
     diagnostics = list(found)
     standing = [each for each in diagnostics if each.accepted is None]
     document = {
@@ -24,6 +28,7 @@ def render(found: Diagnostics) -> str:
             "warnings": sum(each.severity is Severity.WARNING for each in standing),
             "infos": sum(each.severity is Severity.INFO for each in standing),
         },
+        **(more or {}),
     }
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
 

@@ -33,7 +33,8 @@ class Allowed(msgspec.Struct, frozen=True):
 
 class Caller(msgspec.Struct, frozen=True):
     """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`. `team_allows` is what
-    all members of its team may use, which its own list narrows."""
+    all members of its team may use, which its own list narrows. `hints`: whether its requests may choose among the
+    targets that it may use."""
 
     name: str
     team: str | None = None
@@ -44,6 +45,7 @@ class Caller(msgspec.Struct, frozen=True):
     patterns: tuple[str, ...] = ()
     expires: date | None = None
     disabled: bool = False
+    hints: bool = True
     digest: bytes = b""
     team_allows: Allowed | None = None
 

@@ -28,6 +28,7 @@ from gateway.engine.contests import plan_of
 from gateway.engine.engine import Engine, Pattern, Route, fill
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
+from gateway.engine.ordering import ordering_of, sticky_of, watched
 from gateway.engine.policies import rules_of
 from gateway.failure import RULES, Falls, Kind
 from gateway.protocols import PROTOCOLS
@@ -40,10 +41,9 @@ from gateway.providers.models import catalog_of
 from gateway.providers.signing import SIGNERS
 from gateway.routing.gate import Gate
 from gateway.routing.limiting import Limits
-from gateway.routing.node import Branch, Chain, Fallback, Node, Race, Split, Target, targets
+from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target, targets
 from gateway.routing.runtime import Lane, Runtime
 from gateway.state.breaker import Breaker
-from gateway.state.latency import Latency
 from gateway.state.pool import Cursor, Identity, Load, StatePool
 from gateway.transport.contract import Origin, Timeouts
 
@@ -72,7 +72,6 @@ class _Builder:
         self.loads: dict[str, Load] = {}
         self.pools: dict[str, Cursor] = {}
         self.cursors: dict[str, Cursor] = {}
-        self.latencies: dict[str, Latency] = {}
         self.credentials: dict[str, tuple[tuple[str, str, str], ...]] = {}
         self.origins: dict[str, tuple[Origin, str]] = {}
         self.breakers: dict[Identity, Breaker] = {}
@@ -106,25 +105,26 @@ class _Builder:
             digest=self.digest(routes, ordered, caching),
             routes=routes,
             patterns=tuple(Pattern(*item) for item in ordered),
-            runtime=Runtime(
-                self.lanes,
-                self.loads,
-                self.pools,
-                self.cursors,
-                gate=Gate(limited) if limited is not None else None,
-                latencies=self.latencies,
-                copies=self.state.copies,
+            runtime=self.runtime(
+                [route.node for route in (*routes.values(), *(item[1] for item in ordered))],
+                Gate(limited) if limited is not None else None,
             ),
             keyring=self.keyring(),
             origins=frozenset(origin for origin, _ in self.origins.values()),
             max_body=config.gateway.max_body,
             drain=config.gateway.drain,
+            providers=frozenset(config.providers),
             caching=caching,
             idempotency=config.idempotency.window,
             rules=self.rules,
             proxies=self.proxies,
             limits=limited,
         )
+
+    def runtime(self, nodes: list[Node], gate: Gate | None) -> Runtime:
+        marks = {name: tuple(key + mark for key, _, mark in known) for name, known in self.credentials.items()}
+        plain = Runtime(self.lanes, self.loads, self.pools, self.cursors, gate=gate, copies=self.state.copies)
+        return watched(plain, nodes, self.state, marks)
 
     def meaning(self, alias: str) -> str:
         """The model or combo at the end of a chain of aliases."""
@@ -186,7 +186,7 @@ class _Builder:
         branches = tuple(
             _branch(self.wanted(f"{name}[{index}]", target), target) for index, target in enumerate(combo.targets)
         )
-        return self.split(name, combo.strategy, branches, combo.hold)
+        return self.split(name, combo.strategy, branches, combo)
 
     def wanted(self, place: str, target: Wanted) -> Node:
         """A target of a combo: a name, or a group with a strategy of its own."""
@@ -194,7 +194,7 @@ class _Builder:
             branches = tuple(
                 _branch(self.wanted(f"{place}[{index}]", inner), inner) for index, inner in enumerate(target.group)
             )
-            group = self.split(place, target.strategy or "priority", branches, target.hold)
+            group = self.split(place, target.strategy or "priority", branches, target)
             return limits.limited(group, limits.of_place(place)) if target.limits is not None else group
         if target.model is None:
             raise ValueError(f"{place} has neither a model nor a group")
@@ -218,14 +218,21 @@ class _Builder:
         )
         return msgspec.structs.replace(node, branches=branches)
 
-    def split(self, name: str, strategy: str, branches: tuple[Branch, ...], hold: int | None) -> Split:
+    def split(self, name: str, strategy: str, branches: tuple[Branch, ...], said: Combo | Wanted | None) -> Split:
         self.cursors[name] = self.state.cursor(name)
         plan = plan_of(strategy, self.config.combos.get(name), self.node)
-        if isinstance(plan, Race):
-            for target in (target for branch in branches for target in targets(branch.node)):
-                self.latencies[target.lanes] = self.state.latency(target.lanes)
         around = self.config.combos.get(name.partition("[")[0])  # a group is named by its place in a combo
-        return Split(name, strategy, branches, hold or 0, plan, self.resumes(around))
+        hold = said.hold if said is not None else None
+        return Split(
+            name,
+            strategy,
+            branches,
+            hold or 0,
+            ordering_of(said, branches, strategy),
+            sticky_of(said) if isinstance(said, Combo) else None,
+            plan,
+            self.resumes(around),
+        )
 
     def resumes(self, combo: Combo | None) -> bool:
         """Whether a stream that breaks off is gone on with."""
@@ -383,6 +390,7 @@ class _Builder:
             patterns=tuple(entry for entry in allow or () if "*" in entry),
             expires=key.expires,
             disabled=key.disabled,
+            hints=key.hints,
             digest=digest,
             team_allows=self.team_allows(key.team),
         )

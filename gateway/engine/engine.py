@@ -70,6 +70,7 @@ class Engine(msgspec.Struct, frozen=True):
     origins: frozenset[Origin]
     max_body: int
     drain: float
+    providers: frozenset[str] = frozenset()
     limits: Limits | None = None
     caching: Caching | None = None
     idempotency: float = 5.0

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.config.known import Known, PresetFacts
+from gateway.config.known import Known, ModelFacts, PresetFacts
+from gateway.diagnostics.suggest import closest
 from gateway.failure import RULES, Falls, Kind
+from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
@@ -16,6 +18,8 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
+from gateway.providers.models import OWN as OWN_CATALOGS
+from gateway.providers.models import catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
@@ -35,6 +39,27 @@ def _judge(scheme: str, secret: str, region: str | None) -> str | None:
     except (MissingExtra, ValueError) as error:
         return f"{error}."
     return None
+
+
+def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFacts:
+    """What is known of a model without the file."""
+    catalog = catalog_of(preset, base_url)
+    known = facts(catalog, upstream)
+    listed = (
+        bool(known.id)
+        or known.supports is not None
+        or catalog not in OWN_CATALOGS
+        or preset is None
+        or base_url is not None
+    )
+    price = known.price
+    return ModelFacts(
+        prices={name: v for name in FIELDS if (v := getattr(price, name)) is not None} if price is not None else None,
+        context=known.context,
+        max_output=known.max_output,
+        supports=known.supports,
+        near=None if listed else closest(upstream, ids(catalog)),
+    )
 
 
 KNOWN: Final = Known(
@@ -60,4 +85,5 @@ KNOWN: Final = Known(
     operations=OPERATIONS,
     parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
+    model=_model,
 )

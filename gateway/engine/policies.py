@@ -74,7 +74,7 @@ def _policy(policy: words.Policy) -> Policy:
     if policy.require is not None:
         said = policy.require
         require = Constraints(
-            name=f"The policy {policy.name!r}",
+            name=f"the policy {policy.name!r}",
             tags=tuple(said.tags),
             not_tags=tuple(said.not_tags),
             providers=None if said.providers is None else words_of(said.providers),

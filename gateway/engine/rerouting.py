@@ -20,7 +20,7 @@ def rerouted(engine: Engine, name: str, caller: Caller) -> tuple[Route, Constrai
     if route is None:
         raise KeyError(name)
     constraints: Constraints | None = None
-    for whose, allowed in (("The key's allow-list", caller.own), ("The team's allow-list", caller.team_allows)):
+    for whose, allowed in (("the key's allow-list", caller.own), ("the team's allow-list", caller.team_allows)):
         if allowed is None or allowed.may(name, route.models):
             continue
         granted = {model for each in allowed.names for model in _models(engine, each)}

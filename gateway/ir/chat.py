@@ -215,7 +215,8 @@ class Thinking(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """A chat request. `origin` is the wire whose `extras` and `Opaque` these are."""
+    """A chat request. `origin` is the wire whose `extras` and `Opaque` these are. `continues`: the answer is to go on
+    with the last message, which is the assistant's."""
 
     origin: str
     model: str
@@ -243,6 +244,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     cache_key: Maybe[str] = UNSET
     stream: bool = False
     stream_usage: bool = False
+    continues: bool = False
     extras: Extras = {}
 
     def bare(self) -> bool:

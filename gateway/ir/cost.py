@@ -90,8 +90,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def cost(usage: Usage, price: Price) -> int:
     """Nano-dollars of one answer; 0 or more whatever the usage says."""
     rates = price.rates[0]
-    if len(price.rates) > 1:
+    if len(price.rates) > 1 and usage.input > price.rates[1].above:
         rates = next((each for each in reversed(price.rates) if usage.input > each.above), rates)
+    if usage.input >= 0 <= usage.output and not (
+        usage.cached or usage.cache_write or usage.audio_input or usage.reasoning or usage.audio_output
+    ):
+        return -(-(usage.input * rates.input + usage.output * rates.output) // _NANO)
     left = max(usage.input, 0)
     cached = min(max(usage.cached, 0), left)
     left -= cached

@@ -133,6 +133,15 @@ def no_clients(*_: Any) -> Any:
     raise LookupError("no client speaks this wire")
 
 
+def ends(_dialect: Dialect) -> bool:
+    """Stands where no model goes on with what was said."""
+    return False
+
+
+def same(_encoder: Any, _told: bytes) -> None:
+    """Stands where an encoder needs to know nothing else to go on."""
+
+
 class Counting(msgspec.Struct, frozen=True, kw_only=True):
     """Counting a prompt's tokens without an answer.
 
@@ -161,6 +170,9 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     - `decode_request`, `decode_response`: wire → IR. Raise `Malformed` (reading.py), the latter also `Failed`.
     - `encode_request`, `encode_response`: IR → wire, with what was lost.
     - `stream_decoder`, `stream_encoder`: the same for streams; the encoder gets the request and the epoch's seconds.
+    - `continues`: whether a model goes on with an assistant's message at the end of the conversation, for a request
+      that says so (`Request.continues`). `stream_resumed`: an encoder that was told what these bytes say, the bytes →
+      the encoder goes on as who wrote them.
     - `encode_error`: Refusal, request id → body. `encode_stream_error`: the same inside a stream that has begun.
     """
 
@@ -182,6 +194,8 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True):
     encode_response: Callable[[Response, Request], Encoded] = no_clients
     stream_decoder: Callable[[], StreamDecoder]
     stream_encoder: Callable[[Request, int], StreamEncoder] = no_clients
+    continues: Callable[[Dialect], bool] = ends
+    stream_resumed: Callable[[Any, bytes], None] = same
     counting: Counting | None = None
     encode_error: Callable[[Refusal, str], bytes] = no_clients
     encode_stream_error: Callable[[Refusal, str], bytes] = no_clients

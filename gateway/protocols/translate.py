@@ -174,6 +174,16 @@ class Translation:
         """What the client's wire could not say so far."""
         return self._encoder.dropped
 
+    @property
+    def encoder(self) -> StreamEncoder:
+        """What writes it."""
+        return self._encoder
+
+    @property
+    def spent(self) -> Usage | None:
+        """What is added to the usage that the client sees."""
+        return self._spent
+
     def feed(self, data: bytes) -> bytes:
         """Takes the upstream's next bytes; returns whole frames for the client, b"" while there are none."""
         if self.failure is not None or self._closed:

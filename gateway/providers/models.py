@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.ir.cost import Price
-from gateway.providers.capabilities import SUPPORTS, capable
+from gateway.providers.capabilities import capable
 
 # Presets by the catalog's name of them; a preset that is not here is known by its URL, or not at all.
 CATALOGS: Final = {
@@ -61,7 +61,7 @@ _DATED: Final = re.compile(r"(-)(20\d{2})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(?=
 class Facts(msgspec.Struct, frozen=True):
     """What is known of one upstream model; None is unknown. `id` is the catalog's own, "" where it has none.
 
-    `context` and `max_output` are tokens; `supports` are words of `SUPPORTS`.
+    `context` and `max_output` are tokens; `supports` are words of capabilities.py.
     """
 
     id: str = ""
@@ -104,7 +104,7 @@ def catalog_of(preset: str | None, base_url: str | None) -> str:
 def facts(catalog: str, upstream: str) -> Facts:
     """What is known of a model by its provider's id of it."""
     if catalog == SANDBOX:
-        return Facts(upstream, Price(input=0, output=0, source="catalog"), supports=frozenset(SUPPORTS))
+        return Facts(upstream, Price(input=0, output=0, source="catalog"))
     found = _find(catalog, upstream) if catalog else None
     known = capable(catalog, upstream)
     price = msgspec.json.decode(found.price, type=Price | None) if found is not None else None

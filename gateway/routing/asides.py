@@ -7,6 +7,8 @@ so.
 
 from __future__ import annotations
 
+import msgspec
+
 from gateway.events import Aside, Emit
 from gateway.failure import Refused
 from gateway.ir.cost import cost
@@ -23,6 +25,18 @@ def estimated(job: Job, said: str = "") -> Usage | None:
         return Usage(input=prompt_tokens(job.request()), output=text_tokens(said), estimated=True)
     except Refused:
         return None
+
+
+def partial(job: Job, said: str, usage: Usage | None) -> Usage | None:
+    """The usage of an answer that ended before its provider could say it; what it did say counts."""
+    guess = estimated(job, said)
+    if usage is None or guess is None:
+        return usage or guess
+    if usage.input and usage.output >= guess.output:
+        return usage
+    return msgspec.structs.replace(
+        usage, input=usage.input or guess.input, output=max(usage.output, guess.output), estimated=True
+    )
 
 
 def tell(

@@ -17,6 +17,7 @@ from gateway.ir.chat import Dropped
 from gateway.ir.usage import Usage
 from gateway.protocols.bounds import Tally
 from gateway.protocols.contract import Protocol, StreamSniffer
+from gateway.protocols.quotas import share_left
 from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
@@ -97,6 +98,11 @@ class Answer:
         """The same whole answer in another form."""
         return Answer(self.target, self.lane, None, None, body, self.usage, content_type, self.dropped, _nothing)
 
+    @property
+    def sniffer(self) -> StreamSniffer | None:
+        """What watches or translates its stream, while it is open."""
+        return self._sniffer
+
     def watch(self, seen: Callable[[bytes], None], over: Callable[[], None]) -> None:
         """Shows what a stream gives from now on to somebody else as well; `over` is called once, at its end."""
         if self._sniffer is None:
@@ -161,33 +167,40 @@ class Answer:
 class _Watched:
     """A sniffer that shows what it gives."""
 
-    __slots__ = ("_inner", "_seen")
+    __slots__ = ("_seen", "inner")
 
     def __init__(self, inner: StreamSniffer, seen: Callable[[bytes], None]) -> None:
-        self._inner = inner
+        self.inner = inner
         self._seen = seen
 
     @property
     def content(self) -> bool:
-        return self._inner.content
+        return self.inner.content
 
     @property
     def usage(self) -> Usage | None:
-        return self._inner.usage
+        return self.inner.usage
 
     @property
     def failure(self) -> Failure | None:
-        return self._inner.failure
+        return self.inner.failure
 
     def feed(self, data: bytes) -> bytes:
-        out = self._inner.feed(data)
+        out = self.inner.feed(data)
         self._seen(out)
         return out
 
     def finish(self) -> bytes:
-        out = self._inner.finish()
+        out = self.inner.finish()
         self._seen(out)
         return out
+
+
+def unwatched(sniffer: StreamSniffer | None) -> StreamSniffer | None:
+    """The sniffer itself, whoever looks on."""
+    while isinstance(sniffer, _Watched):
+        sniffer = sniffer.inner
+    return sniffer
 
 
 def _nothing(_usage: Usage | None) -> None:
@@ -228,6 +241,8 @@ async def attempt(
         request = Request(origin=target.origin, target=path, headers=headers, body=parcel.body, timeouts=timeouts)
         started = clock()
         response = await send(request)
+        if lane.quota is not None:
+            lane.quota.note(share_left(response.headers), clock())
         if not 200 <= response.status < 300:
             raise Failed(await _error(upstream, response, wall()))
         content_type = response.header("content-type") or "application/json"

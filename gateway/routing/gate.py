@@ -132,10 +132,19 @@ class Gate:
         self.spending = Spending(limits.rules, limits.meters)
         self._unpriced: set[str] = set()
 
+    def room(self, target: Target, lane: Lane) -> float | None:
+        """The share that is left of the limit that is nearest to its end, None where nothing limits a send."""
+        tab = self._tab(target, lane)
+        stands = [meter.standing() for meter in (*tab.rates, *tab.held)] if tab is not None else []
+        return min((max(0.0, each.left / each.limit) for each in stands), default=None)
+
+    def _tab(self, target: Target, lane: Lane) -> Tab | None:
+        return self._limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
+
     def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
         """What a send needs; None where nothing limits it."""
         limits = self._limits
-        tab = limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
+        tab = self._tab(target, lane)
         purses = self.spending.purses(job.facts, target) if limits.rules.budgets else ()
         if tab is None and not purses:
             return None

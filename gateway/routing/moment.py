@@ -10,6 +10,8 @@ from gateway.events import Skipped as Skipped  # also found here by who walks
 from gateway.failure import Failure, Kind
 from gateway.ir.cost import dearest, usd
 from gateway.ir.estimate import prompt_tokens
+from gateway.protocols import PROTOCOLS
+from gateway.routing.needs import unable
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
@@ -24,7 +26,9 @@ class Moment:
     `asked`: something was sent. `resort`: a lane that rests for long, and all there is where nobody was asked. `line`:
     what a send is that serves no answer of its own, "" where it does (events.Aside). `continues`: the answer has begun
     already, and the next target must go on with it. `prompt`: the prompt's estimated tokens, once somebody asked.
-    `spent`: nano-dollars that earlier sends may have cost, where a cap looks at them.
+    `spent`: nano-dollars that earlier sends may have cost, where a cap looks at them. `passed`: what providers would
+    have answered that were not asked for it. `made`: the target and the credential that made the answer which this
+    request goes on from. `served`: who has answered.
     """
 
     __slots__ = (
@@ -34,12 +38,15 @@ class Moment:
         "larger_than",
         "last",
         "line",
+        "made",
         "now",
+        "passed",
         "prompt",
         "random",
         "refused_by",
         "resort",
         "runtime",
+        "served",
         "skipped",
         "spent",
         "tried",
@@ -55,6 +62,9 @@ class Moment:
         self.last: Failure | None = None
         self.larger_than: int | None = None
         self.refused_by: set[str] = set()
+        self.passed: set[Kind] = set()
+        self.made: tuple[str, str] | None = None
+        self.served: Target | None = None
         self.asked = False
         self.resort: tuple[Target, Lane] | None = None
         self.line = ""
@@ -64,14 +74,28 @@ class Moment:
 
     def objection(self, target: Target, chosen: bool) -> str | None:
         """Why a target is not to be tried now. `chosen`: a fallback rule named the kind that led here."""
-        caps = self.job.caps
+        job = self.job
+        caps = job.caps
         if caps is not None and caps.cost is not None and (why := self._too_dear(target, caps.cost)) is not None:
             return why
-        constraints = self.job.constraints
+        constraints = job.constraints
         if constraints is not None and (why := constraints.objection(target)) is not None:
             return why
         if target.name in self.tried:
             return "already tried for this request"
+        if self.continues and not PROTOCOLS[target.protocol].continues(target.dialect):
+            return "it cannot go on with an answer that has begun"
+        hints = job.hints
+        if hints is not None:
+            if (why := hints.objection(target, bool(self.tried))) is not None:
+                return why
+            if not any(hints.takes(target, lane.credential) for lane in self.runtime.lanes_of(target)):
+                return f"it has no credential {hints.credential!r}"
+        if target.supports is not None or target.context is not None:
+            cannot = unable(target, job)
+            if cannot is not None:
+                self.passed.add(cannot.kind)
+                return cannot.why
         last = self.last
         if last is None:
             return None
@@ -93,12 +117,14 @@ class Moment:
         other.asked, other.resort = False, None
         other.tried = set(self.tried)
         other.refused_by = set(self.refused_by)
+        other.passed = set(self.passed)
         return other
 
     def absorb(self, other: Moment) -> None:
         """Takes in what a child that failed has learnt."""
         self.tried |= other.tried
         self.refused_by |= other.refused_by
+        self.passed |= other.passed
         self.last = other.last or self.last
         if other.larger_than is not None:
             self.larger_than = max(self.larger_than or 0, other.larger_than)

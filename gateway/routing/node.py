@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -79,6 +79,40 @@ class Branch(msgspec.Struct, frozen=True):
     when: Condition | None = None
 
 
+class Weights(msgspec.Struct, frozen=True):
+    """What `score` gives to each of its parts; any scale."""
+
+    health: float = 0.0
+    latency: float = 0.0
+    cost: float = 0.0
+    headroom: float = 0.0
+    stability: float = 0.0
+
+
+class Ordering(msgspec.Struct, frozen=True):
+    """What a strategy is told beside its children; each strategy reads its own.
+
+    `weighted`: `round_robin` takes turns by weight. `deck`: `random` deals from a shuffled deck. `window`: the seconds
+    that `least_used` looks back on. `by`: what `consistent` hashes. `weights`: of `score`.
+    """
+
+    weighted: bool = False
+    deck: bool = False
+    window: float = 3600.0
+    by: str = "session"
+    weights: Weights = Weights()
+
+
+PLAIN: Final = Ordering()
+
+
+class Sticky(msgspec.Struct, frozen=True):
+    """What belongs together (`session`, `user`, `key`) stays with its target until `seconds` of silence."""
+
+    by: str
+    seconds: float
+
+
 class Race(msgspec.Struct, frozen=True, tag="race"):
     """The next child starts when the last gave no content for `after` seconds; None is the p95 of what it takes."""
 
@@ -116,6 +150,8 @@ class Split(msgspec.Struct, frozen=True, tag="split"):
     strategy: str
     branches: tuple[Branch, ...]
     hold: int = 0
+    ordering: Ordering = PLAIN
+    sticky: Sticky | None = None
     plan: Plan | None = None
     resumes: bool = False
 
@@ -159,3 +195,12 @@ def targets(node: Node) -> list[Target]:
 
     visit(node)
     return list(found.values())
+
+
+def leaves(node: Node) -> tuple[Target, ...]:
+    """The targets that a node orders by itself: its own and its children's, without where its fallbacks lead."""
+    if isinstance(node, Target):
+        return (node,)
+    if isinstance(node, Chain):
+        return leaves(node.primary)
+    return tuple(leaf for branch in node.branches for leaf in leaves(branch.node))

@@ -26,12 +26,15 @@ from gateway.routing.attempt import Answer, attempt
 from gateway.routing.contests import CONTESTS
 from gateway.routing.contests.ring import Ring
 from gateway.routing.gate import NOTHING, Hold, Reserved
+from gateway.routing.measuring import chosen_lanes, counted, measured
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Node, Target
+from gateway.routing.resuming import Lasting
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
+from gateway.routing.sticky import recall, remember
 from gateway.routing.untried import nothing
-from gateway.routing.walk import UNTRIED, Contest, Walk, walk
+from gateway.routing.walk import UNTRIED, Contest, Walk, walked
 from gateway.state.breaker import UNTIL_RELOAD
 from gateway.state.pool import Cursor
 from gateway.transport.contract import Send
@@ -82,8 +85,14 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
+    if runtime.sticky or runtime.makers is not None:
+        await recall(node, moment)
+    lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
+    job.lasting = lasting
     outcome = await lead(node, moment, tools, course, deadline, False)
     if isinstance(outcome, Answer):
+        if lasting and outcome.stream:
+            return Lasting(outcome, node, job, moment, tools, course, deadline, follow, interrupted)
         return outcome
     if outcome is UNTRIED:
         raise nothing(node, moment)
@@ -111,7 +120,7 @@ async def follow(
 ) -> Answer | Failure:
     """The answer of the first target that gives one, else the last failure, `UNTRIED` where there was none."""
     job = moment.job
-    steps = walk(node, moment, chosen)
+    steps = walked(node, moment, chosen)
     failure = UNTRIED
     try:
         step = next(steps)
@@ -146,6 +155,8 @@ async def _ask(
     lanes = moment.runtime.lanes_of(target)
     if len(lanes) > 1:
         lanes = _turned(lanes, moment.runtime.pools[target.lanes])
+        if moment.made is not None or job.hints is not None:
+            lanes = chosen_lanes(lanes, target, moment)
     failure: Failure | None = None
     closed: tuple[float, Lane] | None = None
     for lane in lanes:
@@ -291,6 +302,8 @@ async def _once(
     moment.asked = True
     load = moment.runtime.loads[target.lanes]
     load.count += 1
+    if moment.runtime.tallies:
+        counted(moment, target, started)
     used: Usage | None = None
     worst = moment.worst(target) if job.caps is not None and job.caps.cost is not None else 0
     moment.spent += worst
@@ -330,11 +343,12 @@ async def _once(
     else:
         lane.own.success()
         lane.whole.success()
-        took = tools.clock() - started
-        latency = moment.runtime.latencies.get(target.lanes)
-        if latency is not None:
-            latency.measured(took, job.head.stream)
+        now = tools.clock()
+        took = now - started
+        measured(moment, target, took, now)
         course.trials.append(Trial(target.name, lane.credential, None, 200, took))
+        if moment.runtime.makers is not None:
+            remember(moment, target, lane, answer.body)
         tools.emit(Attempted(target.provider, lane.credential, target.model, None, 200, took))
         return answer
     now = tools.clock()
@@ -342,6 +356,8 @@ async def _once(
         course.waits.append(failure.retry_after)
     course.trials.append(Trial(target.name, lane.credential, failure.kind, failure.status, now - started))
     tools.emit(Attempted(target.provider, lane.credential, target.model, failure.kind, failure.status, now - started))
+    if failure.kind is Kind.TIMEOUT:
+        measured(moment, target, now - started, now)  # it takes no less
     penalise(target, lane, failure, now, tools.emit)
     return failure
 

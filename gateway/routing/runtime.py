@@ -12,10 +12,13 @@ import msgspec
 from gateway.providers.auth import Signer
 from gateway.routing.gate import Gate
 from gateway.routing.node import Target
+from gateway.state.bindings import Bindings
 from gateway.state.breaker import Breaker
 from gateway.state.copies import Copies
 from gateway.state.latency import Latency
 from gateway.state.pool import Cursor, Load
+from gateway.state.quota import Quota
+from gateway.state.tally import Tally
 
 FILLED_MOST: Final = 4096
 
@@ -25,7 +28,8 @@ class Lane(msgspec.Struct, frozen=True):
 
     `own` is the health of provider × credential × model, `whole` that of provider × credential. `credential` is the
     name in router.yaml; the secret is only in `headers`, or known to the `signer`. A lane of a higher `tier` is used
-    when no lower one can be. `limits` is the word of the credential's limits, "" for none.
+    when no lower one can be. `limits` is the word of the credential's limits, "" for none. `quota` is kept where a
+    strategy asks for it.
     """
 
     credential: str
@@ -35,23 +39,28 @@ class Lane(msgspec.Struct, frozen=True):
     signer: Signer | None = None
     tier: int = 0
     limits: str = ""
+    quota: Quota | None = None
 
     def __repr__(self) -> str:
         return f"Lane({self.credential!r})"
 
 
 class Runtime(msgspec.Struct, frozen=True):
-    """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool. By
-    `Split.name`: its cursor. `gate`: None where nothing is limited. `latencies` of targets that somebody asks them of.
-    `copies` are the process'."""
+    """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool, its latency.
+    By `Split.name`: its cursor, and where it is sticky what is bound. By `Target.name`: tallies of what it was sent, by
+    their windows; latencies of what a pattern stands for. `makers`: who made which answer. `gate`: None where nothing
+    is limited. `copies` are the process'."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
     pools: dict[str, Cursor]
     cursors: dict[str, Cursor]
     filled: dict[str, tuple[Lane, ...]] = {}
-    gate: Gate | None = None
     latencies: dict[str, Latency] = {}
+    tallies: dict[str, dict[float, Tally]] = {}
+    sticky: dict[str, Bindings] = {}
+    makers: Bindings | None = None
+    gate: Gate | None = None
     copies: Copies = msgspec.field(default_factory=Copies)
 
     def lanes_of(self, target: Target) -> tuple[Lane, ...]:
@@ -67,3 +76,7 @@ class Runtime(msgspec.Struct, frozen=True):
             known = tuple(msgspec.structs.replace(lane, own=Breaker()) for lane in lanes)
             self.filled[target.name] = known
         return known
+
+    def latency_of(self, target: Target) -> Latency | None:
+        """What is known of how long a target takes."""
+        return self.latencies.get(target.name) or self.latencies.get(target.lanes)

@@ -7,6 +7,7 @@ another family of models (protocols/seals.py), which the target's provider would
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import copy
 from random import getrandbits
 from typing import TYPE_CHECKING, Any
@@ -17,14 +18,17 @@ from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
 from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
-from gateway.protocols.contract import Encoded, Head, Protocol, StreamSniffer
+from gateway.protocols.contract import Encoded, Head, Protocol, StreamEncoder, StreamSniffer
 from gateway.protocols.losses import merged
+from gateway.protocols.resuming import Recorder
 from gateway.routing.constraints import Caps, Constraints
 from gateway.routing.facts import Facts
+from gateway.routing.hints import Hints
 from gateway.routing.node import Target
 
 if TYPE_CHECKING:
     from gateway.routing.guardrails.outbound import Outbound
+    from gateway.routing.needs import Needs
 
 
 class Job:
@@ -33,8 +37,10 @@ class Job:
     `headers` are the client's own that another provider of the same wire may see. The request is decoded at most once,
     whatever number of targets it is translated for. `stripped`: its seals were taken off. `edited`: it is not what the
     client wrote any more, so it is written anew even on the client's wire. `constraints` hold for every target that is
-    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `spent`: what
-    others used for this answer, which the client sees added to its usage.
+    tried for it, `caps` over everything that is done for it; `guards` are what its answers have to pass. `hints` are
+    what the client asked of targets. `needs` and `session` are found out when somebody asks (needs.py, sessions.py).
+    `spent`: what others used for this answer, which the client sees added to its usage. `lasting`: where its stream
+    breaks off, another target may go on with it; `onto` then makes what the rest is written with.
     """
 
     __slots__ = (
@@ -47,8 +53,13 @@ class Job:
         "guards",
         "head",
         "headers",
+        "hints",
+        "lasting",
+        "needs",
+        "onto",
         "protocol",
         "sealed",
+        "session",
         "spent",
         "stripped",
     )
@@ -65,7 +76,12 @@ class Job:
         self.stripped = False
         self.constraints: Constraints | None = None
         self.caps: Caps | None = None
+        self.hints: Hints | None = None
+        self.needs: Needs | None = None
+        self.session: str | None = None
         self.spent: Usage | None = None
+        self.lasting = False
+        self.onto: Callable[[], StreamEncoder] | None = None
         self.guards: Outbound | None = None
         self.demand: Any = None  # what routing/demand.py found, once
         self._request: chat.Request | None = None
@@ -76,8 +92,9 @@ class Job:
 
     @property
     def changes(self) -> bool:
-        """Whether what targets answer is not what the client gets: guardrails look at it, or usage is added."""
-        return self.guards is not None or self.spent is not None
+        """Whether what targets answer is not what the client gets: guardrails look at it, usage is added, or it is the
+        rest of another answer."""
+        return self.guards is not None or self.spent is not None or self.onto is not None
 
     def request(self) -> chat.Request:
         """The request in the IR. Raises `Refused` (400)."""
@@ -106,7 +123,10 @@ class Job:
         job.stripped = self.stripped
         job.constraints = self.constraints
         job.caps = self.caps
+        job.hints = self.hints
+        job.session = self.session
         job.spent = self.spent
+        job.lasting = self.lasting
         job.guards = self.guards
         job._request = request
         return job
@@ -134,8 +154,9 @@ class Job:
         encoded = translate.encoded(PROTOCOLS[target.protocol], self.request(), target.dialect)
         if self.stripped:
             encoded = msgspec.structs.replace(encoded, dropped=merged(stripped.DROPPED, encoded.dropped))
-        if encoded.dropped and target.on_lossy in ("reject", "reroute"):
-            raise Failed(_lossy(target, encoded.dropped))
+        strict = self.hints is not None and self.hints.strict
+        if encoded.dropped and (strict or target.on_lossy in ("reject", "reroute")):
+            raise Failed(_lossy(target, encoded.dropped, strict))
         return encoded
 
 
@@ -223,7 +244,9 @@ def _translation(job: Job, upstream: Protocol, tool: str | None, now: float) -> 
     """A translator of a stream to the client's wire, past its guardrails."""
     request = job.request()
     through = job.guards.stream() if job.guards is not None else None
-    encoder = job.protocol.stream_encoder(request, int(now))
+    encoder = job.onto() if job.onto is not None else job.protocol.stream_encoder(request, int(now))
+    if job.lasting:
+        encoder = Recorder(encoder)
     return translate.Translation(upstream.stream_decoder(), encoder, tool, request.model, _id(), through, job.spent)
 
 
@@ -234,14 +257,17 @@ def _id() -> str:
 
 def sending(job: Job, target: Target) -> Forwarding | Translating:
     """What to send to a target. Raises `Failed` where its `on_lossy` forbids what would be lost."""
+    if job.hints is not None:
+        target = job.hints.told(target)
     return Forwarding(job, target) if target.protocol == job.protocol.name else Translating(job, target)
 
 
-def _lossy(target: Target, dropped: tuple[chat.Dropped, ...]) -> Failure:
-    """What `on_lossy` makes of a loss: another target may carry it, or the client must leave it out."""
+def _lossy(target: Target, dropped: tuple[chat.Dropped, ...], strict: bool) -> Failure:
+    """What `on_lossy` makes of a loss: another target may carry it, or the client must leave it out. `strict`: the
+    client asked for whoever can carry all of it."""
     reasons = "; ".join(f"{each.field} ({each.why})" for each in dropped)
     return Failure(
-        kind=Kind.UNSUPPORTED if target.on_lossy == "reroute" else Kind.INVALID_REQUEST,
+        kind=Kind.UNSUPPORTED if strict or target.on_lossy == "reroute" else Kind.INVALID_REQUEST,
         message=f"{target.name} cannot carry this request as it is: {reasons}",
         status=400,
         code="lossy_translation",

@@ -13,8 +13,10 @@ from typing import Final, TypeAlias
 import msgspec
 
 from gateway.failure import RULES, Failure, Falls, Kind
+from gateway.routing import sticky
 from gateway.routing.moment import Moment, Skipped
-from gateway.routing.node import Chain, Fallback, Node, Split, Target
+from gateway.routing.node import Chain, Fallback, Mirror, Node, Race, Split, Target
+from gateway.routing.ranking import ranked
 from gateway.routing.strategies import STRATEGIES
 
 
@@ -51,21 +53,53 @@ def walk(node: Node, moment: Moment, chosen: bool = False) -> Walk:
         failure = yield node
         if failure is not None:
             moment.learn(node, failure)
+        else:
+            moment.served = node
         return failure
     if isinstance(node, Split):
-        if node.plan is not None:
+        if node.plan is not None and not moment.continues:
             return (yield Contest(node, tuple(branch.node for branch in node.branches), chosen))
         return (yield from _split(node, moment, chosen))
     return (yield from _chain(node, moment, chosen))
 
 
+def walked(node: Node, moment: Moment, chosen: bool) -> Walk:
+    """A walk that begins with who made the answer that the request goes on from, where this node still has it."""
+    made = sticky.maker(node, moment) if moment.made is not None else None
+    return walk(node, moment, chosen) if made is None else _from_maker(made, node, moment, chosen)
+
+
+def _from_maker(made: Target, node: Node, moment: Moment, chosen: bool) -> Walk:
+    failure = yield from walk(made, moment, chosen)
+    if failure is None or (failure is not UNTRIED and not goes_on(failure)):
+        return failure
+    outcome = yield from walk(node, moment, chosen)
+    return failure if outcome is UNTRIED else outcome
+
+
 def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
-    strategy = STRATEGIES[split.strategy]
+    strategy = STRATEGIES[split.strategy if split.plan is None else "priority"]
     failure = UNTRIED
-    for child in strategy.order(split, moment):
+    children = _able(split, strategy.order(split, moment))
+    hints = moment.job.hints
+    if hints is not None and hints.orders:
+        children = ranked(hints, children, moment)
+    elif split.sticky is not None and (first := sticky.bound(split, moment)) is not None:
+        outcome = yield from walk(first, moment, chosen)
+        if outcome is None:
+            sticky.served(split, moment)
+            return None
+        if outcome is not UNTRIED:
+            sticky.dropped(split, moment)
+            if not goes_on(outcome):
+                return outcome
+            failure = outcome
+    for child in children:
         outcome = yield from walk(child, moment, chosen)
         if outcome is None:
             strategy.succeeded(split, moment, child)
+            if split.sticky is not None:
+                sticky.served(split, moment)
             return None
         if outcome is UNTRIED:
             continue
@@ -76,12 +110,23 @@ def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
     return failure
 
 
+def _able(split: Split, children: list[Node]) -> list[Node]:
+    """Those of a contest's children that may go on with an answer: a mirror's others only see copies, and what a panel
+    or a pipeline asks its children is not what the client asked."""
+    match split.plan:
+        case None | Race():
+            return children
+        case Mirror():
+            return children[:1]
+    return []
+
+
 def _chain(chain: Chain, moment: Moment, chosen: bool) -> Walk:
     failure = yield from walk(chain.primary, moment, chosen)
     for rule in chain.rules:
         if failure is None:
             return None
-        if not _leads(rule, failure):
+        if not _leads(rule, failure, moment):
             continue
         for node in rule.to:
             outcome = yield from walk(node, moment, failure is not UNTRIED)
@@ -95,6 +140,7 @@ def _chain(chain: Chain, moment: Moment, chosen: bool) -> Walk:
     return failure
 
 
-def _leads(rule: Fallback, failure: Failure) -> bool:
-    """Whether a rule is for this failure. What could not be tried goes where any failure that falls by itself does."""
-    return bool(rule.on & _BY_ITSELF) if failure is UNTRIED else failure.kind in rule.on
+def _leads(rule: Fallback, failure: Failure, moment: Moment) -> bool:
+    """Whether a rule is for this failure. What could not be tried goes where any failure that falls by itself does, and
+    where the failure does that it was spared."""
+    return bool(rule.on & (_BY_ITSELF | moment.passed)) if failure is UNTRIED else failure.kind in rule.on

@@ -21,6 +21,7 @@ from sanic.response import HTTPResponse
 from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
+from gateway.engine.wished import wished
 from gateway.events import Finished, Record
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
@@ -39,10 +40,11 @@ from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
+from gateway.routing.sessions import SESSION_HEADERS
 from gateway.routing.unsaid import prompt_of
 from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
-from gateway.server.policing import police
+from gateway.server.policing import copied, police
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
@@ -50,15 +52,6 @@ from gateway.server.writer import StreamWriter
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
-
-# The names under which clients say their conversation: ours and OmniRoute's, and those of Claude Code and Codex.
-SESSION_HEADERS: Final = (
-    "x-session-id",
-    "x-omniroute-session",
-    "session-id",
-    "x-claude-code-session-id",
-    "session_id",
-)
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
@@ -336,8 +329,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream, exchange.asked = head.stream, head.model
-        route = engine.resolve(head.model, exchange.caller)
+        head, route, hints = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
+        job.hints = hints
         if engine.limits is not None:
             await _admit(exchange, job, engine.limits)
         exchange.job = job
@@ -390,7 +384,7 @@ async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
     """
     engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
     try:
-        return await run(route.node, job, engine.runtime, tools, course, route.budget)
+        answer = await run(route.node, job, engine.runtime, tools, course, route.budget)
     except Failed as failed:
         instead = engine.routes.get(course.instead) if course.instead is not None else None
         caller = exchange.caller
@@ -398,7 +392,17 @@ async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
             raise
         if not caller.may(instead.name, instead.models):
             raise
-    return await run(instead.node, job, engine.runtime, tools, course, instead.budget)
+    else:
+        return _copied(exchange, job, answer)
+    return _copied(exchange, job, await run(instead.node, job, engine.runtime, tools, course, instead.budget))
+
+
+def _copied(exchange: Exchange, job: Job, answer: Answer) -> Answer:
+    """The answer, past the copies that policies ask for."""
+    ruling, caller = exchange.ruling, exchange.caller
+    if ruling is not None and ruling.mirrors and caller is not None:
+        copied(exchange.engine, caller, ruling.mirrors, job, answer, exchange.serving.tools)
+    return answer
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:
@@ -411,7 +415,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             raise LookupError(protocol.name)
         head = protocol.counting.decode_head(request.body, asked.model)
         exchange.asked = head.model
-        route = engine.resolve(head.model, exchange.caller)
+        head, route, _ = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:

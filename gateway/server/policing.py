@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
 from gateway.engine.rerouting import rerouted
 from gateway.events import Emit
+from gateway.failure import Refused
+from gateway.routing.attempt import Answer
 from gateway.routing.guardrails import guarded, inbound
+from gateway.routing.mirroring import copy
 from gateway.routing.policies import apply
-from gateway.routing.policies.ruling import Ruling
+from gateway.routing.policies.ruling import Mirror, Ruling
+from gateway.routing.run import Tools
 from gateway.routing.sending import Job
+
+
+def copied(engine: Engine, caller: Caller, mirrors: Iterable[Mirror], job: Job, answer: Answer, tools: Tools) -> None:
+    """Begins the copies that policies ask for of a request that was answered. What its key, or a policy that requires
+    something, keeps from a copy's targets is not copied there."""
+    for mirror in mirrors:
+        if mirror.sample < 1 and tools.random.random() >= mirror.sample:
+            continue
+        asked = job
+        try:
+            route, constraints = rerouted(engine, mirror.to, caller)
+            if constraints is not None:
+                asked = job.with_request(job.request())
+                asked.constraints = constraints.within(job.constraints)
+        except Refused:
+            continue
+        copy(route.node, asked, answer, engine.runtime, tools)
 
 
 def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -> tuple[Job, Route, Ruling | None]:

@@ -72,6 +72,11 @@ class Breaker:
             return self._open_until - now
         return 1.0 if self._probing else 0.0
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing speaks against requests; else a probe has yet to show it."""
+        return not self._open_until
+
     def enter(self, now: float) -> bool:
         """Takes a place for one request. Whoever got True owes exactly one of success, failure, leave."""
         if not self._open_until:

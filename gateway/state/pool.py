@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
+from gateway.state.bindings import Bindings
 from gateway.state.breaker import Breaker
 from gateway.state.copies import Copies
 from gateway.state.latency import Latency
 from gateway.state.meters import Meters
+from gateway.state.quota import Quota
+from gateway.state.tally import Tally
 from gateway.store.contract import Store
 from gateway.store.memory import Memory
 
@@ -35,13 +38,20 @@ class Load:
 
 
 class Cursor:
-    """Where a rotation stands: `at` is the index of the next, `served` the successes it has had in a row."""
+    """Where a rotation stands: `at` is the index of the next, `served` the successes it has had in a row.
 
-    __slots__ = ("__weakref__", "at", "served")
+    Of a shuffled deck `dealt` is what is left of it, the next at the end, and `last` who came last; `credit` is what
+    each has of smooth weighted turns. All three are by the names of children.
+    """
+
+    __slots__ = ("__weakref__", "at", "credit", "dealt", "last", "served")
 
     def __init__(self) -> None:
         self.at = 0
         self.served = 0
+        self.dealt: list[str] = []
+        self.last = ""
+        self.credit: dict[str, float] = {}
 
 
 class StatePool:
@@ -59,6 +69,9 @@ class StatePool:
         self._loads: WeakValueDictionary[str, Load] = WeakValueDictionary()
         self._cursors: WeakValueDictionary[str, Cursor] = WeakValueDictionary()
         self._latencies: WeakValueDictionary[str, Latency] = WeakValueDictionary()
+        self._tallies: WeakValueDictionary[tuple[str, float], Tally] = WeakValueDictionary()
+        self._quotas: WeakValueDictionary[Identity, Quota] = WeakValueDictionary()
+        self._bindings: WeakValueDictionary[str, Bindings] = WeakValueDictionary()
 
     def breaker(self, identity: Identity) -> Breaker:
         """The breaker of an identity."""
@@ -75,6 +88,19 @@ class StatePool:
     def latency(self, target: str) -> Latency:
         """How long a target takes, by the target's name."""
         return self._latencies.setdefault(target, Latency())
+
+    def tally(self, target: str, window: float) -> Tally:
+        """What a target was sent in a window of so many seconds, by the target's name."""
+        return self._tallies.setdefault((target, window), Tally(window))
+
+    def quota(self, identity: Identity) -> Quota:
+        """What a provider said is left, of an identity."""
+        return self._quotas.setdefault(identity, Quota())
+
+    def bindings(self, name: str) -> Bindings:
+        """What is bound under a name; a store in this process has nothing to add."""
+        shared = None if isinstance(self.store, Memory) else self.store
+        return self._bindings.setdefault(name, Bindings(name, shared))
 
     def reloaded(self) -> None:
         """A new configuration is in force."""

@@ -135,3 +135,24 @@ def test_what_the_readme_shows_is_what_is_said(tmp_path: Path, monkeypatch: pyte
         (ROOT / "router.yaml").read_text().replace("small: {provider: sandbox", "small: {provider: sandobx")
     )
     assert shown[1].strip() in run("validate").stdout
+
+
+def test_the_worst_case_of_each_route(tmp_path: Path) -> None:
+    file = tmp_path / "router.yaml"
+    models = "".join(
+        f"  m{index}: {{provider: sandbox, context: 1k, price: {{input: {index}}}}}\n" for index in range(30)
+    )
+    file.write_text(
+        GOOD.replace("models: {m: {provider: sandbox}}\n", f"models:\n{models}  unknown: {{provider: up}}\n")
+    )
+    file.write_text(file.read_text().replace("{sandbox: {}}", "{sandbox: {}, up: {preset: vllm}}"))
+    lines = run("validate", file).stdout.splitlines()
+    assert lines[1].split() == ["worst", "case", "of", "one", "request", "sends", "seconds", "USD"]
+    assert lines[2].split() == ["unknown", "3", "600", "unknown:", "unknown"]
+    assert lines[3].split() == ["m29", "3", "600", "0.0870"]
+    assert lines[-1].strip() == "and 11 more: --format json has all"
+    rows = json.loads(run("validate", file, "--format", "json").stdout)["worst"]
+    assert len(rows) == 31
+    assert rows[29] == {
+        "route": "m29", "attempts": 3, "sends": 3, "seconds": 600.0, "usd": "0.087", "unknown": [],
+    }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
+from gateway.engine.ordering import watched
 from gateway.events import Event
 from gateway.failure import Failed, Failure, Kind
 from gateway.protocols import PROTOCOLS
@@ -126,6 +127,8 @@ class Bench:
             pools={leaf.lanes: self.state.cursor(leaf.name) for leaf in leaves},
             cursors={name: self.state.cursor(f"split {name}") for name in _splits(node)},
         )
+        marks = {leaf.provider: credentials for leaf in leaves}
+        self.runtime = watched(self.runtime, [node], self.state, marks)
         self.tools = Tools(
             send=self._send,
             clock=lambda: self.now,

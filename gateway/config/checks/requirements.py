@@ -79,20 +79,37 @@ def _routes(config: Config, reached: dict[str, list[Leaf]], when: When, everybod
         asked = [name for name, all_ in reached.items() if _may(config, who, name, all_)]
         found |= dict.fromkeys(name for name in asked if judge(when, who, name).can_hold)
         led = [each.do.route for each in config.policies if each.do.route and judge(each.when, who).can_hold]
-        found |= dict.fromkeys(led)
+        found |= dict.fromkeys(name for name in led if _may_be_led(config, who, name))
     return list(found)
 
 
 def _may(config: Config, who: Who, name: str, found: list[Leaf]) -> bool:
     """Whether a key, and its team, may ask for a name."""
-    key = config.keys.get(who.key)
-    team = config.teams.get(who.team or "")
-    for allow in (key.allow if key is not None else None, team.allow if team is not None else None):
+    for allow in _lists(config, who):
         if allow is None or name in allow:
             continue
         if not found or not all(any(matches(entry, leaf.model) for entry in allow) for leaf in found):
             return False
     return True
+
+
+def _may_be_led(config: Config, who: Who, name: str) -> bool:
+    """Whether a policy can lead a key to a route: it may use some target of it."""
+    for allow in _lists(config, who):
+        if allow is None or name in allow:
+            continue
+        granted = {leaf.model for entry in allow if "*" not in entry for leaf in leaves(config, entry)}
+        patterns = [entry for entry in allow if "*" in entry]
+        models = {leaf.model for leaf in leaves(config, name)}
+        if not any(model in granted or globs(patterns, model) for model in models):
+            return False
+    return True
+
+
+def _lists(config: Config, who: Who) -> tuple[list[str] | None, list[str] | None]:
+    """The allow-lists of a key and of its team, None for everything."""
+    key, team = config.keys.get(who.key), config.teams.get(who.team or "")
+    return (key.allow if key is not None else None, team.allow if team is not None else None)
 
 
 def _shown(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.config.checks.subject import Subject
-from gateway.config.model import Target
+from gateway.config.model import Score, Target
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -16,11 +16,16 @@ _OPTIONS: Final = {
     "deck": "random",
     "after": "race",
     "by": "consistent",
+    "window": "least_used",
+    "score": "score",
     "sample": "mirror",
     "judge": "panel",
     "least": "panel",
     "patience": "panel",
 }
+# Strategies that look at weights, and those that have all of their targets take part, so that none can be kept.
+_WEIGHED: Final = ("weighted", "round_robin")
+_TOGETHER: Final = ("race", "mirror", "panel", "pipeline")
 
 
 def _lists(subject: Subject) -> Iterator[tuple[Path, str, list[Target]]]:
@@ -73,13 +78,13 @@ def weights(subject: Subject) -> Iterator[Diagnostic]:
         for index, weight in enumerate(given):
             if weight is None:
                 continue
-            if strategy != "weighted":
+            if strategy not in _WEIGHED:
                 detail = f"`{strategy}` does not look at weights. Use `strategy: weighted`, or remove it."
                 yield subject.report("inert-weight", detail, (*path, index, "weight"), key=True)
             elif not 0 <= weight <= 1e9:
                 detail = f"{weight:g} is no share: a weight is 0 or more."
                 yield subject.report("bad-weight", detail, (*path, index, "weight"))
-        if strategy == "weighted" and given and all(weight == 0 for weight in given):
+        if strategy in _WEIGHED and given and all(weight == 0 for weight in given):
             yield subject.report("bad-weight", "All weights are 0, so nothing can be drawn.", path, key=True)
 
     for path, strategy, targets in _lists(subject):
@@ -102,10 +107,32 @@ def options(subject: Subject) -> Iterator[Diagnostic]:
             yield subject.report("inert-option", detail, (*path, "hold"), key=True)
 
 
+def scores(subject: Subject) -> Iterator[Diagnostic]:
+    """Some part of a score has a weight."""
+    for name, combo in subject.config.combos.items():
+        if isinstance(combo.score, Score) and not any(combo.score.model_dump().values()):
+            detail = "All weights are 0, so all targets are equal."
+            yield subject.report("bad-weight", detail, ("combos", name, "score"), key=True)
+
+
+def sticky(subject: Subject) -> Iterator[Diagnostic]:
+    """What is kept can be kept, and is of somebody."""
+    believed = any("user" in key.trust for key in subject.config.keys.values())
+    for name, combo in subject.config.combos.items():
+        if combo.sticky is not None and combo.strategy in _TOGETHER:
+            detail = f"With `{combo.strategy}` targets take part together. Make one of them a sticky combo."
+            yield subject.report("inert-option", detail, ("combos", name, "sticky"), key=True)
+        for option, by in (("sticky", combo.sticky.by if combo.sticky is not None else None), ("by", combo.by)):
+            if by == "user" and not believed:
+                path: Path = ("combos", name, option, "by") if option == "sticky" else ("combos", name, option)
+                detail = "No key says `trust: [user]`, so no request has a user."
+                yield subject.report("inert-option", detail, path)
+
+
 def unreachable_targets(subject: Subject) -> Iterator[Diagnostic]:
     """A weight of 0 is only a last resort, which is worth saying."""
     for path, strategy, targets in _lists(subject):
-        if strategy != "weighted" or all(target.weight == 0 for target in targets):
+        if strategy not in _WEIGHED or all(target.weight == 0 for target in targets):
             continue
         for index, target in enumerate(targets):
             if target.weight == 0:
@@ -145,6 +172,8 @@ def unused_models(subject: Subject) -> Iterator[Diagnostic]:
     named = {target.model for _, target in subject.targets() if target.model is not None}
     named |= {name for rules in subject.config.fallbacks.values() for rule in rules for name in rule.to}
     named |= set(subject.config.aliases.values())
+    named |= {each.do.route for each in subject.config.policies if each.do.route is not None}
+    named |= {each.do.mirror.to for each in subject.config.policies if each.do.mirror is not None}
     named |= {combo.judge for combo in subject.config.combos.values() if combo.judge is not None}
     cache = subject.config.cache
     if cache is not None and cache.semantic is not None:

@@ -19,7 +19,6 @@ PARTS: Final[Mapping[str, str]] = {
 
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {
-    "sticky": "`round_robin` with `hold:` changes targets rarely.",
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
 }
 
@@ -33,8 +32,6 @@ SETTINGS: Final[Mapping[Path, str]] = {
     ("teams", "*", "members"): "Give each key its `team:`.",
     ("guardrails", "*", "model"): "Use `pattern`.",
     ("guardrails", "*", "webhook"): "Use `pattern`.",
-    ("policies", "*", "do", "mirror"): "Nothing is copied.",
-    ("policies", "*", "do", "no_cache"): "There are no caches.",
 }
 
 _PLACES: Final = ("providers", "models", "combos", "keys", "defaults")
@@ -87,20 +84,3 @@ def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
                 yield subject.report("not-supported-yet", detail, (*path, key), key=True)
             elif key not in ("request", "headers", "api_keys", "api_key"):
                 yield from _inside(subject, (*path, key), inner)
-
-
-def unsupported_strategies(subject: Subject) -> Iterator[Diagnostic]:
-    """Strategies of the language that do not run yet."""
-    runs = ", ".join(sorted(subject.known.strategies))
-
-    def judge(strategy: str | None, path: Path) -> Iterator[Diagnostic]:
-        if strategy is not None and strategy not in subject.known.strategies:
-            detail = f"`{strategy}` does not run in this version. These do: {runs}."
-            yield subject.report("not-supported-yet", detail, path)
-
-    for name, combo in subject.config.combos.items():
-        yield from judge(combo.strategy, ("combos", name, "strategy"))
-    for name, model in subject.config.models.items():
-        yield from judge(model.strategy, ("models", name, "strategy"))
-    for path, target in subject.targets():
-        yield from judge(target.strategy, (*path, "strategy"))

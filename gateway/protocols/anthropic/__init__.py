@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.protocols.anthropic import generations
 from gateway.protocols.anthropic.counting import COUNTING
 from gateway.protocols.anthropic.errors import decode_error, encode_error, encode_stream_error
 from gateway.protocols.anthropic.head import decode_head, encode_forwarded
@@ -16,12 +17,17 @@ from gateway.protocols.anthropic.response import decode_answer, decode_response,
 from gateway.protocols.anthropic.sniff import Sniffer
 from gateway.protocols.anthropic.stream_in import Decoder
 from gateway.protocols.anthropic.stream_out import Encoder
-from gateway.protocols.contract import Protocol
+from gateway.protocols.contract import Dialect, Protocol
 
 
 def endpoint(_model: str, _stream: bool) -> str:
     """The path below a base URL."""
     return "/messages"
+
+
+def continues(dialect: Dialect) -> bool:
+    """https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-6#prefill-removal."""
+    return generations.continues(dialect.model)
 
 
 PROTOCOL: Final = Protocol(
@@ -44,6 +50,7 @@ PROTOCOL: Final = Protocol(
     encode_response=encode_response,
     stream_decoder=Decoder,
     stream_encoder=Encoder,
+    continues=continues,
     encode_error=encode_error,
     encode_stream_error=encode_stream_error,
 )

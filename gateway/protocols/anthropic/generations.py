@@ -89,6 +89,11 @@ def structures(model: str) -> bool:
     return version(model) >= (4, 5) or (version(model) == (4, 1) and family(model) == "opus")
 
 
+def continues(model: str) -> bool:
+    """Whether a model goes on with an assistant's message at the end: Claude before 4.6."""
+    return "claude" in model and version(model) < (4, 6)
+
+
 def most_output(model: str) -> int:
     """The bound to send where the client gave none: what every model of the generation can write."""
     at = version(model)

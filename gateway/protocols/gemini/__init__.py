@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.protocols.contract import Protocol
+from gateway.protocols.contract import Dialect, Protocol
 from gateway.protocols.gemini.counting import COUNTING
 from gateway.protocols.gemini.errors import decode_error, encode_error, encode_stream_error
 from gateway.protocols.gemini.framing import array_frames
@@ -18,6 +18,12 @@ from gateway.protocols.gemini.response import decode_answer, decode_response, en
 from gateway.protocols.gemini.sniff import Sniffer
 from gateway.protocols.gemini.stream_in import Decoder
 from gateway.protocols.gemini.stream_out import Encoder
+
+
+def continues(_dialect: Dialect) -> bool:
+    """A conversation may end with the model's turn, which it goes on with."""
+    return True
+
 
 PROTOCOL: Final = Protocol(
     name="gemini",
@@ -37,6 +43,7 @@ PROTOCOL: Final = Protocol(
     encode_response=encode_response,
     stream_decoder=Decoder,
     stream_encoder=Encoder,
+    continues=continues,
     encode_error=encode_error,
     encode_stream_error=encode_stream_error,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.protocols.contract import Protocol
+from gateway.protocols.contract import Dialect, Protocol
 from gateway.protocols.ollama.errors import decode_error, encode_error, encode_stream_error
 from gateway.protocols.ollama.head import decode_head, encode_forwarded
 from gateway.protocols.ollama.request_in import decode_request
@@ -22,6 +22,11 @@ from gateway.protocols.ollama.stream_out import KEEP_ALIVE, Encoder
 def endpoint(_model: str, _stream: bool) -> str:
     """The path below a base URL."""
     return "/api/chat"
+
+
+def continues(_dialect: Dialect) -> bool:
+    """The assistant's last message is gone on with: https://github.com/ollama/ollama/issues/6778."""
+    return True
 
 
 PROTOCOL: Final = Protocol(
@@ -40,6 +45,7 @@ PROTOCOL: Final = Protocol(
     encode_response=encode_response,
     stream_decoder=Decoder,
     stream_encoder=Encoder,
+    continues=continues,
     encode_error=encode_error,
     encode_stream_error=encode_stream_error,
 )

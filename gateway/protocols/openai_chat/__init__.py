@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.protocols.contract import Protocol
+from gateway.protocols.openai_chat.continuing import continues
 from gateway.protocols.openai_chat.errors import decode_error, encode_error, encode_stream_error
 from gateway.protocols.openai_chat.head import decode_head, encode_forwarded
 from gateway.protocols.openai_chat.request_in import decode_request
@@ -39,6 +40,7 @@ PROTOCOL: Final = Protocol(
     encode_response=encode_response,
     stream_decoder=Decoder,
     stream_encoder=Encoder,
+    continues=continues,
     encode_error=encode_error,
     encode_stream_error=encode_stream_error,
 )

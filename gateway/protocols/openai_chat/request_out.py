@@ -39,7 +39,7 @@ from gateway.ir.chat import (
 from gateway.protocols import custom_tools, effort, media, tool_ids
 from gateway.protocols.contract import Dialect, Encoded
 from gateway.protocols.losses import Losses
-from gateway.protocols.openai_chat import models
+from gateway.protocols.openai_chat import continuing, models
 from gateway.protocols.openai_chat.reasoning import details_of
 from gateway.protocols.openai_chat.request_in import ORIGIN
 from gateway.protocols.openai_chat.schemas import loosened
@@ -91,6 +91,8 @@ class _Writer:
             if not self.same and "no_stream_options" not in quirks:  # there, usage comes unasked
                 body["stream_options"] = {"include_usage": True}
         self.extras(body)
+        if request.continues:
+            continuing.put(body, self.dialect)
         if "random_seed" in quirks and "seed" in body:
             body["random_seed"] = body.pop("seed")
         for name in [each for each in body if f"no_{each}" in quirks]:

@@ -16,6 +16,7 @@ from gateway.protocols.openai_responses.head import decode_head, encode_forwarde
 from gateway.protocols.openai_responses.request_in import decode_request
 from gateway.protocols.openai_responses.request_out import encode_request
 from gateway.protocols.openai_responses.response import decode_answer, decode_response, encode_response
+from gateway.protocols.openai_responses.resumed import resumed
 from gateway.protocols.openai_responses.sniff import Sniffer
 from gateway.protocols.openai_responses.stream_in import Decoder
 from gateway.protocols.openai_responses.stream_out import Encoder
@@ -43,6 +44,7 @@ PROTOCOL: Final = Protocol(
     encode_response=encode_response,
     stream_decoder=Decoder,
     stream_encoder=Encoder,
+    stream_resumed=resumed,
     encode_error=encode_error,
     encode_stream_error=encode_stream_error,
 )

@@ -101,7 +101,8 @@ class Encoder:
 
     __slots__ = (
         "_base", "_blocks", "_declined", "_finish", "_held", "_items", "_losses", "_message", "_now", "_output",
-        "_request", "_response", "_sequence", "_tools", "_usage",
+        "_request", "_response", "_tools", "_usage",
+        "sequence",
     )  # fmt: skip
 
     def __init__(self, request: Request, now: int) -> None:
@@ -111,7 +112,7 @@ class Encoder:
         self._losses = Losses(WIRE)
         self._base: dict[str, Any] = {}
         self._response = ""
-        self._sequence = -1
+        self.sequence = -1
         self._items = 0
         self._blocks: dict[int, _Block] = {}
         self._output: dict[int, dict[str, Any]] = {}
@@ -137,12 +138,12 @@ class Encoder:
             if head is None or block.unwrapper is not None:
                 return self._other(block, head, event.text)
             if event.logprobs is None or block.kind != "text":
-                self._sequence += 1
-                return b"%b%b%b%d}\n\n" % (head, _ENCODE(event.text), block.tail, self._sequence)
+                self.sequence += 1
+                return b"%b%b%b%d}\n\n" % (head, _ENCODE(event.text), block.tail, self.sequence)
             block.logprobs += event.logprobs if isinstance(event.logprobs, list) else []
-            self._sequence += 1
+            self.sequence += 1
             tail = b',"logprobs":%b%b' % (_ENCODE(event.logprobs), _SEQUENCE)
-            return b"%b%b%b%d}\n\n" % (head, _ENCODE(event.text), tail, self._sequence)
+            return b"%b%b%b%d}\n\n" % (head, _ENCODE(event.text), tail, self.sequence)
         match event:
             case Opened():
                 return self._open(event)
@@ -181,9 +182,24 @@ class Encoder:
         out.append(self._event(f"response.{body['status']}", response=body))
         return b"".join(out)
 
+    def rename(self, index: int, id_: str) -> None:
+        """Calls an item by the id that the client knows."""
+        message = self._message
+        if message is not None and message.index == index:
+            message.id = id_
+        for block in self._blocks.values():
+            if block.index == index:
+                block.id = id_
+                if block.message is not None:
+                    block.head = _head(block)
+
+    def keep(self, index: int, item: dict[str, Any]) -> None:
+        """An item that is complete, as the client knows it."""
+        self._output[index] = item
+
     def _event(self, kind: str, **fields: Any) -> bytes:
-        self._sequence += 1
-        data = {"type": kind, **fields, "sequence_number": self._sequence}
+        self.sequence += 1
+        data = {"type": kind, **fields, "sequence_number": self.sequence}
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), _ENCODE(data))
 
     def _begin(self, event: Began) -> bytes:
@@ -232,16 +248,12 @@ class Encoder:
         if message is None:
             message = self._message = _Message(*self._new("msg"))
             out += self._added(message.index, _message(message, "in_progress"))
-        kind = _EMPTY[event.kind]
         block = self._blocks[event.block] = _Block(event.kind, message.id, message.index)
         block.message, block.place = message, len(message.parts)
         part = _part(block)
         message.parts.append(part)
         message.open += 1
-        name = b"response.%b.delta" % kind.encode()
-        block.head = b'event: %b\ndata: {"type":"%b","item_id":"%b","output_index":%d,"content_index":%d,"delta":' % (
-            name, name, block.id.encode(), block.index, block.place,
-        )  # fmt: skip
+        block.head = _head(block)
         if event.kind == "text":
             block.tail = _TEXT_TAIL
         else:
@@ -283,8 +295,8 @@ class Encoder:
         return self._piece(head, block, text) if text else b""
 
     def _piece(self, head: bytes, block: _Block, text: str) -> bytes:
-        self._sequence += 1
-        return b"%b%b%b%d}\n\n" % (head, _ENCODE(text), block.tail, self._sequence)
+        self.sequence += 1
+        return b"%b%b%b%d}\n\n" % (head, _ENCODE(text), block.tail, self.sequence)
 
     def _think(self, block: _Block, text: str) -> bytes:
         """The first piece of a thought: its summary begins."""
@@ -295,8 +307,8 @@ class Encoder:
             name, name, _ENCODE(block.id), block.index,
         )  # fmt: skip
         added = self._event("response.reasoning_summary_part.added", **where, part=part)
-        self._sequence += 1
-        return added + b"%b%b%b%d}\n\n" % (block.head, _ENCODE(text), block.tail, self._sequence)
+        self.sequence += 1
+        return added + b"%b%b%b%d}\n\n" % (block.head, _ENCODE(text), block.tail, self.sequence)
 
     def _cite(self, event: Cited) -> bytes:
         block = self._blocks[event.block]
@@ -414,6 +426,14 @@ def _ours(raw: Any) -> bool:
     if kind == "url_citation":
         return "url" in raw
     return kind in ("file_citation", "container_file_citation", "file_path")
+
+
+def _head(block: _Block) -> bytes:
+    """What precedes a piece of a message's part."""
+    name = b"response.%b.delta" % _EMPTY[block.kind].encode()
+    return b'event: %b\ndata: {"type":"%b","item_id":%b,"output_index":%d,"content_index":%d,"delta":' % (
+        name, name, _ENCODE(block.id), block.index, block.place,
+    )  # fmt: skip
 
 
 def _where(block: _Block) -> dict[str, Any]:

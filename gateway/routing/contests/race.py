@@ -66,6 +66,6 @@ def _after(contest: Contest, node: Node, ring: Ring) -> float:
     plan = contest.split.plan
     if isinstance(plan, Race) and plan.after is not None:
         return plan.after
-    latency = ring.moment.runtime.latencies.get(targets(node)[0].lanes)
+    latency = ring.moment.runtime.latency_of(targets(node)[0])
     measured = latency.p95(ring.job.head.stream) if latency is not None else None
     return UNMEASURED if measured is None else measured

@@ -23,17 +23,12 @@ ARGUMENTS_MOST: Final = 1 << 20
 class Outbound:
     """What the answers to one request have to pass."""
 
-    __slots__ = ("_edits", "_guards", "_verdicts")
+    __slots__ = ("_edits", "_verdicts", "guards")
 
     def __init__(self, guards: tuple[Guard, ...], verdicts: Verdicts) -> None:
-        self._guards = guards
+        self.guards = guards
         self._verdicts = verdicts
         self._edits = any(guard.do != "flag" for guard in guards)
-
-    @property
-    def guards(self) -> tuple[Guard, ...]:
-        """The guardrails, in the order of the file."""
-        return self._guards
 
     def whole(self, response: Response) -> Response:
         """A whole answer as it may be told. Raises `Failed` (content_filter)."""
@@ -47,7 +42,7 @@ class Outbound:
 
     def cleaned(self, text: str) -> str:
         """A complete text. Raises `Failed` (content_filter)."""
-        for guard in self._guards:
+        for guard in self.guards:
             if guard.do == "redact":
                 text = guard.compiled.replaced(text, guard.instead)
             elif guard.compiled.find(text) is not None:
@@ -62,7 +57,7 @@ class Outbound:
 
     def sieves(self) -> list[Sieve]:
         """Of one block."""
-        return [Sieve(guard, self._verdicts) for guard in self._guards]
+        return [Sieve(guard, self._verdicts) for guard in self.guards]
 
     @property
     def edits(self) -> bool:

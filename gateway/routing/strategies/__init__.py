@@ -13,7 +13,20 @@ import msgspec
 
 from gateway.routing.moment import Moment
 from gateway.routing.node import Node, Split
-from gateway.routing.strategies import least_busy, priority, round_robin, weighted, when
+from gateway.routing.strategies import (
+    cheapest,
+    consistent,
+    fastest,
+    largest_context,
+    least_busy,
+    least_used,
+    priority,
+    random,
+    round_robin,
+    score,
+    weighted,
+    when,
+)
 
 
 def _nothing(split: Split, moment: Moment, child: Node) -> None:
@@ -33,5 +46,12 @@ STRATEGIES: Final[dict[str, Strategy]] = {
     "weighted": Strategy(weighted.order),
     "round_robin": Strategy(round_robin.order, round_robin.succeeded, round_robin.failed),
     "least_busy": Strategy(least_busy.order),
+    "random": Strategy(random.order),
+    "least_used": Strategy(least_used.order),
+    "fastest": Strategy(fastest.order),
+    "cheapest": Strategy(cheapest.order),
+    "largest_context": Strategy(largest_context.order),
+    "consistent": Strategy(consistent.order),
+    "score": Strategy(score.order),
     "when": Strategy(when.order),
 }

@@ -1,0 +1,121 @@
+"""Who goes first because he served before: a session's target, and whoever made the answer that a request goes on from.
+
+A sticky combo remembers, for each session, user or key, which of its targets served last. That target goes first while
+one of its credentials is ready and it can carry the request; everything else is as the strategy says. It is bound by an
+answer, renewed by each, and dropped when it fails. An answer that its provider keeps under an id binds its target and
+its credential in the same way, unasked, for the request that names it as `previous_response_id`.
+
+Everything is decided from this worker's tables; `recall` asks the store, where there is one, for what they do not have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.routing.moment import Moment
+from gateway.routing.node import Chain, Node, Split, Target
+from gateway.routing.runtime import Lane
+from gateway.routing.sending import Job
+from gateway.routing.sessions import identity_of, previous_answer
+from gateway.routing.signals import OPEN, health
+
+KEPT: Final = 30 * 86400.0  # seconds that providers keep answers
+_CONTINUING: Final = frozenset(("openai-responses",))  # wires whose answers can be gone on from
+_ID: Final = re.compile(rb'"id"\s*:\s*"([^"\\]{1,256})"')
+_WITHIN: Final = 8192  # bytes of an answer in which its id stands
+
+
+async def recall(node: Node, moment: Moment) -> None:
+    """Finds out who goes first, before anybody is asked."""
+    job, runtime, now = moment.job, moment.runtime, moment.now
+    if runtime.sticky:
+        for split in _sticky(node):
+            bindings, identity = runtime.sticky[split.name], _identity(split, job)
+            if identity and split.sticky is not None and bindings.asks(identity, now):
+                await bindings.ask(identity, now, split.sticky.seconds)
+    if runtime.makers is not None and job.protocol.name in _CONTINUING:
+        previous = previous_answer(job)
+        if previous is not None:
+            key = _answer(job, previous)
+            made = runtime.makers.find(key, now)
+            if made is None and runtime.makers.asks(key, now):
+                made = await runtime.makers.ask(key, now, KEPT)
+            if made is not None:
+                name, _, credential = made.partition("\n")
+                moment.made = (name, credential)
+
+
+def maker(node: Node, moment: Moment) -> Target | None:
+    """The target that made the answer that is gone on from, where this route still has it."""
+    if moment.made is None:
+        return None
+    name = moment.made[0]
+    return next((target for target in _tried(node) if target.name == name), None)
+
+
+def remember(moment: Moment, target: Target, lane: Lane, body: bytes) -> None:
+    """An answer came, and begins so: whoever made it will go first when it is gone on from."""
+    makers = moment.runtime.makers
+    if makers is not None and moment.job.protocol.name in _CONTINUING and target.protocol in _CONTINUING:
+        found = _ID.search(body[:_WITHIN])
+        if found is not None:
+            key = _answer(moment.job, found[1].decode())
+            makers.bind(key, f"{target.name}\n{lane.credential}", moment.now, KEPT)
+
+
+def bound(split: Split, moment: Moment) -> Target | None:
+    """The target that served last, where it can be asked now."""
+    identity = _identity(split, moment.job)
+    name = moment.runtime.sticky[split.name].find(identity, moment.now) if identity else None
+    if name is None:
+        return None
+    leaf = next((leaf for leaf in _tried(split) if leaf.name == name), None)
+    return leaf if leaf is not None and health(leaf, moment) > OPEN else None
+
+
+def served(split: Split, moment: Moment) -> None:
+    """The last target that was asked has answered."""
+    if split.sticky is not None and moment.served is not None and (identity := _identity(split, moment.job)):
+        bindings = moment.runtime.sticky[split.name]
+        bindings.bind(identity, moment.served.name, moment.now, split.sticky.seconds)
+
+
+def dropped(split: Split, moment: Moment) -> None:
+    """The target that was bound has failed."""
+    moment.runtime.sticky[split.name].drop(_identity(split, moment.job))
+
+
+def _identity(split: Split, job: Job) -> str:
+    return identity_of(job, split.sticky.by) if split.sticky is not None else ""
+
+
+def _answer(job: Job, id_: str) -> str:
+    return f"{job.facts.key or ''}:{id_}"
+
+
+def _tried(node: Node) -> Iterator[Target]:
+    """The targets that a walk over a node tries one by one, its fallbacks last; none of those that take part together
+    with others."""
+    if isinstance(node, Target):
+        yield node
+    elif isinstance(node, Chain):
+        yield from _tried(node.primary)
+        for rule in node.rules:
+            for to in rule.to:
+                yield from _tried(to)
+    elif node.plan is None:
+        for branch in node.branches:
+            yield from _tried(branch.node)
+
+
+def _sticky(node: Node) -> list[Split]:
+    """The sticky splits of a route, where its fallbacks lead included."""
+    if isinstance(node, Target):
+        return []
+    if isinstance(node, Chain):
+        nodes = (node.primary, *(to for rule in node.rules for to in rule.to))
+        return [split for each in nodes for split in _sticky(each)]
+    found = [split for branch in node.branches for split in _sticky(branch.node)]
+    return [node, *found] if node.sticky is not None else found

@@ -1,0 +1,107 @@
+"""What belongs to which target: sessions of a sticky combo, answers and who made them.
+
+A table of this worker, bounded, the least recently used going first; where there is a store, workers and hosts share
+it: it is asked only for what is not in the table, and written in the background when something changes or half of its
+time is over. Sharing is a convenience: while the store is down every worker remembers for itself. An entry that another
+worker changed is noticed where its target fails. Names hold whose they are, so no two callers share an entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from hashlib import sha256
+from typing import Any, Final
+
+import msgspec
+
+from gateway.store.contract import Store, StoreDown
+
+MOST: Final = 20_000  # entries of one table
+
+
+class _Bound(msgspec.Struct):
+    """`until`: when it lapses, `told`: when the store was told, both monotonic seconds."""
+
+    value: str
+    until: float
+    told: float
+
+
+class Bindings:
+    """One table. `name` keeps it apart from others in the store. One event loop owns it."""
+
+    __slots__ = ("__weakref__", "_most", "_table", "_tasks", "name", "store")
+
+    def __init__(self, name: str, store: Store | None = None, most: int = MOST) -> None:
+        self.name = name
+        self.store = store
+        self._most = most
+        self._table: dict[str, _Bound] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def find(self, key: str, now: float) -> str | None:
+        """What is bound, as far as this worker knows."""
+        bound = self._table.get(key)
+        if bound is None:
+            return None
+        if bound.until <= now:
+            del self._table[key]
+            return None
+        return bound.value
+
+    def asks(self, key: str, now: float) -> bool:
+        """Whether only the store can tell."""
+        return self.store is not None and self.find(key, now) is None
+
+    async def ask(self, key: str, now: float, seconds: float) -> str | None:
+        """What is bound, as the store knows; it is remembered for `seconds`. None also while the store is down."""
+        if self.store is None:
+            return None
+        try:
+            value = await self.store.get(self._shared(key))
+        except StoreDown:
+            return None
+        if value is None:
+            return None
+        text = value.decode()
+        self._keep(key, _Bound(text, now + seconds, now))
+        return text
+
+    def bind(self, key: str, value: str, now: float, seconds: float) -> None:
+        """Binds, or renews, for `seconds` from now."""
+        bound = self._table.pop(key, None)
+        told = bound.told if bound is not None and bound.value == value else None
+        if self.store is not None and (told is None or now - told > seconds / 2):
+            told = now
+            self._later(self.store.put(self._shared(key), value.encode(), seconds))
+        self._keep(key, _Bound(value, now + seconds, now if told is None else told))
+
+    def drop(self, key: str) -> None:
+        """Forgets what is bound."""
+        if self._table.pop(key, None) is not None and self.store is not None:
+            self._later(self.store.delete(self._shared(key)))
+
+    def _keep(self, key: str, bound: _Bound) -> None:
+        self._table[key] = bound
+        if len(self._table) > self._most:
+            del self._table[next(iter(self._table))]
+
+    def _shared(self, key: str) -> str:
+        whole = "\0".join((self.name, key)).encode("utf-8", "surrogateescape")
+        return f"sticky:{sha256(whole).hexdigest()}"
+
+    def _later(self, telling: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(_told(telling))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _told(telling: Coroutine[Any, Any, None]) -> None:
+    try:
+        await telling
+    except StoreDown:
+        return
