@@ -63,7 +63,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     given: bool = False
     team: str | None = None
     user: str | None = None
-    tags: tuple[str, ...] = ()
     protocol: str = ""
     asked: str = ""
     upstream: str | None = None
@@ -106,6 +105,14 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     record: Record | None = None
 
 
+class Flagged(msgspec.Struct, frozen=True):
+    """A guardrail that only flags found something, in the request or in its response (`on`)."""
+
+    request_id: str
+    guardrail: str
+    on: str
+
+
 class Aside(msgspec.Struct, frozen=True, kw_only=True):
     """A send that served a request without being its answer, and what it used; `line` says as what (routing/asides.py).
 
@@ -130,14 +137,6 @@ class Aside(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     tags: tuple[str, ...] = ()
     cost: int | None = None
-
-
-class Flagged(msgspec.Struct, frozen=True):
-    """A guardrail that only flags found something, in the request or in its response (`on`)."""
-
-    request_id: str
-    guardrail: str
-    on: str
 
 
 class Mirrored(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.serve import Upstream, start
-from tests.servers import RedisServer, postgres_server, redis_server
+from tests.servers import PostgresServer, RedisServer, postgres_server, redis_server
 
 KEY = "sk-test-0123456789abcdef"
 ADMIN = "sk-admin-0123456789abcdef"
@@ -145,9 +145,25 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL that stays up for the whole session; whoever shares it takes a schema of its own."""
-    yield from postgres_server()
+def shared_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL that stays up for the whole session; whoever shares it takes a database of its own."""
+    server = postgres_server()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url(shared_postgres: PostgresServer) -> str:
+    """Its first database; whoever uses it takes a schema of its own."""
+    return shared_postgres.url
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of this test alone: it may be killed."""
+    server = postgres_server()
+    yield server
+    server.close()
 
 
 def refused_port() -> int:

@@ -13,7 +13,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -96,45 +95,69 @@ def postgres_programs() -> Path | None:
     return versions[-1].parent if versions else None
 
 
-def postgres_server() -> Iterator[str]:
-    """The URL of a server with one empty database. It runs as somebody else where this is root, which it refuses."""
+class PostgresServer:
+    """A PostgreSQL that trusts this host. It can be killed, and started again on the same port with what it had."""
+
+    def __init__(self, programs: Path) -> None:
+        self._programs = programs
+        self.directory = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
+        self._before: list[str] = []
+        if os.getuid() == 0:  # which it refuses
+            shutil.chown(self.directory, "nobody")
+            self._before = ["setpriv", "--reuid=nobody", "--clear-groups", "--"]
+        self._environ = {**os.environ, "LC_ALL": "C", "HOME": str(self.directory)}
+        self.port = free_port()
+        self._do("initdb", "-D", "data", "-U", "gateway", "--auth=trust", "-N", "-E", "UTF8")
+        self.process = self._begin()
+
+    @property
+    def url(self) -> str:
+        """One empty database."""
+        return self.database("postgres")
+
+    def database(self, name: str) -> str:
+        return f"postgresql://gateway@127.0.0.1:{self.port}/{name}"
+
+    def create(self, name: str) -> str:
+        """Another empty database's URL."""
+        self._do("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "gateway", name)
+        return self.database(name)
+
+    def kill(self) -> None:
+        """At once, with every connection, as a crash would."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(30)
+
+    def restart(self) -> None:
+        """The same one again."""
+        self.process = self._begin()
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _do(self, program: str, *words: str) -> None:
+        command = [*self._before, str(self._programs / program), *words]
+        subprocess.run(command, check=True, capture_output=True, env=self._environ, cwd=self.directory)
+
+    def _begin(self) -> subprocess.Popen[bytes]:
+        command = [*self._before, str(self._programs / "postgres"), "-D", "data", "-p", str(self.port)]
+        command += ["-k", str(self.directory), "-h", "127.0.0.1", "-F", "-c", "max_connections=60"]
+        path = self.directory / "log"
+        with path.open("w") as log:
+            process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environ, cwd=self.directory)
+        _until_ready(process, path)
+        return process
+
+
+def postgres_server() -> PostgresServer:
+    """A server, or a skip."""
     programs = postgres_programs()
     if programs is None:
         missing("PostgreSQL", "postgresql")
-    directory = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
-    data = directory / "data"
-    before: list[str] = []
-    if os.getuid() == 0:
-        shutil.chown(directory, "nobody")
-        before = ["setpriv", "--reuid=nobody", "--clear-groups", "--"]
-    environ = {**os.environ, "LC_ALL": "C", "HOME": str(directory)}
-    port = free_port()
-    try:
-        initdb = [
-            *before,
-            str(programs / "initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "gateway",
-            "--auth=trust",
-            "-N",
-            "-E",
-            "UTF8",
-        ]
-        subprocess.run(initdb, check=True, capture_output=True, env=environ, cwd=directory)
-        command = [*before, str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(directory)]
-        command += ["-h", "127.0.0.1", "-F", "-c", "max_connections=60"]
-        with (directory / "log").open("w") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, env=environ, cwd=directory)
-        try:
-            _until_ready(process, directory / "log")
-            yield f"postgresql://gateway@127.0.0.1:{port}/postgres"
-        finally:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(30)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    assert programs is not None
+    return PostgresServer(programs)
 
 
 def _until_ready(process: subprocess.Popen[bytes], log: Path) -> None:

@@ -123,7 +123,10 @@ class _Builder:
 
     def runtime(self, nodes: list[Node], gate: Gate | None) -> Runtime:
         marks = {name: tuple(key + mark for key, _, mark in known) for name, known in self.credentials.items()}
-        plain = Runtime(self.lanes, self.loads, self.pools, self.cursors, gate=gate, copies=self.state.copies)
+        counts = self.config.gateway.ledger is not None
+        plain = Runtime(
+            self.lanes, self.loads, self.pools, self.cursors, gate=gate, counts=counts, copies=self.state.copies
+        )
         return watched(plain, nodes, self.state, marks)
 
     def meaning(self, alias: str) -> str:

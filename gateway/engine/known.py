@@ -18,8 +18,6 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
-from gateway.providers.models import OWN as OWN_CATALOGS
-from gateway.providers.models import catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
@@ -46,11 +44,7 @@ def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFact
     catalog = catalog_of(preset, base_url)
     known = facts(catalog, upstream)
     listed = (
-        bool(known.id)
-        or known.supports is not None
-        or catalog not in OWN_CATALOGS
-        or preset is None
-        or base_url is not None
+        bool(known.id) or known.supports is not None or catalog not in MAKERS or preset is None or base_url is not None
     )
     price = known.price
     return ModelFacts(

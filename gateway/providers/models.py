@@ -50,7 +50,7 @@ CATALOGS: Final = {
     "zhipu": "zhipuai",
 }
 # Catalogs of those who make the models that they serve, under ids that they alone give: there an unknown id is news.
-OWN: Final = frozenset(
+MAKERS: Final = frozenset(
     ("anthropic", "cohere", "deepseek", "google", "minimax", "mistral", "moonshotai", "openai", "perplexity", "x-ai")
 )
 SANDBOX: Final = "sandbox"

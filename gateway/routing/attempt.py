@@ -22,7 +22,6 @@ from gateway.routing.demand import counted
 from gateway.routing.node import Target
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job, sending
-from gateway.routing.unsaid import unsaid
 from gateway.transport.contract import Request, Response, Send
 
 _BODY_MOST: Final = 64 << 20
@@ -42,12 +41,10 @@ class Answer:
 
     __slots__ = (
         "_ended",
-        "_events",
         "_job",
         "_last",
         "_left",
         "_response",
-        "_sent",
         "_sniffer",
         "_tally",
         "body",
@@ -86,13 +83,16 @@ class Answer:
         self._sniffer = sniffer
         self._left = left
         self._job = job
-        self._tally: Tally | None = None
         self._last: tuple[bytes, ...] = ()
-        self._sent = len(body)
-        self._events = body.count(b"\n\n") or 1
-        if counts and job is not None and sniffer is not None:
+        self._tally: Tally | None = None
+        if job is not None and sniffer is not None:
             self._tally = Tally(job.protocol.name)
             self._tally.feed(body)
+
+    @property
+    def end(self) -> bytes:
+        """The last bytes that were read, where anybody counts them: they say why the answer ended."""
+        return b"".join(self._last) or self.body
 
     def with_body(self, body: bytes, content_type: str) -> Answer:
         """The same whole answer in another form."""
@@ -115,11 +115,6 @@ class Answer:
 
         self._sniffer, self._left = _Watched(self._sniffer, seen), both
 
-    @property
-    def end(self) -> bytes:
-        """The last bytes that were read: what says why the answer ended."""
-        return b"".join(self._last) or self.body
-
     async def more(self) -> bytes:
         """The next frames of a stream, b"" at its end."""
         response, sniffer = self._response, self._sniffer
@@ -132,9 +127,7 @@ class Answer:
                 if out:
                     if self._tally is not None:
                         self._tally.feed(out)
-                    self._last = (*self._last[-2:], out)
-                    self._sent += len(out)
-                    self._events += out.count(b"\n\n") or 1
+                        self._last = (*self._last[-2:], out)
                     return out
                 if not data and sniffer.failure is None:
                     self._ended = True
@@ -150,13 +143,11 @@ class Answer:
     def close(self) -> None:
         """Ends the exchange, wherever it is."""
         sniffer, self._sniffer = self._sniffer, None
-        job, tally = self._job, self._tally
-        if sniffer is not None and self.usage is None:
+        if sniffer is not None:
             self.usage = sniffer.usage
+            job, tally = self._job, self._tally
             if job is not None and tally is not None and (self.usage is None or not self._ended):
                 self.usage = counted(job, self.usage, tally.tokens)
-            elif job is not None and self.usage is None:
-                self.usage = unsaid(job, self._sent, self._events)
         response, self._response = self._response, None
         if response is not None:
             response.close()
@@ -253,15 +244,16 @@ async def attempt(
                     Failure(kind=Kind.BAD_RESPONSE, message=f"asked for a stream, answered with {content_type}")
                 )
             response.close()
-            usage = read.usage or unsaid(job, len(read.body), 0)
+            usage = read.usage
+            if usage is None and counts:
+                usage = counted(job, None, -(-len(read.body) // 4))
             left(usage)
             content_type = content_type if upstream is job.protocol else "application/json"
             return Answer(target, lane, None, None, read.body, usage, content_type, read.dropped, _nothing)
         sniffer = parcel.stream(wall())
         body = await _opening(response, sniffer, target, started, clock)
-        return Answer(
-            target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, job, counts=counts
-        )
+        watched = job if counts else None
+        return Answer(target, lane, response, sniffer, body, None, content_type, parcel.dropped, left, watched)
     except Failed:
         if response is not None:
             response.close()

@@ -324,7 +324,7 @@ async def _once(
             wall=tools.wall,
             seconds=seconds,
             left=left,
-            counts=gate is not None,
+            counts=gate is not None or moment.runtime.counts,
         )
     except Failed as failed:
         load.count -= 1
@@ -338,7 +338,6 @@ async def _once(
         lane.own.leave()
         lane.whole.leave()
         _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
-        course.left = (target, lane)
         raise
     else:
         lane.own.success()
@@ -376,7 +375,9 @@ def _cancelled(
     kind = Kind.CANCELLED
     course.trials.append(Trial(target.name, lane.credential, kind, None, seconds))
     tools.emit(Attempted(target.provider, lane.credential, target.model, kind, None, seconds))
-    if moment.line:
+    if not moment.line:
+        course.left = (target, lane)
+    else:
         asides.tell(moment.line, job, target, lane, tools.emit, kind=kind, seconds=seconds, usage=usage)
 
 

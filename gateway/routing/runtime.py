@@ -49,7 +49,7 @@ class Runtime(msgspec.Struct, frozen=True):
     """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool, its latency.
     By `Split.name`: its cursor, and where it is sticky what is bound. By `Target.name`: tallies of what it was sent, by
     their windows; latencies of what a pattern stands for. `makers`: who made which answer. `gate`: None where nothing
-    is limited. `copies` are the process'."""
+    is limited. `counts`: a usage that nobody reports is estimated, for the ledger. `copies` are the process'."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
@@ -61,6 +61,7 @@ class Runtime(msgspec.Struct, frozen=True):
     sticky: dict[str, Bindings] = {}
     makers: Bindings | None = None
     gate: Gate | None = None
+    counts: bool = False
     copies: Copies = msgspec.field(default_factory=Copies)
 
     def lanes_of(self, target: Target) -> tuple[Lane, ...]:

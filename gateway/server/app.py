@@ -19,7 +19,7 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
 from gateway.protocols.surfaces import FIXED, SHOW, SOCKETS, SURFACES, protocol_of
-from gateway.server import accounts, catalogs, generations, limits, operators
+from gateway.server import accounts, catalogs, generations, health, limits, operators
 from gateway.server.ingress import given_id, handler, new_id
 from gateway.server.serving import Serving
 
@@ -74,6 +74,8 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
         app.add_route(show, path, methods=["GET"], name=_name("generation", path))
         app.add_route(show, f"{path}/<name:path>", methods=["GET"], name=_name("one_generation", path))
     app.add_route(operators.health(serving), "/health", methods=["GET", "HEAD"], name="health")
+    app.add_route(health.shown(serving), "/-/health", methods=["GET"], name="health_of_providers")
+    app.add_route(health.reset(serving), "/-/health/reset", methods=["POST"], name="reset_health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
     app.add_route(limits.limits(serving), "/-/limits", methods=["GET"], name="limits")

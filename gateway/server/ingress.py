@@ -26,13 +26,13 @@ from gateway.events import Finished, Record
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
-from gateway.ir.usage import Usage
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.labels import answer_id, finish
 from gateway.protocols.surfaces import Asked, Surface, operation_of
 from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
+from gateway.routing.demand import counted
 from gateway.routing.facts import Facts
 from gateway.routing.limiting import Limits
 from gateway.routing.node import Target
@@ -41,7 +41,6 @@ from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.routing.sessions import SESSION_HEADERS
-from gateway.routing.unsaid import prompt_of
 from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
 from gateway.server.policing import copied, police
@@ -142,10 +141,10 @@ class Exchange:
         self.id = given or new_id()
         self.given = given is not None
         self.started = serving.tools.clock()
-        self.admission: Admission | None = None
         self.wall = serving.tools.wall()
         self.job: Job | None = None
         self.asked = ""
+        self.admission: Admission | None = None
         self.caller: Caller | None = None
         self.route: Route | None = None
         self.facts: Facts | None = None
@@ -201,7 +200,7 @@ class Exchange:
         if self.serving.recording is not None:
             if target is None and self.course.left is not None:  # the client left before there was an answer
                 target = self.course.left[0]
-                usage = Usage(input=prompt_of(self.job), estimated=True) if self.job is not None else None
+                usage = counted(self.job, None, 0) if self.job is not None else None
             record = self._record(target)
         price = target.price if target is not None else None
         if usage is not None and price is not None:
@@ -241,7 +240,6 @@ class Exchange:
             given=self.given,
             team=self.caller.team if self.caller is not None else None,
             user=facts.user if facts is not None else None,
-            tags=facts.tags if facts is not None else (),
             protocol=self.protocol.name,
             asked=self.asked,
             upstream=target.upstream if target is not None else None,
@@ -332,9 +330,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         head, route, hints = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, job_of(request, exchange, head))
         job.hints = hints
+        exchange.job = job
         if engine.limits is not None:
             await _admit(exchange, job, engine.limits)
-        exchange.job = job
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:

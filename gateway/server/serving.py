@@ -10,6 +10,8 @@ from gateway.engine.live import Live
 from gateway.routing.run import Tools
 from gateway.server.caching import Caches
 from gateway.server.recording import Recording
+from gateway.state.health import Health
+from gateway.state.pool import StatePool
 from gateway.store.contract import Store
 
 
@@ -24,6 +26,7 @@ class Serving:
         *,
         live: Live,
         tools: Tools,
+        pool: StatePool,
         store: Callable[[], Store | None] = lambda: None,
         ask_metrics: Callable[[], Awaitable[bytes]],
         ask_reload: Callable[[], Awaitable[bytes]],
@@ -37,6 +40,9 @@ class Serving:
         self.on_swap = on_swap
         self.status: dict[str, Any] = {}
         self.draining = False
+        self.pool = pool
+        self.store = store
+        self.health: Health | None = None  # where it is shared
         self.recording: Recording | None = None  # the ledger
 
     def swapped(self, engine: Engine) -> None:

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import gc
 import random
+import secrets
 import signal
 import socket
 import sys
@@ -35,9 +36,13 @@ from gateway.sandbox.local import LocalUpstream
 from gateway.server import channel as say
 from gateway.server.app import make_app
 from gateway.server.channel import Channel
+from gateway.server.health import keep
+from gateway.server.health import samples as samples_of_health
 from gateway.server.recording import opened
 from gateway.server.serving import Serving
+from gateway.state.health import Health
 from gateway.state.pool import StatePool
+from gateway.store.contract import StoreDown
 from gateway.telemetry.ledger import Recorder
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics, Sample
@@ -58,6 +63,7 @@ class Worker:
         self._ask_id = 0
         self._server: AsyncioServer | None = None
         self._log: Log | None = None
+        self._sharing: asyncio.Task[None] | None = None
         self._record: Recorder | None = None
         self.live = Live()
         self.state = StatePool()
@@ -66,6 +72,7 @@ class Worker:
         self._sandbox = LocalUpstream(sleep=asyncio.sleep)
         self.serving = Serving(
             live=self.live,
+            pool=self.state,
             tools=Tools(
                 send=self._send,
                 clock=time.monotonic,
@@ -106,6 +113,7 @@ class Worker:
             busy += stats.in_use
         samples.append(Sample("gateway_upstream_connections", ("idle",), [idle]))
         samples.append(Sample("gateway_upstream_connections", ("in_use",), [busy]))
+        samples += samples_of_health(self.live.engine, self.state, time.monotonic())
         if self.serving.recording is not None:
             samples += self.serving.recording.samples()
         return samples
@@ -122,13 +130,13 @@ class Worker:
 
     async def _prepare(self, message: say.Prepare) -> None:
         try:
-            config, secrets = restore(message.payload)
-            engine = await asyncio.to_thread(build, config, secrets, self.state, revision=message.revision)
+            config, known = restore(message.payload)
+            engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
             first = self._log is None
             log = config.gateway.log
             self._log = Log(log.level, log.format, time.time)
             if first:  # its ledger stays
-                self.serving.recording = recording = await opened(config, secrets, self._tell)
+                self.serving.recording = recording = await opened(config, known, self._tell)
                 self._record = recording.recorder if recording is not None else None
         except Exception as error:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.
@@ -145,10 +153,25 @@ class Worker:
         self.live.swap(engine)
         self.state.reloaded()
         self.serving.swapped(engine)
+        await self._share_health()
         self._emit(Reloaded(engine.revision, len(engine.routes)))
         if self._server is None:
             self._server = await self._open_server()
         self._control.send(say.Committed(engine.revision))
+
+    async def _share_health(self) -> None:
+        """What rests elsewhere, or rested before a restart, is known before the first request comes."""
+        store = self.serving.store()
+        if store is None:
+            return
+        health = self.serving.health
+        if health is None:
+            by = f"{socket.gethostname()}-{secrets.token_hex(6)}"
+            health = self.serving.health = Health(self.state, store, by=by, clock=time.monotonic)
+            self._sharing = asyncio.get_running_loop().create_task(keep(health))
+        health.reloaded()
+        with contextlib.suppress(StoreDown):
+            await health.tick()
 
     async def _take(self, message: say.AnyMessage) -> bool:
         """One message of the supervisor; False when it is time to go."""
@@ -186,6 +209,8 @@ class Worker:
                 connection.abort()
         await self.state.copies.stop()
         self.transport.close()
+        if self._sharing is not None:
+            self._sharing.cancel()
         recording = self.serving.recording
         if recording is not None and (lost := await recording.close()):
             self._tell("error", "the ledger could not be written before the end", rows=lost)

@@ -50,10 +50,29 @@ class Snapshot(msgspec.Struct, frozen=True):
     banned: bool = False
 
 
+class Standing(msgspec.Struct, frozen=True):
+    """An open breaker. `until` is on this process's monotonic clock."""
+
+    until: float
+    kind: str | None
+    streak: int
+    banned: bool
+
+
 class Breaker:
     """See the module. One event loop owns it; no method awaits."""
 
-    __slots__ = ("__weakref__", "_failures", "_open_until", "_probing", "_streak", "_tallies", "banned", "kind")
+    __slots__ = (
+        "__weakref__",
+        "_failures",
+        "_open_until",
+        "_probing",
+        "_streak",
+        "_tallies",
+        "banned",
+        "kind",
+        "turns",
+    )
 
     def __init__(self) -> None:
         self._failures: deque[float] = deque()
@@ -63,6 +82,7 @@ class Breaker:
         self._tallies: dict[Banning, deque[float]] = {}
         self.kind: str | None = None  # of the failure that opened it
         self.banned = False  # by a rule of the file
+        self.turns = 0  # openings and closings so far: whoever shares health looks for a change
 
     def wait(self, now: float) -> float:
         """Seconds until a request may pass: 0 now, inf until a reload. A probe in flight counts as a short wait."""
@@ -93,6 +113,7 @@ class Breaker:
     def success(self) -> None:
         """An answer came."""
         if self._open_until or self._failures or self._tallies:
+            self.turns += self._open_until != 0.0
             self._open_until = 0.0
             self._failures.clear()
             self._tallies.clear()
@@ -130,6 +151,7 @@ class Breaker:
         self._open_until = max(self._open_until, now + seconds)
         self._probing = False
         self.kind = kind
+        self.turns += 1
         return self._open_until - now
 
     def open_backoff(self, now: float, kind: str, settings: Settings) -> float:
@@ -145,6 +167,21 @@ class Breaker:
         """An operator says it is well."""
         self._probing = False
         self.success()
+
+    def standing(self) -> Standing | None:
+        """What another worker must know of it; None while it is closed."""
+        return Standing(self._open_until, self.kind, self._streak, self.banned) if self._open_until else None
+
+    def adopt(self, standing: Standing | None) -> None:
+        """Takes over what another worker has found: a rest is never shortened by it, None ends it."""
+        if standing is None:
+            self.reset()
+            return
+        if standing.until > self._open_until:
+            self._open_until = standing.until
+            self._probing = False
+            self.kind, self.banned = standing.kind, standing.banned
+        self._streak = max(self._streak, standing.streak)
 
     def snapshot(self, now: float) -> Snapshot:
         """A value for operators."""
@@ -163,4 +200,5 @@ class Breaker:
         self._open_until = now + seconds
         self._probing = False
         self.kind = kind
+        self.turns += 1
         return seconds

@@ -107,6 +107,10 @@ class StatePool:
         for breaker in list(self._breakers.values()):
             breaker.reloaded()
 
+    def each(self) -> list[tuple[Identity, Breaker]]:
+        """All breakers that are in use, in no order."""
+        return list(self._breakers.items())
+
     def breakers(self) -> list[tuple[Identity, Breaker]]:
         """All breakers that are in use, ordered by identity."""
         return sorted(self._breakers.items(), key=lambda item: item[0])

@@ -126,7 +126,7 @@ class Store(Protocol):
     async def table(self, table: str) -> Mapping[str, bytes]:
         """All fields of a table."""
 
-    def bound(self, size: int) -> None:
+    async def bound(self, size: int) -> None:
         """The most bytes of values that are kept from now on, where the store is not somebody else's to bound."""
 
     async def close(self) -> None:

@@ -70,6 +70,16 @@ class Memory:
         now = self.clock()
         return [counting.used(self._of(key, window), now, window) for key, window in keys]
 
+    def fixed(self) -> list[tuple[str, Fixed, int]]:
+        """Every fixed window of which anything is used: its key, itself, how much."""
+        return [
+            (key, Fixed(name, total.ends), total.count)
+            for key, kept in self._kept.items()
+            if isinstance(kept, Totals)
+            for name, total in kept.named.items()
+            if total.count
+        ]
+
     def _of(self, key: str, window: Window) -> Kept:
         kept = self._known.get(key)
         if kept is None or not counting.fits(kept, window):
@@ -173,7 +183,7 @@ class Memory:
             del fields[gone]
         return {field: value for field, (value, _) in fields.items()}
 
-    def bound(self, size: int) -> None:
+    async def bound(self, size: int) -> None:
         self._size = size
         self._trim()
 

@@ -236,7 +236,7 @@ class Recorder:
             event.key,
             record.team,
             record.user,
-            _json(record.tags),
+            _json(event.tags),
             event.operation,
             record.protocol,
             record.asked[:_TEXT_MOST],

@@ -40,6 +40,8 @@ HISTOGRAMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_requests_in_flight": ("Requests that hold a configuration.", ("revision",)),
     "gateway_upstream_connections": ("Connections to providers.", ("state",)),
+    "gateway_breaker_open": ("Workers in which a breaker is open.", ("provider", "model", "credential")),
+    "gateway_target_in_flight": ("Requests that are at a provider, by target.", ("target",)),
     "gateway_ledger_waiting": ("Rows of the ledger that are not written yet.", ()),
     "gateway_config_info": ("1 for the revision in force, by worker.", ("revision",)),
     "gateway_workers": ("Workers that answered this scrape.", ()),
@@ -134,6 +136,16 @@ def _outcome(event: Mirrored) -> str:
 
 
 _SAMPLES: Final = msgspec.msgpack.Decoder(list[Sample])
+
+
+def summed(snapshots: Sequence[bytes], name: str) -> dict[tuple[str, ...], float]:
+    """The first values of one name in the snapshots, added up by labels."""
+    sums: dict[tuple[str, ...], float] = {}
+    for snapshot in snapshots:
+        for sample in _SAMPLES.decode(snapshot):
+            if sample.name == name:
+                sums[sample.labels] = sums.get(sample.labels, 0.0) + sample.values[0]
+    return sums
 
 
 def expose(snapshots: Sequence[bytes]) -> bytes:

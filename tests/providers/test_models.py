@@ -78,7 +78,7 @@ def test_costs_are_the_librarys(model: tuple[str, str], read: int, wrote: int, m
 def test_every_catalog_exists_and_every_preset_of_one() -> None:
     assert set(models.CATALOGS) <= set(PRESETS)
     assert set(models.CATALOGS.values()) - {models.SANDBOX} <= {provider["id"] for provider in HEAD["providers"]}
-    assert set(models.CATALOGS.values()) >= models.OWN
+    assert set(models.CATALOGS.values()) >= models.MAKERS
 
 
 @pytest.mark.parametrize(

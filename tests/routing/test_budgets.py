@@ -247,7 +247,7 @@ async def test_prices_that_nobody_knows(tmp_path: Path) -> None:
     till.events.clear()
     answered(await till.ask(ask_body("unpriced")))
     assert not [each for each in till.events if isinstance(each, Unpriced)]
-    till.load(budget + "defaults: {price_unknown: fail}", "price-required")
+    till.load(budget + "defaults: {price_unknown: fail}")
     refusal = refused(await till.ask(ask_body("unpriced")))
     assert refusal.status == 402
     assert refusal.message == (

@@ -10,7 +10,6 @@ import sqlite3
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ import pytest
 from gateway.sandbox.serve import Upstream
 from gateway.store.ledger.tables import COLUMNS
 from tests.conftest import ADMIN, KEY, Running
-from tests.postgres import BIN, Postgres
+from tests.servers import PostgresServer
 
 CONFIG = """
 version: 1
@@ -241,17 +240,8 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in words.split()]
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    if BIN is None:
-        pytest.skip("there is no PostgreSQL on this machine")
-    server = Postgres()
-    yield server
-    server.close()
-
-
 async def test_a_database_that_dies_in_the_middle_of_load_loses_nothing(
-    upstream: Upstream, launch: Any, postgres: Postgres
+    upstream: Upstream, launch: Any, postgres: PostgresServer
 ) -> None:
     running = launch(config(upstream, postgres.create("dies"), workers=2))
     asking = Asking(running)
@@ -264,7 +254,7 @@ async def test_a_database_that_dies_in_the_middle_of_load_loses_nothing(
     assert len(ids) > killed  # requests are served all the same
     down = await asking.generation(ids[0])
     assert (down.status_code, down.json()["error"]["code"]) == (503, "ledger_unavailable")
-    await asyncio.to_thread(postgres.start)
+    await asyncio.to_thread(postgres.restart)
     await asyncio.sleep(0.5)
     stop.set()
     await asyncio.gather(*clients)
@@ -276,9 +266,9 @@ async def test_a_database_that_dies_in_the_middle_of_load_loses_nothing(
 
 
 async def test_two_nodes_share_a_database_from_the_first_start_on(
-    upstream: Upstream, tmp_path: Path, postgres: Postgres
+    upstream: Upstream, tmp_path: Path, shared_postgres: PostgresServer
 ) -> None:
-    url = postgres.create("shared")
+    url = shared_postgres.create("shared")
     nodes = []
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -292,10 +282,10 @@ async def test_two_nodes_share_a_database_from_the_first_start_on(
     finally:
         for node in nodes:
             node.stop()
-    assert counted(postgres, "shared") == Counter(ids)
+    assert counted(shared_postgres, "shared") == Counter(ids)
 
 
-def counted(postgres: Postgres, database: str) -> Counter[str]:
+def counted(postgres: PostgresServer, database: str) -> Counter[str]:
     import psycopg
 
     with psycopg.connect(postgres.database(database)) as connection:

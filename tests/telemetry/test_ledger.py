@@ -96,12 +96,12 @@ def make(book: Book, told: list[tuple[str, str, dict[str, object]]]) -> Iterator
 def test_a_row_says_what_the_event_said(make: Make, book: Book) -> None:
     recorder = make()
     record = Record(
-        wall=1000.0, team="t", user="u", tags=("x",), protocol="anthropic", asked="a" * 500, upstream="up",
+        wall=1000.0, team="t", user="u", protocol="anthropic", asked="a" * 500, upstream="up",
         credential="main", answer_id="msg_1", finish="stop",
         trials=[Trial("m@p", "main", "rate_limit", 429, 0.1), Trial("m", "main", None, 200, 0.2)],
         skipped=[Skipped("z", "too small")],
     )  # fmt: skip
-    recorder(finished("one", record=record, lossy=("top_k",), attempts=2))
+    recorder(finished("one", record=record, lossy=("top_k",), attempts=2, tags=("x",)))
     assert recorder.flush(5.0)
     row = book.rows["one"]
     assert (row.line, row.at, row.team, row.end_user, row.tags, row.lossy) == (

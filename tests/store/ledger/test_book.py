@@ -6,6 +6,7 @@ import multiprocessing
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from alembic import command
@@ -20,7 +21,7 @@ from gateway.store.ledger.address import address, problem
 from gateway.store.ledger.book import Book, LedgerDown, LedgerUnusable
 from gateway.store.ledger.tables import COLUMNS, LEDGER, METADATA, VERSION, VERSION_TABLE
 from gateway.telemetry.ledger import Row
-from tests.postgres import BIN, Postgres
+from tests.servers import PostgresServer
 
 
 def row(name: str, **fields: object) -> tuple[object, ...]:
@@ -33,22 +34,12 @@ def row(name: str, **fields: object) -> tuple[object, ...]:
     return tuple(values.get(column) for column in COLUMNS)
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres | None]:
-    server = Postgres() if BIN is not None else None
-    yield server
-    if server is not None:
-        server.close()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path, postgres: Postgres | None) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/state/ledger.db"
-    if postgres is None:
-        pytest.skip("there is no PostgreSQL on this machine")
-    name = f"d{abs(hash(request.node.nodeid))}"
-    return postgres.create(name)
+    server: PostgresServer = request.getfixturevalue("shared_postgres")
+    return server.create(f"d{uuid4().hex}")
 
 
 @pytest.fixture
@@ -180,16 +171,14 @@ def test_several_that_begin_at_once_migrate_once(url: str) -> None:
     engine.dispose()
 
 
-def test_a_database_that_is_away_is_down_and_comes_back(postgres: Postgres | None) -> None:
-    if postgres is None:
-        pytest.skip("there is no PostgreSQL on this machine")
-    book = Book(postgres.create("away"))
+def test_a_database_that_is_away_is_down_and_comes_back(postgres: PostgresServer) -> None:
+    book = Book(postgres.url)
     book.prepare()
     postgres.kill()
     with pytest.raises(LedgerDown) as down:
         book.write([row("a")])
     assert "INSERT" not in str(down.value)
-    postgres.start()
+    postgres.restart()
     assert book.write([row("a")]) == 0
     assert book.find("a", "k") is not None
     book.close()
