@@ -18,6 +18,7 @@ from gateway.providers.auth import AUTH
 from gateway.providers.catalog import PRESETS
 from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
+from gateway.providers.models import MAKERS, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS

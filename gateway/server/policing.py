@@ -38,7 +38,7 @@ def copied(engine: Engine, caller: Caller, mirrors: Iterable[Mirror], job: Job, 
 def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -> tuple[Job, Route, Ruling | None]:
     """The request as its caller's policies and guardrails leave it, and where it leads now.
 
-    None where no policy was asked. Raises `Refused`: what a policy denies (its status), a guardrail rejects or nobody
+    None where no policy holds for it. Raises `Refused`: what a policy denies (its status), a guardrail rejects or nobody
     can read (400), or a policy leads to what its key may not reach (403).
     """
     rules = engine.rules.get(caller.name)
@@ -48,6 +48,7 @@ def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -
     job.caps = rules.caps
     if rules.policies:
         ruling = apply(rules.policies, job)
+    if ruling is not None:
         job = ruling.job
         if ruling.route is not None:
             route, constraints = rerouted(engine, ruling.route, caller)

@@ -122,7 +122,7 @@ def test_deny(tmp_path: Path, wire: str) -> None:
     with pytest.raises(Refused) as refused:
         ruled(built, job(wire, client_ip="10.1.1.1"))
     assert (refused.value.refusal.status, refused.value.refusal.message) == (418, "No tea.")
-    assert ruled(built, job(wire, client_ip="11.1.1.1"))[2].applied == []
+    assert ruled(built, job(wire, client_ip="11.1.1.1"))[2] is None
 
 
 @pytest.mark.parametrize("wire", ASK)

@@ -21,7 +21,7 @@ ARGUMENTS_MOST: Final = 1 << 20
 
 
 class Outbound:
-    """What the answers to one request have to pass."""
+    """What the answers to one request have to pass: `guards`, in the order of the file."""
 
     __slots__ = ("_edits", "_verdicts", "guards")
 

@@ -49,12 +49,15 @@ class Policy(msgspec.Struct, frozen=True):
     require: Constraints | None = None
 
 
-def apply(policies: tuple[Policy, ...], job: Job) -> Ruling:
-    """What comes of a request. Raises `Refused`: what a policy denies, and 400 where a body cannot be read."""
-    ruling = Ruling(job)
+def apply(policies: tuple[Policy, ...], job: Job) -> Ruling | None:
+    """What comes of a request, None where no policy holds for it. Raises `Refused`: what a policy denies, and 400 where
+    a body cannot be read."""
+    ruling: Ruling | None = None
     for policy in policies:
-        if not holds(policy.when, ruling.job):
+        if not holds(policy.when, job if ruling is None else ruling.job):
             continue
+        if ruling is None:
+            ruling = Ruling(job)
         ruling.applied.append(policy.name)
         if policy.require is not None:
             ruling.job.constraints = policy.require.within(ruling.job.constraints)
