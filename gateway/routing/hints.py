@@ -136,7 +136,7 @@ def read(head: Head, headers: Mapping[str, str], providers: frozenset[str]) -> t
     if not (pinned or credential or hinted):
         return head, None
     try:
-        said = _said(Reader(json_of(bytes(fields["provider"])), "provider."), providers) if "provider" in hinted else {}
+        said = _said(Reader(json_of(bytes(fields["provider"])), "provider"), providers) if "provider" in hinted else {}
         models = _models(fields, hinted)
     except Malformed as malformed:
         raise malformed.refused() from None

@@ -67,6 +67,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     contests.enough_targets,
     contests.judges,
     contests.patience,
+    contests.resuming,
     caches.kept,
     caches.embedding_model,
     access.listening,
