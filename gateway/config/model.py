@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from gateway.config.model_policies import Caps, Policy, When
@@ -124,6 +124,23 @@ class Redis(Section):
     redis: RedisState = Field(description="Where it is.", examples=[{"url": {"env": "REDIS_URL"}}])
 
 
+def _place(written: Any) -> str:
+    """Which of the three is meant, so that what is wrong with it is said of that one."""
+    if isinstance(written, Disk | Redis):
+        return "on-disk" if isinstance(written, Disk) else "in-redis"
+    if isinstance(written, dict):
+        return "in-redis" if "redis" in written else "on-disk"
+    return "in-memory"
+
+
+State = Annotated[
+    Annotated[Literal["memory"], Tag("in-memory")]
+    | Annotated[Disk, Tag("on-disk")]
+    | Annotated[Redis, Tag("in-redis")],
+    Discriminator(_place),
+]
+
+
 class Gateway(Section):
     """The server itself."""
 
@@ -139,7 +156,7 @@ class Gateway(Section):
     open_to_network: bool = Field(
         False, description="Says a second time that `auth: open` is meant, on an address that others can reach."
     )
-    state: Literal["memory"] | Disk | Redis = Field(
+    state: State = Field(
         "memory",
         description="Where limits, budgets, health and caches are kept: in memory, shared by the workers and forgotten "
         "with them; on this host's disk; or in Redis, for several hosts.",

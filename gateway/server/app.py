@@ -19,9 +19,11 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
 from gateway.protocols.surfaces import FIXED, SHOW, SOCKETS, SURFACES, protocol_of
+from gateway.routing.admission import store_down
 from gateway.server import accounts, catalogs, generations, health, limits, operators
 from gateway.server.ingress import given_id, handler, new_id
 from gateway.server.serving import Serving
+from gateway.store.contract import StoreDown
 
 LINGER: Final = 5.0
 LINGER_MOST: Final = 256 << 20
@@ -100,6 +102,8 @@ def _errors(serving: Serving) -> object:
         id_ = getattr(request.ctx, "request_id", None) or given_id(request) or new_id()
         if isinstance(error, Refused):
             refusal = error.refusal
+        elif isinstance(error, StoreDown):
+            refusal = store_down()
         elif isinstance(error, SanicException):
             refusal = _of_sanic(request, error)
         elif isinstance(error, CancelledError):
@@ -112,6 +116,8 @@ def _errors(serving: Serving) -> object:
         headers = {"x-request-id": id_, "x-gateway-revision": serving.live.engine.revision[:12]}
         if isinstance(error, SanicException):
             headers.update({str(name).lower(): str(value) for name, value in (error.headers or {}).items()})
+        if refusal.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(refusal.retry_after + 0.499)))
         if refusal.status == 401:
             headers["www-authenticate"] = "Bearer"
         body = protocol_of(request.path).encode_error(refusal, id_)

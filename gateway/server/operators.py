@@ -34,12 +34,14 @@ def administrator(request: Request, serving: Serving, what: str) -> None:
 
 
 def health(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
-    """The revision that runs, the last reload, and the last rejection with its diagnostics."""
+    """The revision that runs, the store of shared state as this worker sees it, the last reload, and the last rejection
+    with its diagnostics."""
 
     async def handle(request: Request) -> HTTPResponse:
         status = {
             "status": "draining" if serving.draining else "ok",
             "revision": serving.live.engine.revision,
+            "state": serving.state(),
             **serving.status,
         }
         return told(status, 503 if serving.draining else 200)

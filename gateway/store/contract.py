@@ -86,7 +86,9 @@ class Return(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """See the module. Keys are text without control characters."""
+    """See the module. Keys are text without control characters. `up`: whether it can be reached, as far as is known."""
+
+    up: bool
 
     async def now(self) -> float:
         """Seconds since the epoch by the clock that rules windows."""

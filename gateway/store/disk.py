@@ -43,6 +43,8 @@ _DECODER: Final = msgspec.msgpack.Decoder(Kept)
 class Disk:
     """See `contract.Store`. The directory is made where it is missing; only its owner may look into it."""
 
+    up = True  # whether it is, is known by who asks: see `guarded.py`
+
     def __init__(
         self,
         directory: Path,

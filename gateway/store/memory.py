@@ -33,6 +33,8 @@ class _Value(msgspec.Struct, frozen=True):
 class Memory:
     """See `contract.Store`. `clock`: seconds since the epoch; `size`: bytes of values."""
 
+    up = True
+
     def __init__(self, clock: Callable[[], float] = time.time, size: int = VALUES) -> None:
         self.clock = clock
         self._size = size

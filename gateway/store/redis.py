@@ -38,6 +38,8 @@ class Redis:
     Raises ValueError for a URL that is none.
     """
 
+    up = True  # whether it is, is known by who asks: see `guarded.py`
+
     def __init__(self, url: str, prefix: str = "gateway:", patience: float = PATIENCE) -> None:
         self._prefix = prefix
         self._patience = patience

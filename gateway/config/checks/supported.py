@@ -23,7 +23,6 @@ KEYS: Final[Mapping[str, str]] = {
 }
 
 GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
-    "state": ("memory", "Health and rotation are kept in memory, by each worker."),
     "config": ("locked", "The file is edited by people only."),
 }
 
