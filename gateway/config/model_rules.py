@@ -153,6 +153,8 @@ class Idempotency(Section):
 class RedisState(Section):
     """State in Redis."""
 
+    _kept: ClassVar[frozenset[str]] = frozenset(("url",))
+
     url: Secret = Field(description="Where it is.", examples=[{"env": "REDIS_URL"}])
     prefix: str = Field("gateway:", description="What all keys begin with.")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from gateway.config.model import Config
+from gateway.config.model import Config, Disk, Redis
 from gateway.config.model_rules import Ledger
 from gateway.diagnostics.diagnostic import Diagnostic, diagnose
 from gateway.diagnostics.source import Span
 
-FIELDS: Final = ("listen", "workers", "reload", "ledger")
+FIELDS: Final = ("listen", "workers", "reload", "state", "on_store_failure", "ledger")
 
 
 def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...]], Span | None]) -> list[Diagnostic]:
@@ -26,4 +26,6 @@ def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...
 
 
 def _shown(value: object) -> str:
-    return repr(value.model_dump(mode="json", exclude_none=True) if isinstance(value, Ledger) else value)
+    if isinstance(value, Ledger | Disk | Redis):
+        return repr(value.model_dump(mode="json", exclude_none=True))
+    return repr(value)

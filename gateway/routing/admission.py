@@ -107,7 +107,7 @@ def store_down() -> Refusal:
     return Refusal(
         status=503,
         type="service_unavailable_error",
-        code="state_unavailable",
+        code="store_unavailable",
         message="Limits cannot be counted now: the store of the gateway's state cannot be reached. Try again soon.",
         retry_after=5.0,
     )

@@ -52,6 +52,7 @@ class Nothing:
 NOTHING: Final = Nothing()
 _UNCOUNTED: Final = Failure(
     kind=Kind.OVERLOADED,
+    code="store_unavailable",
     message="Limits and budgets cannot be counted now: the store of the gateway's state cannot be reached.",
     retry_after=5.0,
     sent=False,

@@ -54,6 +54,7 @@ def refusal_of(failure: Failure, trials: Sequence[Trial]) -> Refusal:
         type_ = failure.type or "invalid_request_error"
     if failure.ours:
         message = failure.message
+        code = failure.code or code
     waits = failure.ours or failure.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED) or status == 503
     return Refusal(
         status=status,

@@ -19,9 +19,11 @@ from sanic.response import BaseHTTPResponse, HTTPResponse
 from gateway.engine.engine import Engine
 from gateway.failure import Refusal, Refused
 from gateway.protocols.surfaces import FIXED, SHOW, SOCKETS, SURFACES, protocol_of
+from gateway.routing.admission import store_down
 from gateway.server import accounts, catalogs, generations, health, limits, operators
 from gateway.server.ingress import given_id, handler, new_id
 from gateway.server.serving import Serving
+from gateway.store.contract import StoreDown
 
 LINGER: Final = 5.0
 LINGER_MOST: Final = 256 << 20
@@ -77,6 +79,8 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
     app.add_route(health.shown(serving), "/-/health", methods=["GET"], name="health_of_providers")
     app.add_route(health.reset(serving), "/-/health/reset", methods=["POST"], name="reset_health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
+    app.add_route(operators.cache(serving), "/-/cache", methods=["GET"], name="cache")
+    app.add_route(operators.clear_cache(serving), "/-/cache", methods=["DELETE"], name="clear_cache")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
     app.add_route(limits.limits(serving), "/-/limits", methods=["GET"], name="limits")
     app.add_route(limits.reset(serving), "/-/budgets/<name:str>/reset", methods=["POST"], name="reset_budget")
@@ -100,6 +104,8 @@ def _errors(serving: Serving) -> object:
         id_ = getattr(request.ctx, "request_id", None) or given_id(request) or new_id()
         if isinstance(error, Refused):
             refusal = error.refusal
+        elif isinstance(error, StoreDown):
+            refusal = store_down()
         elif isinstance(error, SanicException):
             refusal = _of_sanic(request, error)
         elif isinstance(error, CancelledError):
@@ -112,6 +118,8 @@ def _errors(serving: Serving) -> object:
         headers = {"x-request-id": id_, "x-gateway-revision": serving.live.engine.revision[:12]}
         if isinstance(error, SanicException):
             headers.update({str(name).lower(): str(value) for name, value in (error.headers or {}).items()})
+        if refusal.retry_after is not None:
+            headers["retry-after"] = str(max(1, round(refusal.retry_after + 0.499)))
         if refusal.status == 401:
             headers["www-authenticate"] = "Bearer"
         body = protocol_of(request.path).encode_error(refusal, id_)

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -48,12 +49,21 @@ class Worker:
 
 
 class Crew:
-    """`sockets`: one bound socket per worker. `ask_reload`: what to do when an operator asks a worker to reload."""
+    """`sockets`: one bound socket per worker. `ask_reload`: what to do when an operator asks a worker to reload.
+
+    `shared`: the directory in which the workers share state that the file keeps in memory.
+    """
 
     def __init__(
-        self, sockets: list[socket.socket], offer: Offer, log: Log, ask_reload: Callable[[], Awaitable[bytes]]
+        self,
+        sockets: list[socket.socket],
+        offer: Offer,
+        log: Log,
+        ask_reload: Callable[[], Awaitable[bytes]],
+        shared: Path | None = None,
     ) -> None:
         self._sockets = sockets
+        self._shared = shared
         self._offer = offer
         self._log = log
         self._ask_reload = ask_reload
@@ -117,7 +127,7 @@ class Crew:
         ours, theirs = socket.socketpair()
         listen = self._sockets[index]
         fds = (listen.fileno(), theirs.fileno())
-        command = [sys.executable, "-m", "gateway.server.worker", *map(str, fds)]
+        command = [sys.executable, "-m", "gateway.server.worker", *map(str, fds), str(self._shared or "")]
         try:
             process = await asyncio.to_thread(subprocess.Popen, command, pass_fds=fds, stdin=subprocess.DEVNULL)
         finally:

@@ -18,6 +18,7 @@ from gateway.store.contract import Store
 class Serving:
     """One per worker. `status` is what the supervisor last said for /health; `draining` ends keep-alive.
 
+    `state` says where shared state is, and whether it can be reached.
     `ask_metrics` gives a msgpack list of snapshots; `ask_reload` the outcome of a reload, as JSON.
     """
 
@@ -28,6 +29,7 @@ class Serving:
         tools: Tools,
         pool: StatePool,
         store: Callable[[], Store | None] = lambda: None,
+        state: Callable[[], dict[str, Any]] = dict,
         ask_metrics: Callable[[], Awaitable[bytes]],
         ask_reload: Callable[[], Awaitable[bytes]],
         on_swap: Callable[[Engine], None] = lambda engine: None,
@@ -35,6 +37,7 @@ class Serving:
         self.live = live
         self.tools = tools
         self.caches = Caches(store, tools)
+        self.state = state
         self.ask_metrics = ask_metrics
         self.ask_reload = ask_reload
         self.on_swap = on_swap
@@ -47,4 +50,5 @@ class Serving:
 
     def swapped(self, engine: Engine) -> None:
         """A new Engine is in force."""
+        self.caches.bound(engine.caching)
         self.on_swap(engine)

@@ -26,7 +26,9 @@ from gateway.engine.build import build
 from gateway.engine.known import KNOWN
 from gateway.engine.reload import changes, fingerprint
 from gateway.engine.restart import needs_restart
+from gateway.engine.stores import size_of
 from gateway.server.crew import Crew, Offer
+from gateway.server.shared import Shared
 from gateway.telemetry.log import Log
 
 GRACE: Final = 5.0  # seconds beyond `gateway.drain` before a worker is killed
@@ -81,7 +83,9 @@ class Supervisor:
         sockets = bind(gateway.listen, count)
         offer = Offer(self._revision, self._first.payload())
         del self._first
-        crew = self._crew = Crew(sockets, offer, self.log, self._asked)
+        # Workers that share what the file keeps in memory do it in a directory, which goes with this process.
+        shared = Shared(size_of(self._config)) if gateway.state == "memory" and count > 1 else None
+        crew = self._crew = Crew(sockets, offer, self.log, self._asked, shared.path if shared is not None else None)
         watching: asyncio.Task[None] | None = None
         try:
             crew.tell(self._status())
@@ -100,6 +104,8 @@ class Supervisor:
             await crew.stop(self._config.gateway.drain + GRACE)
             for sock in sockets:
                 sock.close()
+            if shared is not None:
+                shared.remove()
 
     def _signalled(self) -> None:
         if self._stop.is_set() and self._crew is not None:

@@ -1,8 +1,8 @@
-"""A worker's process: `python -m gateway.server.worker LISTEN_FD CONTROL_FD`.
+"""A worker's process: `python -m gateway.server.worker LISTEN_FD CONTROL_FD SHARED`.
 
 It owns an event loop, a Live, a StatePool, a Transport and a Sanic server on its own listening socket. Engines are
 built in a thread, so that requests go on meanwhile; a swap is one assignment on the loop. When the supervisor is gone
-it finishes what it began and exits.
+it finishes what it began and exits. SHARED is a directory of all workers, "" where each is alone.
 """
 
 # ruff: noqa: E402 - something has to be said before Sanic is imported
@@ -17,6 +17,7 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 
 # Sanic imports trustme, where there is one, for certificates of its development mode, and with it 7 MB of cryptography.
 sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes the import fail, as if it were not there
@@ -30,6 +31,7 @@ from gateway.config.handoff import restore
 from gateway.engine.build import build
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
+from gateway.engine.stores import Place, place_of, size_of, store_of
 from gateway.events import Event, Reloaded
 from gateway.routing.run import Tools
 from gateway.sandbox.local import LocalUpstream
@@ -55,8 +57,11 @@ BACKLOG = 4096  # Sanic's default of 100 loses bursts of connections
 class Worker:
     """Everything a worker process holds; the control loop drives it."""
 
-    def __init__(self, control: Channel, listen: socket.socket) -> None:
+    def __init__(self, control: Channel, listen: socket.socket, shared: Path | None) -> None:
         self._control = control
+        self._shared = shared
+        self._place: Place | None = None  # where its state is, once the first configuration said so
+        self._size = 0  # of values in it
         self._listen = listen
         self._prepared: tuple[str, Engine] | None = None
         self._asks: dict[int, asyncio.Future[bytes]] = {}
@@ -82,6 +87,7 @@ class Worker:
                 emit=self._emit,
             ),
             store=lambda: self.state.store,
+            state=lambda: {"kind": self._place, "up": self.state.store.up},
             ask_metrics=lambda: self._ask(say.AskMetrics),
             ask_reload=lambda: self._ask(say.AskReload),
         )
@@ -102,6 +108,16 @@ class Worker:
         if self._log is not None:
             self._log.line(level, message, **fields)
 
+    def _said(self, up: bool, why: str) -> None:
+        if up:
+            self._tell("info", "the store of shared state is back")
+        else:
+            self._tell("error", "the store of shared state cannot be reached", why=why)
+
+    async def _bound(self) -> None:
+        with contextlib.suppress(StoreDown):
+            await self.state.store.bound(self._size)
+
     def _gauges(self) -> list[Sample]:
         samples = [
             Sample("gateway_requests_in_flight", (revision[:12],), [count]) for revision, count in self.live.pins()
@@ -113,6 +129,7 @@ class Worker:
             busy += stats.in_use
         samples.append(Sample("gateway_upstream_connections", ("idle",), [idle]))
         samples.append(Sample("gateway_upstream_connections", ("in_use",), [busy]))
+        samples.append(Sample("gateway_store_up", (), [float(self.state.store.up)]))
         samples += samples_of_health(self.live.engine, self.state, time.monotonic())
         if self.serving.recording is not None:
             samples += self.serving.recording.samples()
@@ -131,6 +148,10 @@ class Worker:
     async def _prepare(self, message: say.Prepare) -> None:
         try:
             config, known = restore(message.payload)
+            if self._place is None:  # its store stays
+                self.state = StatePool(store_of(config, known, self._shared, self._said))
+                self._place = place_of(config)
+            self._size = size_of(config)
             engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
             first = self._log is None
             log = config.gateway.log
@@ -152,6 +173,7 @@ class Worker:
         self._prepared = None
         self.live.swap(engine)
         self.state.reloaded()
+        await self._bound()
         self.serving.swapped(engine)
         await self._share_health()
         self._emit(Reloaded(engine.revision, len(engine.routes)))
@@ -208,6 +230,9 @@ class Worker:
             for connection in list(server.connections):
                 connection.abort()
         await self.state.copies.stop()
+        await self.state.meters.close()
+        with contextlib.suppress(StoreDown):
+            await self.state.store.close()
         self.transport.close()
         if self._sharing is not None:
             self._sharing.cancel()
@@ -241,26 +266,27 @@ class Worker:
             await asyncio.sleep(0.05)
 
 
-async def _main(listen_fd: int, control_fd: int) -> None:
+async def _main(listen_fd: int, control_fd: int, shared: Path | None) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The supervisor receives these and says what to do; a terminal sends them to both.
         signal.signal(signum, signal.SIG_IGN)
     listen = socket.socket(fileno=listen_fd)
     listen.setblocking(False)
     control = await Channel.over(socket.socket(fileno=control_fd))
-    await Worker(control, listen).run()
+    await Worker(control, listen, shared).run()
     control.close()
 
 
 def main() -> None:
     """The process. Uses uvloop where there is one."""
     listen_fd, control_fd = int(sys.argv[1]), int(sys.argv[2])
+    shared = Path(sys.argv[3]) if sys.argv[3] else None
     try:
         import uvloop
     except ImportError:
-        asyncio.run(_main(listen_fd, control_fd))
+        asyncio.run(_main(listen_fd, control_fd, shared))
     else:
-        uvloop.run(_main(listen_fd, control_fd))
+        uvloop.run(_main(listen_fd, control_fd, shared))
 
 
 if __name__ == "__main__":

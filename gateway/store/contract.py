@@ -86,7 +86,9 @@ class Return(msgspec.Struct, frozen=True):
 
 
 class Store(Protocol):
-    """See the module. Keys are text without control characters."""
+    """See the module. Keys are text without control characters. `up`: whether it can be reached, as far as is known."""
+
+    up: bool
 
     async def now(self) -> float:
         """Seconds since the epoch by the clock that rules windows."""
@@ -116,6 +118,9 @@ class Store(Protocol):
 
     async def delete(self, key: str) -> None:
         """Forgets a value."""
+
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        """How many values have a key that begins so, and their bytes. It looks at all of them."""
 
     async def clear(self, prefix: str) -> int:
         """Forgets all values whose key begins so; how many."""

@@ -43,6 +43,8 @@ _DECODER: Final = msgspec.msgpack.Decoder(Kept)
 class Disk:
     """See `contract.Store`. The directory is made where it is missing; only its owner may look into it."""
 
+    up = True  # whether it is, is known by who asks: see `guarded.py`
+
     def __init__(
         self,
         directory: Path,
@@ -87,6 +89,9 @@ class Disk:
 
     async def delete(self, key: str) -> None:
         await self._keeping.do(lambda: self._values.delete(key))
+
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        return await self._keeping.do(lambda: self._values.weigh(prefix))
 
     async def clear(self, prefix: str) -> int:
         return await self._keeping.do(lambda: self._values.clear(prefix))

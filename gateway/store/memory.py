@@ -33,6 +33,8 @@ class _Value(msgspec.Struct, frozen=True):
 class Memory:
     """See `contract.Store`. `clock`: seconds since the epoch; `size`: bytes of values."""
 
+    up = True
+
     def __init__(self, clock: Callable[[], float] = time.time, size: int = VALUES) -> None:
         self.clock = clock
         self._size = size
@@ -153,6 +155,11 @@ class Memory:
 
     async def delete(self, key: str) -> None:
         self._drop(key)
+
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        now = self.clock()
+        sizes = [len(each.value) for key, each in self._values.items() if key.startswith(prefix) and each.until > now]
+        return len(sizes), sum(sizes)
 
     async def clear(self, prefix: str) -> int:
         keys = [key for key in self._values if key.startswith(prefix)]

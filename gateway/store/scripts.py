@@ -3,7 +3,8 @@
 `EXCHANGE` is `counting.py` in Lua: KEYS are counters, ARGV has seven words for each: what to do (l leases, b takes
 back; then s, f or h for the window), two words of the window (seconds; name and end; holder and ttl), limit, amount,
 least, lot. It answers with the time, then five words for each lease, as `Grant` has them. A sliding counter is a hash
-of slices (`w` is the window's length), a fixed one a hash of amounts and ends by name, a held one of holders. Every key expires when nothing in it counts any more.
+of slices (`w` is the window's length), a fixed one a hash of amounts and ends by name, a held one of holders. Every
+key expires when nothing in it counts any more.
 """
 
 from __future__ import annotations

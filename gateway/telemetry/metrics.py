@@ -43,6 +43,7 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_breaker_open": ("Workers in which a breaker is open.", ("provider", "model", "credential")),
     "gateway_target_in_flight": ("Requests that are at a provider, by target.", ("target",)),
     "gateway_ledger_waiting": ("Rows of the ledger that are not written yet.", ()),
+    "gateway_store_up": ("Workers that reach the store of shared state.", ()),
     "gateway_config_info": ("1 for the revision in force, by worker.", ("revision",)),
     "gateway_workers": ("Workers that answered this scrape.", ()),
 }

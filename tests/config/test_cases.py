@@ -28,6 +28,7 @@ ENV = {
     "CASE_SHORT": "short",
     "CASE_URL": "http://127.0.0.1:9/v1",
     "CASE_LEDGER": "postgresql://gateway:hunter2@db/ledger",
+    "CASE_REDIS": "rediss://gateway:hunter2@state:6380/2",
 }
 MARK = re.compile(r"#.*?\b(ERROR|WARN|INFO): ([a-z0-9, -]+)")
 

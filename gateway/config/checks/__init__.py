@@ -23,6 +23,7 @@ from gateway.config.checks import (
     requirements,
     routes,
     secrets,
+    state,
     supported,
 )
 from gateway.config.checks.subject import Subject
@@ -90,6 +91,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     policies.teams,
     requirements.requirements,
     ledger.usable_ledger,
+    state.usable_state,
     limits.usable,
     limits.users,
     budgets.scopes,
