@@ -96,10 +96,7 @@ def reset(serving: Serving) -> Handler:
 
 async def _reset(serving: Serving, wanted: Reset) -> int:
     if serving.health is not None:
-        try:
-            return await serving.health.reset(wanted.means)
-        except StoreDown:
-            pass  # then here at least
+        return await serving.health.reset(wanted.means)
     count = 0
     for identity, breaker in serving.pool.each():
         if wanted.means(identity):
