@@ -6,6 +6,7 @@ time. The best of its rounds counts, since whoever else uses the machine only ev
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -23,8 +24,8 @@ ROUNDS: Final = 4
 CONNECTIONS: Final = 64
 
 LIMITS: Final = """
-teams: {platform: {limits: {requests: 90M/minute, tokens: 900G/day}}}
-defaults: {limits: {requests: 90M/minute, tokens: 900G/day, concurrent: 10000}}
+teams: {platform: {limits: {requests: 90M/minute, tokens: 900000M/day}}}
+defaults: {limits: {requests: 90M/minute, tokens: 900000M/day, concurrent: 10000}}
 """
 MONEY: Final = """
 budgets:
@@ -33,7 +34,7 @@ budgets:
 """
 POLICIES: Final = """
 policies:
-  - {name: never, when: {key: somebody-else}, do: {deny: {message: "No."}}}
+  - {name: never, when: {key: other}, do: {deny: {message: "No."}}}
   - {name: the team's traffic, when: {team: platform, not: {client_ip: [10.0.0.0/8]}}, do: {tag: [platform]}}
   - {name: business hours, when: {hours: {days: [mon, tue, wed, thu, fri, sat, sun]}}, do: {tag: [hours]}}
   - {name: only these, require: {providers: [first, second]}}
@@ -67,7 +68,7 @@ def variants(place: Path, redis: str | None) -> list[Variant]:
         Variant("everything, memory", everything, ledger=ledger),
     ]
     if redis is not None:
-        state = f"{{redis: {{url: {{env: BENCH_REDIS_URL, default: {redis!r}}}}}}}"
+        state = "{redis: {url: {env: BENCH_REDIS_URL}}}"
         found.append(Variant("limits and budgets, Redis", counted, state))
         found.append(Variant("everything, Redis", everything, state, ledger))
     return found
@@ -82,8 +83,11 @@ def router(port: int, upstream: int, variant: Variant) -> str:
     text = text.replace("  auth: keys\n", "  auth: keys\n" + gateway)
     if variant.rules:
         text = text.replace("allow: [", "team: platform, tags: [bench], allow: [")
-        text = text.replace("{provider: first, id: ", "{provider: first, price: {input: 1, output: 2}, id: ")
+        for provider in ("first", "second"):
+            priced = f"{{provider: {provider}, max_output: 4k, price: {{input: 1, output: 2}}, id: "
+            text = text.replace(f"{{provider: {provider}, id: ", priced)
         text = text.replace("targets: [", "sticky: {by: key, for: 15m}, targets: [")
+        text = text.replace("keys:\n", f'keys:\n  other: {{hash: "sha256:{"0" * 64}"}}\n')
         if "teams:" not in variant.rules:
             text += "teams: {platform: {}}\n"
     return text + variant.rules
@@ -109,6 +113,8 @@ def measured(stage: Stage, seconds: float, note: Callable[[str], None]) -> dict[
     with ExitStack() as stack:
         upstream = stage.start_upstream(stack)
         redis = stack.enter_context(redis_server(stage))
+        if redis is not None:
+            os.environ["BENCH_REDIS_URL"] = redis
         candidates: list[Candidate] = []
         for at, variant in enumerate(variants(stage.place, redis)):
             port = free_port()

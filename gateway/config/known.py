@@ -34,12 +34,14 @@ class ModelFacts(msgspec.Struct, frozen=True):
 
 
 class Known(msgspec.Struct, frozen=True):
-    """`embedding` are the protocols that make texts vectors; `strategies` are those that run; `failure_kinds` those
-    that a fallback may name.
+    """`embedding` are the protocols that make texts vectors; `failure_kinds` those that a fallback may name.
 
     `model` is asked for the facts of a model: its provider's preset, its base URL, the provider's id of it.
     `client_protocols` are the wires that clients speak, `operations` what they ask for; `parameters` are the neutral
     names of a request's parameters, with the JSON type of each.
+
+    `continues` says whether a model goes on with what it has said already: its provider's preset, the protocol that
+    the file gives it, the provider's id of it.
 
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
     `ledger` says why requests cannot be recorded at a URL, as far as can be told without asking a database.
@@ -51,10 +53,10 @@ class Known(msgspec.Struct, frozen=True):
     auths: frozenset[str]
     judge: Callable[[str, str, str | None], str | None]
     ledger: Callable[[str], str | None]
-    strategies: frozenset[str]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
     model: Callable[[str | None, str | None, str], ModelFacts]
+    continues: Callable[[str | None, str | None, str], bool]
     client_protocols: frozenset[str] = frozenset()
     operations: frozenset[str] = frozenset()
     parameters: Mapping[str, str] = {}

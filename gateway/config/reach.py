@@ -127,6 +127,9 @@ def leaves(config: Config, route: str) -> list[Leaf]:
         seen.add(name)
         if name in config.combos:
             inside(config.combos[name].targets)
+            merging = config.combos[name].judge
+            if merging is not None:
+                visit(merging)
         else:
             for leaf in _of_model(config, name):
                 found.setdefault(leaf.name, leaf)

@@ -56,6 +56,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "bad-weight": ("Weights cannot be used", E_),
     "inert-option": ("An option has no effect with this strategy", E_),
     "too-few-targets": ("A strategy has too few targets", E_),
+    "cannot-resume": ("Nobody can go on with an answer that breaks off", W_),
     "missing-judge": ("A panel has no judge", E_),
     "self-fallback": ("A fallback leads to what has just failed", E_),
     "smaller-window": ("A fallback for long prompts has no larger window", E_),

@@ -1,4 +1,4 @@
-"""The names that a configuration may use and that come from elsewhere: presets, protocols, strategies, failure kinds.
+"""The names that a configuration may use and that come from elsewhere: presets, protocols, failure kinds.
 
 `config` imports none of the rooms that own them; it is handed this value.
 """
@@ -12,6 +12,7 @@ from gateway.diagnostics.suggest import closest
 from gateway.failure import RULES, Falls, Kind
 from gateway.ir.cost import FIELDS
 from gateway.protocols import PROTOCOLS
+from gateway.protocols.contract import Dialect
 from gateway.protocols.embedding import EMBEDDINGS
 from gateway.protocols.surfaces import OPERATIONS, SURFACES
 from gateway.providers.auth import AUTH
@@ -20,9 +21,7 @@ from gateway.providers.endpoints import PLACES
 from gateway.providers.hosts import HOSTS, OWN
 from gateway.providers.models import MAKERS, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
-from gateway.routing.contests import CONTESTS
 from gateway.routing.policies.parameters import PARAMETERS
-from gateway.routing.strategies import STRATEGIES
 from gateway.store.ledger.address import problem
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
@@ -57,6 +56,14 @@ def _model(preset: str | None, base_url: str | None, upstream: str) -> ModelFact
     )
 
 
+def _continues(preset: str | None, protocol: str | None, upstream: str) -> bool:
+    """Whether a model is known to go on with an answer that has begun."""
+    row = PRESETS.get(preset) if preset is not None else None
+    wire = PROTOCOLS.get(protocol or (row.protocol if row is not None else ""))
+    quirks = frozenset(row.quirks) if row is not None else frozenset()
+    return wire is not None and wire.continues(Dialect("", upstream, quirks))
+
+
 KNOWN: Final = Known(
     presets={
         row.name: PresetFacts(
@@ -74,11 +81,11 @@ KNOWN: Final = Known(
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
     ledger=problem,
-    strategies=frozenset(STRATEGIES) | frozenset(CONTESTS),
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),
     operations=OPERATIONS,
     parameters=PARAMETERS,
     falling_kinds=tuple(kind.value for kind, rule in RULES.items() if rule.falls is Falls.YES),
     model=_model,
+    continues=_continues,
 )

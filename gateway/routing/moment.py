@@ -83,7 +83,7 @@ class Moment:
             return why
         if target.name in self.tried:
             return "already tried for this request"
-        if self.continues and not PROTOCOLS[target.protocol].continues(target.dialect):
+        if self.continues and not _continues(target):
             return "it cannot go on with an answer that has begun"
         hints = job.hints
         if hints is not None:
@@ -159,3 +159,10 @@ class Moment:
                 self.larger_than = max(self.larger_than or 0, target.context)
         elif failure.kind is Kind.UNSUPPORTED:
             self.refused_by.add(target.provider)
+
+
+def _continues(target: Target) -> bool:
+    """Whether a target is known to go on with an answer that has begun: its facts say so, or its wire does."""
+    if target.supports is not None and "prefill" in target.supports:
+        return True
+    return PROTOCOLS[target.protocol].continues(target.dialect)

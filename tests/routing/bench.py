@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
+import msgspec
+
 from gateway.engine.ordering import watched
 from gateway.events import Event
 from gateway.failure import Failed, Failure, Kind
@@ -148,9 +150,9 @@ class Bench:
         self.now += seconds
 
     async def _send(self, request: Request) -> Response:
-        head = CHAT.decode_head(request.body)
-        self.sent.append((head.model, dict(request.headers)["authorization"]))
-        waiting = self.scripts.get(head.model, [])
+        model = msgspec.json.decode(request.body)["model"]
+        self.sent.append((model, dict(request.headers)["authorization"]))
+        waiting = self.scripts.get(model, [])
         script = waiting.pop(0) if len(waiting) > 1 else (waiting[0] if waiting else Reply())
         if isinstance(script, Failure):
             raise Failed(script)

@@ -119,7 +119,9 @@ def routes(subject: Subject) -> Iterator[Diagnostic]:
             yield subject.report("unknown-model", detail, path, suggestion=subject.did_you_mean(done.route))
             continue
         reached = list(_reached(subject, done.route, set()))
-        if reached and all(_counts(budget, model, of, place) for model, of, place in reached):
+        if reached and all(
+            _counts(budget, model, of, place) and _priced(subject, model, of, place) for model, of, place in reached
+        ):
             detail = (
                 f"Everything that {done.route!r} leads to has a price, and {name!r} counts it as well: there is no "
                 "money left for it either. Lead to a model that costs nothing, or narrow the scope of the budget."
@@ -156,15 +158,9 @@ def _reached(subject: Subject, name: str, seen: set[str]) -> Iterator[tuple[str,
 
 
 def _counts(budget: Budget, name: str, model: Model, deployment: Deployment | None) -> bool:
-    """Whether a budget forbids a target where it is used up."""
+    """Whether a budget counts what a target costs."""
     provider = deployment.provider if deployment is not None else model.provider
-    price = model.price
-    costs = price is not None and bool(price.input or price.output)
-    models, providers = _listed(budget.scope.model), _listed(budget.scope.provider)
-    counted = (not models or name in models or f"{name}@{provider}" in models) and (
-        not providers or provider in providers
-    )
-    return costs and counted
+    return provider is not None and _within(budget, name, provider)
 
 
 def places_of(model: Model) -> list[Deployment] | list[None]:
@@ -179,17 +175,15 @@ def _listed(value: str | list[str] | None) -> list[str]:
 def unbounded(subject: Subject) -> Iterator[Diagnostic]:
     """Where money is reserved, the longest answer should be known."""
     config = subject.config
-    for name, model in config.models.items():
-        price = model.price
-        if price is None or not price.output or model.max_output is not None:
-            continue
+    enforcing = [(each, said) for each, said in config.budgets.items() if said.when_exhausted != "warn"]
+    for name, model in config.models.items() if enforcing else ():
         for place in places_of(model):
             provider = place.provider if place is not None else model.provider
-            if provider is None or _bounded(model, place):
+            if provider is None or _bounded(model, place) or not _priced(subject, name, model, place):
                 continue
-            enforcing = (each for each, said in config.budgets.items() if said.when_exhausted != "warn")
-            budget = next((each for each in enforcing if _within(config.budgets[each], name, provider)), None)
-            if budget is not None:
+            known = subject.facts(provider, _upstream(name, model, place))
+            budget = next((each for each, said in enforcing if _within(said, name, provider)), None)
+            if budget is not None and model.max_output is None and known.max_output is None:
                 detail = (
                     f"Nobody knows how long its answers become, and {budget!r} reserves money for them: where a "
                     f"request states no bound, its answer is cut at {BOUND:,} tokens."
@@ -197,6 +191,21 @@ def unbounded(subject: Subject) -> Iterator[Diagnostic]:
                 fix = "state `max_output`, or `request: {default: {max_tokens: …}}`"
                 yield subject.report("unbounded-output", detail, ("models", name), key=True, suggestion=fix)
                 break
+
+
+def _upstream(name: str, model: Model, deployment: Deployment | None) -> str:
+    return (deployment.id if deployment is not None else None) or model.id or name
+
+
+def _priced(subject: Subject, name: str, model: Model, deployment: Deployment | None) -> bool:
+    """Whether an answer is known to cost something."""
+    provider = deployment.provider if deployment is not None else model.provider
+    known = subject.facts(provider, _upstream(name, model, deployment)).prices if provider is not None else None
+    for kind in ("input", "output"):
+        said = getattr(model.price, kind) if model.price is not None else None
+        if said or (said is None and known is not None and known.get(kind)):
+            return True
+    return False
 
 
 def _within(budget: Budget, model: str, provider: str) -> bool:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.config.checks.subject import Subject
+from gateway.config.model import Model
+from gateway.config.reach import Leaf, leaves
 from gateway.diagnostics.diagnostic import Diagnostic
 
 # Strategy → why one target is too few.
@@ -65,3 +67,34 @@ def patience(subject: Subject) -> Iterator[Diagnostic]:
         elif combo.patience is not None and (combo.least is None or combo.least == count):
             detail = f"All {count} answers are waited for. Say with `least:` how many are enough."
             yield subject.report("inert-option", detail, ("combos", name, "patience"), key=True)
+
+
+def resuming(subject: Subject) -> Iterator[Diagnostic]:
+    """`after_commit: resume` has somebody to go on with the answer of another."""
+    config = subject.config
+
+    def can(route: str) -> bool:
+        found = leaves(config, route)
+        return len(found) > 1 and any(_continues(subject, leaf) for leaf in found)
+
+    why = "no other target of {} is known to go on with an answer that has begun. docs/contests.md says who is."
+    for name, combo in config.combos.items():
+        if combo.after_commit == "resume" and not can(name):
+            detail = f"Nothing is resumed here: {why.format(repr(name))}"
+            yield subject.report("cannot-resume", detail, ("combos", name, "after_commit"))
+    if config.defaults.after_commit == "resume" and not any(can(name) for name in (*config.combos, *config.models)):
+        detail = f"Nothing is resumed in this file: {why.format('any route')}"
+        yield subject.report("cannot-resume", detail, ("defaults", "after_commit"))
+
+
+def _continues(subject: Subject, leaf: Leaf) -> bool:
+    provider = subject.config.providers.get(leaf.provider)
+    model: Model | None = subject.config.models.get(leaf.model)
+    if provider is None or model is None:
+        return False
+    if model.supports is not None and "prefill" in model.supports:
+        return True
+    at = next((each for each in model.deployments if each.provider == leaf.provider), None)
+    preset = provider.preset or (leaf.provider if leaf.provider in subject.known.presets else None)
+    upstream = (at.id if at is not None else None) or model.id or leaf.model
+    return subject.known.continues(preset, provider.protocol, upstream)

@@ -46,14 +46,6 @@ def _places(subject: Subject, name: str, model: Model) -> Iterator[tuple[str, st
         yield deployment.provider, deployment.id or model.id or name, (*path, "id") if deployment.id else path
 
 
-def _known(subject: Subject, provider: str, upstream: str) -> ModelFacts:
-    entry = subject.config.providers.get(provider)
-    if entry is None or "*" in upstream:
-        return ModelFacts()
-    preset = entry.preset or (provider if provider in subject.known.presets else None)
-    return subject.known.model(preset, entry.base_url, upstream)
-
-
 def _leaves(subject: Subject, name: str, seen: set[str]) -> Iterator[tuple[Model, ModelFacts]]:
     """Every place of every model that a name leads to, fallbacks aside."""
     name = subject.meaning(name)
@@ -64,7 +56,7 @@ def _leaves(subject: Subject, name: str, seen: set[str]) -> Iterator[tuple[Model
     model = config.models.get(name)
     if model is not None:
         for provider, upstream, _ in _places(subject, name, model):
-            yield model, _known(subject, provider, upstream)
+            yield model, subject.facts(provider, upstream)
     elif name in config.combos:
         for target in config.combos[name].targets:
             yield from _of(subject, target, seen)
@@ -72,13 +64,13 @@ def _leaves(subject: Subject, name: str, seen: set[str]) -> Iterator[tuple[Model
         base, _, wanted = name.rpartition("@")
         for provider, upstream, _ in _places(subject, base, config.models[base]):
             if provider == wanted:
-                yield config.models[base], _known(subject, provider, upstream)
+                yield config.models[base], subject.facts(provider, upstream)
     else:
         for pattern in sorted((each for each in config.models if each.count("*") == 1), key=specificity):
             star = part(pattern, name)
             if star:
                 for provider, upstream, _ in _places(subject, pattern, config.models[pattern]):
-                    yield config.models[pattern], _known(subject, provider, upstream.replace("*", star))
+                    yield config.models[pattern], subject.facts(provider, upstream.replace("*", star))
                 return
 
 
@@ -175,7 +167,7 @@ def unknown_models(subject: Subject) -> Iterator[Diagnostic]:
         if model.price is not None:
             continue
         for provider, upstream, path in _places(subject, name, model):
-            known = _known(subject, provider, upstream)
+            known = subject.facts(provider, upstream)
             if known.near is not None:
                 detail = (
                     f"{provider} is not known to have {upstream!r}. Where it is new, give it a `price:`, and its "
@@ -202,7 +194,7 @@ def unknown_prices(subject: Subject) -> Iterator[Diagnostic]:
             said = model.price
             if said is not None and (said.input is not None or said.output is not None):
                 continue
-            if _known(subject, provider, upstream).prices is not None:
+            if subject.facts(provider, upstream).prices is not None:
                 continue
             by = next((each for each in config.budgets if _counts(subject, each, name, provider)), None)
             if by is None and not capped:
@@ -230,7 +222,7 @@ def _counts(subject: Subject, budget: str, model: str, provider: str) -> bool:
 def odd_numbers(subject: Subject) -> Iterator[Diagnostic]:
     """What the file says of a model fits together, and with what is known of it."""
     for name, model in subject.config.models.items():
-        known = [_known(subject, provider, upstream) for provider, upstream, _ in _places(subject, name, model)]
+        known = [subject.facts(provider, upstream) for provider, upstream, _ in _places(subject, name, model)]
         if model.price is not None:
             prices = dict(next((each.prices for each in known if each.prices is not None), {}))
             prices.update(

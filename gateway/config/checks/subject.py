@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.config.compose import Composed
-from gateway.config.known import Known
+from gateway.config.known import Known, ModelFacts
 from gateway.config.model import Config, Target
 from gateway.config.patterns import part
 from gateway.config.read import Path
@@ -55,6 +55,14 @@ class Subject:
         if name in self.routes or name in self.places:
             return True
         return any(part(pattern, name) for pattern in self.config.models if "*" in pattern)
+
+    def facts(self, provider: str, upstream: str) -> ModelFacts:
+        """What the gateway knows of an upstream model without the file; of a pattern nothing."""
+        entry = self.config.providers.get(provider)
+        if entry is None or "*" in upstream:
+            return ModelFacts()
+        preset = entry.preset or (provider if provider in self.known.presets else None)
+        return self.known.model(preset, entry.base_url, upstream)
 
     def did_you_mean(self, name: str) -> str | None:
         """A suggestion for a route's name."""
