@@ -2,9 +2,9 @@
 
 One list over providers, credentials and models: the state of each breaker with its reason and its end, whatever opened
 it (failures in a row, a provider's hint, an exhausted account, a ban of the file). `model: "*"` is a credential as a
-whole. What is in flight is summed over all workers of this node; `first_content` and `whole_answer` are the seconds that
-the answering worker expects (null: it asks of no latency, or has seen none). Breakers are what it knows, which is what
-all know within a second.
+whole. What is in flight is summed over all workers of this node; `first_content` and `whole_answer` are the seconds
+that the answering worker expects, null where it has seen none lately. Breakers are as that worker knows them, which is
+as all know them within a second.
 """
 
 from __future__ import annotations
