@@ -40,7 +40,7 @@ providers:
     api_keys: {one: {env: ONE}, two: {env: TWO}}
     tags: [eu]
   second: {protocol: openai-chat, base_url: "http://second.test/v1", api_key: {env: THREE}}
-models: {a: {provider: first}, b: {provider: second}}
+models: {a: {provider: first}, b: {provider: second, visibility: internal}}
 combos: {both: [a, b]}
 """
 
@@ -139,7 +139,7 @@ class Stage:
         self.told: list[Told] = []
         self._path: list[str] = []
         self._file = tmp_path / "router.yaml"
-        self.compile(text)
+        assert self.compile(text) == []
         self.tools = Tools(
             send=self._send,
             clock=lambda: self.now,
