@@ -12,12 +12,12 @@ A store that is down, and a value that cannot be read, is a miss. What is kept i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
 from gateway.cache.ask import Ask, Outcome
-from gateway.cache.flight import Flight, Work
+from gateway.cache.flight import After, Flight, Work
 from gateway.cache.kept import Kept, encode, kept_of, replay_of
 from gateway.cache.near import Nearness
 from gateway.failure import Failed, Failure, Refused
@@ -55,10 +55,10 @@ class Answers:
                 if found[1].job.constraints == ask.job.constraints:
                     return await self._join(*found, ask, work)
                 joins = False  # what that one gets may be forbidden to this one
-        flight = Flight(ask.owner, key, lambda flight, body: self._over(ask, flight, body), self.broke)
+        flight = Flight(ask.owner, key, lambda flight, body: self._over(ask, flight, body), self.broke, self.later)
         if joins:
             self._flights[key] = (flight, ask)
-        flight.start(lambda: self._find(ask, work))
+        self.began(flight.start(lambda: self._find(ask, work)))
         return await flight.join()
 
     def _apply(self, ask: Ask) -> None:
@@ -125,13 +125,13 @@ class Answers:
 
     # What is kept.
 
-    def _over(self, ask: Ask, flight: Flight, body: bytes | None) -> None:
+    def _over(self, ask: Ask, flight: Flight, body: bytes | None) -> After | None:
         """A flight has ended: its answer is kept where it is a good one that was made now."""
         made = ask.keeps and ask.kept is None and body is not None and flight.answer is not None
         if not made or body is None or not complete(ask.job.protocol.name, body):
             self._land(ask, flight)
-            return
-        self.later(self._keep(ask, flight, body))
+            return None
+        return self._keep(ask, flight, body)
 
     async def _keep(self, ask: Ask, flight: Flight, body: bytes) -> None:
         store, key, answer = self.store(), ask.key, flight.answer
@@ -152,9 +152,12 @@ class Answers:
         if key is not None and (found := self._flights.get(key)) is not None and found[0] is flight:
             del self._flights[key]
 
-    def later(self, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, work: After) -> None:
         """Does what no client waits for."""
-        task = asyncio.get_running_loop().create_task(work)
+        self.began(asyncio.get_running_loop().create_task(work))
+
+    def began(self, task: asyncio.Task[None]) -> None:
+        """Holds a task until it is done: nobody else does."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

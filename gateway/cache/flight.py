@@ -13,8 +13,8 @@ reader, the first that is still there at the end, reports the usage.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeAlias
 
 from gateway.cache.rules import KEPT_MOST
 from gateway.failure import Failed, Failure, Refused
@@ -22,8 +22,11 @@ from gateway.ir.usage import Usage
 from gateway.routing.attempt import Answer
 
 Work: TypeAlias = Callable[[], Awaitable[Answer]]
-# told once: the flight, and the whole body where it is complete and not larger than what may be kept
-Over: TypeAlias = Callable[["Flight", bytes | None], None]
+After: TypeAlias = Coroutine[Any, Any, None]
+# told once: the flight, and the whole body where it is complete and not larger than what may be kept → what is left to
+# do, which no reader waits for
+Over: TypeAlias = Callable[["Flight", bytes | None], After | None]
+Later: TypeAlias = Callable[[After], None]
 Broke: TypeAlias = Callable[[Answer, Failure], None]
 
 
@@ -31,11 +34,11 @@ class Flight:
     """See the module. `owner` is whose work it is, `asked` what identifies it to those that would join."""
 
     __slots__ = (
-        "_broke", "_error", "_failure", "_frames", "_gone", "_over", "_readers", "_reading", "_size", "_task",
+        "_broke", "_error", "_failure", "_frames", "_gone", "_later", "_over", "_readers", "_reading", "_size", "_task",
         "_told", "_waiting", "answer", "asked", "done", "owner",
     )  # fmt: skip
 
-    def __init__(self, owner: str, asked: bytes, over: Over, broke: Broke) -> None:
+    def __init__(self, owner: str, asked: bytes, over: Over, broke: Broke, later: Later) -> None:
         self.owner = owner
         self.asked = asked
         self.answer: Answer | None = None
@@ -43,6 +46,7 @@ class Flight:
         self._told = False  # somebody reports the usage
         self._over: Over | None = over
         self._broke = broke
+        self._later = later
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
         self._failure: Failure | None = None
@@ -58,9 +62,10 @@ class Flight:
         """Whether a newcomer can have all of it."""
         return not self._gone and self._failure is None and self._error is None and (self.done or bool(self._readers))
 
-    def start(self, work: Work) -> None:
-        """Begins the work; `join` is next."""
+    def start(self, work: Work) -> asyncio.Task[None]:
+        """Begins the work; `join` is next. The task also does what is left to do after a whole answer."""
         self._task = asyncio.get_running_loop().create_task(self._run(work))
+        return self._task
 
     async def join(self) -> Reader:
         """The answer, for one more. Raises what the work raised."""
@@ -79,18 +84,23 @@ class Flight:
         return reader
 
     async def _run(self, work: Work) -> None:
+        after: After | None = None
         try:
             answer = await work()
         except BaseException as error:
             self._error = error
-            self._end(None)
+            after = self._ended(None)
         else:
             self.answer = answer
             self._frames.append(answer.body)
             self._size = len(answer.body)
             if not answer.stream:
-                self._finish()
+                self.done = True
+                answer.close()
+                after = self._ended(answer.body if self._size <= KEPT_MOST else None)
         self._wake()
+        if after is not None:
+            await after
 
     # What readers ask.
 
@@ -180,9 +190,13 @@ class Flight:
         self._end(b"".join(self._frames) if self._size <= KEPT_MOST else None)
 
     def _end(self, body: bytes | None) -> None:
+        after = self._ended(body)
+        if after is not None:
+            self._later(after)
+
+    def _ended(self, body: bytes | None) -> After | None:
         over, self._over = self._over, None
-        if over is not None:
-            over(self, body)
+        return over(self, body) if over is not None else None
 
     async def _woken(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -97,7 +97,10 @@ def replay_of(kept: Kept, node: Node, job: Job) -> Replay | None:
     this one, and where it is of the other kind."""
     if kept.stream is not job.head.stream:
         return None
-    target = next((each for each in targets(node) if each.name == kept.target), None)
+    if isinstance(node, Target):
+        target = node if node.name == kept.target else None
+    else:
+        target = next((each for each in targets(node) if each.name == kept.target), None)
     if target is None or (job.constraints is not None and job.constraints.objection(target) is not None):
         return None
     return Replay(kept, target)

@@ -20,7 +20,7 @@ import msgspec
 
 from gateway.cache.answers import Answers, kept_now
 from gateway.cache.ask import Ask
-from gateway.cache.flight import Flight, Work
+from gateway.cache.flight import After, Flight, Work
 from gateway.cache.kept import Repeatable, Running, encode, mark_of, replay_of
 from gateway.failure import Refusal, Refused
 from gateway.routing.attempt import Answer
@@ -68,9 +68,12 @@ class Once:
                 raise _mismatch()
             ask.idempotent = True
             return await flight.join()
-        flight = Flight(ask.owner, ask.asked, lambda over, body: self._over(ask, name, over, body), self._answers.broke)
+        answers = self._answers
+        flight = Flight(
+            ask.owner, ask.asked, lambda over, body: self._over(ask, name, over, body), answers.broke, answers.later
+        )
         self._flights[name] = mine = flight
-        mine.start(lambda: self._work(ask, name, mine, work))
+        answers.began(mine.start(lambda: self._work(ask, name, mine, work)))
         return await mine.join()
 
     async def _work(self, ask: Ask, name: str, flight: Flight, work: Work) -> Answer:
@@ -114,11 +117,11 @@ class Once:
                 with suppress(StoreDown):
                     await store.put(name, mark, LEASE)
 
-    def _over(self, ask: Ask, name: str, flight: Flight, body: bytes | None) -> None:
+    def _over(self, ask: Ask, name: str, flight: Flight, body: bytes | None) -> After | None:
         if ask.owns:
-            self._answers.later(self._publish(ask, name, flight, body))
-        else:
-            self._land(name, flight)
+            return self._publish(ask, name, flight, body)
+        self._land(name, flight)
+        return None
 
     async def _publish(self, ask: Ask, name: str, flight: Flight, body: bytes | None) -> None:
         """The answer takes the place of the mark; where there is none, the mark goes."""

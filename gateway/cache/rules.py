@@ -50,21 +50,22 @@ class Way(msgspec.Struct, frozen=True):
 
     def shape(self, job: Job) -> bytes:
         """What this route makes of a request beside its words: an answer is given again only where it is the same.
-        What its answer has to pass and what its targets have to be is part of that. Raises `Refused` (400) where a
-        condition has to read a body that cannot be read."""
+        What its answer has to pass, what its targets have to be and what the client asks of them is part of that.
+        Raises `Refused` (400) where a condition has to read a body that cannot be read."""
         shape = self.digest.encode()
         if self.whens:
             shape += "".join("1" if holds(each, job) else "0" for each in self.whens).encode()
-        if job.constraints is not None or job.guards is not None:
+        if job.constraints is not None or job.guards is not None or job.hints is not None:
             guards = job.guards.guards if job.guards is not None else ()
-            shape += sha256(msgspec.json.encode((job.constraints, guards), order="deterministic")).digest()
+            shape += sha256(msgspec.json.encode((job.constraints, guards, job.hints), order="deterministic")).digest()
         return shape
 
 
 class Caching(msgspec.Struct, frozen=True):
-    """`scope`: key, team or shared. `routes` are by their labels."""
+    """`scope`: key, team or shared. `routes` are by their labels. `size`: the bytes that are kept at most."""
 
     exact: Exact | None
     semantic: Semantic | None
     scope: str
     routes: Mapping[str, Way]
+    size: int = 256 << 20

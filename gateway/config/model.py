@@ -362,7 +362,9 @@ class Combo(Section):
     deck: bool | None = Field(None, description="random: no repeats until all were used.")
     window: Duration | None = Field(None, description="least_used: the time that is looked back on. Default 1h.")
     after: Duration | Literal["p95"] | None = Field(
-        None, description="race: when the second request is sent. Default p95.", examples=["800ms", "p95"]
+        None,
+        description="race: the time that a target has before the next is asked too. Default p95.",
+        examples=["800ms", "p95"],
     )
     by: Literal["session", "user", "key", "prompt"] | None = Field(
         None, description="consistent: what is hashed. Default session."
@@ -373,7 +375,7 @@ class Combo(Section):
     sample: Percent | None = Field(None, description="mirror: the share of requests that are copied. Default 100%.")
     judge: str | None = Field(None, description="panel: the model that merges the answers.")
     least: int | None = Field(None, ge=1, description="panel: answers that are enough for the judge. Default all.")
-    patience: Duration | None = Field(None, description="panel: how long the others are waited for. Default 8s.")
+    patience: Duration | None = Field(None, description="panel: how long the others are then waited for. Default 8s.")
     after_commit: AfterCommit | None = Field(None, description="See `defaults.after_commit`.")
 
     @model_validator(mode="before")
@@ -413,10 +415,10 @@ class Key(Section):
     )
     admin: bool = Field(False, description="Whether it may reload the gateway.")
     tags: list[str] = Field([], description="What can be said of it, for policies and budgets.", examples=[["batch"]])
-    trust: list[Literal["user", "session", "tags"]] = Field(
+    trust: list[Literal["user", "tags"]] = Field(
         [],
-        description="What is believed of what its requests say: `user` (the body's, or X-Gateway-User), `session`, "
-        "`tags` (X-Gateway-Tags). Everything else that they say is a label.",
+        description="What is believed of what its requests say: `user` (the body's, or X-Gateway-User), `tags` "
+        "(X-Gateway-Tags). Everything else that they say is a label.",
     )
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
     expires: Day | None = Field(None, description="The last day on which it works.")

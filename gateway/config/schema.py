@@ -108,9 +108,11 @@ def _with_reference(field: dict[str, Any]) -> dict[str, Any]:
 def shape_errors(error: ValidationError, composed: Composed, resolver: Resolver) -> Iterator[Diagnostic]:
     """What the model found, each once, at the tightest place."""
     seen: set[Path] = set()
-    for found in error.errors(include_url=False, include_input=False):
-        path, union = _written(composed.value, found["loc"], found["type"])
-        if path in seen:
+    errors = error.errors(include_url=False, include_input=False)
+    paths = [_written(composed.value, found["loc"], found["type"]) for found in errors]
+    strange = [path for found, (path, _) in zip(errors, paths, strict=True) if found["type"] == "extra_forbidden"]
+    for found, (path, union) in zip(errors, paths, strict=True):
+        if path in seen or _follows(found["type"], path, [other for other, _ in paths], strange, composed.value):
             continue
         written = _value(composed.value, path)
         if is_reference(written):
@@ -123,6 +125,18 @@ def shape_errors(error: ValidationError, composed: Composed, resolver: Resolver)
         if union:
             seen.add(path)
         yield _shape(found["type"], found["msg"], found.get("ctx", {}), path, composed)
+
+
+def _follows(kind: str, path: Path, paths: list[Path], strange: list[Path], value: Any) -> bool:
+    """Whether a finding only follows from another: a mapping is none of the words that could stand there instead, and a
+    key is missing because it is written otherwise."""
+    if kind == "literal_error" and isinstance(_value(value, path), dict):
+        return any(len(other) > len(path) and other[: len(path)] == path for other in paths)
+    if kind == "missing":
+        return any(
+            other[:-1] == path[:-1] and closest(str(other[-1]), _fields(path[:-1])) == path[-1] for other in strange
+        )
+    return False
 
 
 def _written(value: Any, loc: tuple[str | int, ...], kind: str) -> tuple[Path, bool]:

@@ -54,6 +54,7 @@ def caching_of(
         ),
         scope=cache.scope,
         routes={route.label: way(route.node) for route in routes},
+        size=cache.size,
     )
 
 

@@ -2,8 +2,9 @@
 
 The bounds are those that `routing.run` keeps: each target once, with each of its credentials, with the retries that the
 failure table permits; `ATTEMPTS_MOST` sends and the route's time for everything; the caps that hold for every request.
-An attempt costs at most a full window in and the longest answer out, each token at its dearest rate. A copy that a
-mirror sends, and the one more send to a provider that refuses a conversation's seals, are not counted.
+Where a strategy asks several (race, panel, pipeline), each of its ways may come to the same target again. An attempt
+costs at most a full window in and the longest answer out, each token at its dearest rate. The one more send to a
+provider that refuses a conversation's seals is not counted.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from gateway.engine.engine import Engine, Route
 from gateway.failure import RULES
 from gateway.ir.cost import dearest, usd
 from gateway.routing.constraints import Caps
-from gateway.routing.node import Target, targets
+from gateway.routing.node import Node, Panel, Split, Target, targets
 from gateway.routing.run import ATTEMPTS_MOST
 
 _RETRIES_MOST: Final = max(rule.retries for rule in RULES.values())
@@ -79,10 +80,10 @@ def _said(config: Config) -> Iterator[Wanted]:
 
 def worst_of(route: Route, engine: Engine, caps: Caps) -> Worst:
     """The worst of one route."""
-    reached = [(target, _sends(target, engine)) for target in targets(route.node)]
+    reached = [(target, _sends(target, engine)) for target in _reached(route.node)]
     sends = sum(count for _, count in reached)
     attempts = min(sends, caps.attempts if caps.attempts is not None else ATTEMPTS_MOST)
-    unknown = tuple(target.name for target, _ in reached if _dearest(target) is None)
+    unknown = tuple(dict.fromkeys(target.name for target, _ in reached if _dearest(target) is None))
     cost = None
     if not unknown:
         each = sorted((price for target, count in reached for price in [_dearest(target) or 0] * count), reverse=True)
@@ -97,6 +98,30 @@ def worst_of(route: Route, engine: Engine, caps: Caps) -> Worst:
         cost=cost,
         unknown=unknown,
     )
+
+
+def _reached(node: Node) -> list[Target]:
+    """Every target as often as one request may come to it."""
+    found: list[Target] = []
+    again = False
+
+    def visit(at: Node) -> None:
+        nonlocal again
+        if isinstance(at, Target):
+            found.append(at)
+        elif isinstance(at, Split):
+            again = again or at.plan is not None
+            for branch in at.branches:
+                visit(branch.node)
+            if isinstance(at.plan, Panel):
+                visit(at.plan.judge)
+        else:
+            visit(at.primary)
+            for to in (to for rule in at.rules for to in rule.to):
+                visit(to)
+
+    visit(node)
+    return found if again else targets(node)
 
 
 def _sends(target: Target, engine: Engine) -> int:

@@ -35,8 +35,7 @@ class Answer:
     the stream breaks off. It may be cancelled where it waits for the upstream, and called again: nothing is lost.
     `close` is owed, and idempotent; closing early cancels the upstream. `dropped` is what the translation lost, as far
     as it is known when the answer begins. `lane` is None where nobody was asked for this very request: an answer that
-    is given again, or another's that this one follows. `usage` is there once the
-    answer is over; where its provider did not say, it is an estimate.
+    is given again, or another's that this one follows. `usage` is there once the answer is over.
     """
 
     __slots__ = (
@@ -131,6 +130,9 @@ class Answer:
                     return out
                 if not data and sniffer.failure is None:
                     self._ended = True
+                    if self.lane is not None:
+                        self.lane.own.success()
+                        self.lane.whole.success()
                     self.close()
                     return b""
             raise Failed(sniffer.failure)

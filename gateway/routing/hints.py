@@ -31,6 +31,8 @@ ROUTER: Final = "provider_hints"  # the quirk of providers that take such hints
 MODELS_MOST: Final = 10
 PROVIDER_HEADERS: Final = ("x-gateway-provider", "x-anyrouter-provider")
 CREDENTIAL_HEADERS: Final = ("x-gateway-credential", "x-omniroute-connection")
+_HEADERS: Final = frozenset((*PROVIDER_HEADERS, *CREDENTIAL_HEADERS))
+_FIELDS: Final = frozenset(("models", "provider", "fallbacks"))
 # Promises that only the operator can know, and the tag by which router.yaml says that they are kept.
 _PROMISES: Final = {"zdr": "zdr", "enforce_distillable_text": "distillable"}
 _NO_COLLECTION: Final = "no-data-collection"
@@ -130,9 +132,11 @@ def read(head: Head, headers: Mapping[str, str], providers: frozenset[str]) -> t
     Raises `Refused` (400) naming a hint that cannot be read.
     """
     fields = head.fields
+    if _FIELDS.isdisjoint(fields) and _HEADERS.isdisjoint(headers):
+        return head, None
     pinned = _header(headers, PROVIDER_HEADERS)
     credential = _header(headers, CREDENTIAL_HEADERS)
-    hinted = [name for name in ("models", "provider", "fallbacks") if name in fields and _is_hint(name, fields[name])]
+    hinted = sorted(name for name in _FIELDS if name in fields and _is_hint(name, fields[name]))
     if not (pinned or credential or hinted):
         return head, None
     try:
@@ -150,7 +154,12 @@ def read(head: Head, headers: Mapping[str, str], providers: frozenset[str]) -> t
 
 
 def _header(headers: Mapping[str, str], names: tuple[str, ...]) -> str:
-    return next((str(headers[name]) for name in names if name in headers), "")
+    return next((_text(headers[name]) for name in names if name in headers), "")
+
+
+def _text(value: str) -> str:
+    """A header's value; bytes that are no text are question marks."""
+    return value.encode("utf-8", "replace").decode()
 
 
 def _is_hint(name: str, raw: msgspec.Raw) -> bool:

@@ -162,7 +162,7 @@ class Moment:
 
 
 def _continues(target: Target) -> bool:
-    """Whether a target is known to go on with an answer that has begun: its file or its catalog says so, or its wire."""
+    """Whether a target is known to go on with an answer that has begun: its facts say so, or its wire does."""
     if target.supports is not None and "prefill" in target.supports:
         return True
     return PROTOCOLS[target.protocol].continues(target.dialect)

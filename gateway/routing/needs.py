@@ -1,8 +1,8 @@
 """What a request needs of a target: capabilities, and room in its context window.
 
 It is asked for only where something of a target is known (`Target.supports`, `Target.context`), once per request, and
-from the bytes of the body as far as they can tell: a body that holds none of a capability's words needs none of it,
-and one whose bytes, at four to a token, fit into a window is not counted. Only then is the request decoded, as
+from the bytes of the body as far as they can tell: one that has none of a capability's fields or words needs none of
+it, and one whose bytes, at four to a token, fit into a window is not counted. Only then is the request decoded, as
 policies would. What cannot be told is never held against a target.
 
 A window counts as too small when `SURE` of the estimated prompt and the answer's bound do not fit. The bound counts
@@ -24,16 +24,41 @@ SURE: Final = 0.8  # of the estimate: its error is about a fifth
 BYTES: Final = 4  # of a body to a token
 ANSWER: Final = 1024  # tokens of an answer that nothing bounds, where a cost is estimated
 
-# Words of `supports` → what a request then has (conditions.HAS), and the bytes without which no wire says so.
-_WORDS: Final[dict[str, tuple[str, tuple[bytes, ...]]]] = {
-    "tools": ("tools", (b'"tools"', b'"functions"')),
-    "vision": ("images", (b"image",)),
-    "audio": ("audio", (b"audio",)),
-    "documents": ("documents", (b"document", b"file", b"pdf")),
-    "json_schema": ("json_schema", (b"chema", b'"format"')),
-    "reasoning": ("reasoning", (b"reasoning", b"think", b"effort")),
+# Words of `supports` → what a request then has (conditions.HAS).
+_WORDS: Final = {
+    "tools": "tools",
+    "vision": "images",
+    "audio": "audio",
+    "documents": "documents",
+    "json_schema": "json_schema",
+    "reasoning": "reasoning",
 }
 _ALL: Final = frozenset(_WORDS)
+# The top-level fields without which no wire says so, and for what stands in messages the bytes.
+_FIELDS: Final = {
+    "tools": frozenset(("tools", "functions")),
+    "json_schema": frozenset(
+        ("response_format", "text", "format", "output_format", "output_config", "generationConfig", "generation_config")
+    ),
+    "reasoning": frozenset(
+        (
+            "reasoning_effort",
+            "reasoning",
+            "thinking",
+            "think",
+            "output_config",
+            "generationConfig",
+            "generation_config",
+            "extra_body",
+        )
+    ),
+}
+_MARKS: Final = {
+    "vision": (b"image",),
+    "audio": (b"audio",),
+    "documents": (b"document", b"file", b"pdf"),
+}
+_TYPED: Final = frozenset(("openai-chat", "openai-responses", "anthropic"))  # wires on which every medium has a `type`
 _MEDIA: Final = (b"base64", b"data:", b"nline")
 
 
@@ -47,28 +72,38 @@ class Unable(NamedTuple):
 class Needs:
     """What one request needs, found out as it is asked."""
 
-    __slots__ = ("_bound", "_counted", "_job", "_words")
+    __slots__ = ("_bound", "_counted", "_input", "_job", "_typed", "_words")
 
     def __init__(self, job: Job) -> None:
         self._job = job
         self._words: dict[str, bool] = {}
+        self._typed: bool | None = None
         self._counted: int | None = None
+        self._input: int | None = None
         self._bound: int | None = None
 
     def has(self, word: str) -> bool:
         """Whether a capability is needed."""
         known = self._words.get(word)
         if known is None:
-            inside, marks = _WORDS[word]
-            job = self._job
-            known = job.edited or any(mark in job.head.body for mark in marks)
+            known = self._job.edited or self._hinted(word)
             if known:
                 try:
-                    known = HAS[inside](job.request())
+                    known = HAS[_WORDS[word]](self._job.request())
                 except Refused:
                     known = False
             self._words[word] = known
         return known
+
+    def _hinted(self, word: str) -> bool:
+        """Whether the bytes leave it possible."""
+        head = self._job.head
+        fields = _FIELDS.get(word)
+        if fields is not None:
+            return not fields.isdisjoint(head.fields)
+        if self._typed is None:
+            self._typed = self._job.protocol.name not in _TYPED or b'"type"' in head.body
+        return self._typed and any(mark in head.body for mark in _MARKS[word])
 
     @property
     def rough(self) -> int:
@@ -78,8 +113,10 @@ class Needs:
     @property
     def input(self) -> int:
         """Tokens of the prompt: by its bytes, where these are text."""
-        body = self._job.head.body
-        return self.counted if any(mark in body for mark in _MEDIA) else self.rough
+        if self._input is None:
+            body = self._job.head.body
+            self._input = self.counted if any(mark in body for mark in _MEDIA) else self.rough
+        return self._input
 
     @property
     def counted(self) -> int:

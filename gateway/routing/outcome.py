@@ -43,6 +43,8 @@ def refusal_of(failure: Failure, trials: Sequence[Trial]) -> Refusal:
     status = rule.status
     if failure.kind is Kind.SERVER_ERROR and failure.status == 503:
         status = 503
+    if not failure.sent and failure.retry_after is not None and status >= 500:
+        status = 503  # nobody was asked last: it rests, and it is known until when
     code, type_, message = rule.code, _TYPES.get(status, "upstream_error"), _message(failure, trials)
     if failure.kind in _CLIENTS:
         if failure.kind is Kind.INVALID_REQUEST and failure.status is not None and 400 <= failure.status < 500:

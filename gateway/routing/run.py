@@ -96,7 +96,8 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
         return outcome
     if outcome is UNTRIED:
         raise nothing(node, moment)
-    if course.waits and outcome.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED):
+    rests = not outcome.sent and outcome.retry_after is not None
+    if course.waits and (rests or outcome.kind in (Kind.RATE_LIMIT, Kind.OVERLOADED)):
         outcome = msgspec.structs.replace(outcome, retry_after=min(course.waits))
     raise Failed(outcome)
 
@@ -340,8 +341,12 @@ async def _once(
         _cancelled(target, lane, job, moment, tools, course, tools.clock() - started, used)
         raise
     else:
-        lane.own.success()
-        lane.whole.success()
+        if answer.stream:
+            lane.own.began()
+            lane.whole.began()
+        else:
+            lane.own.success()
+            lane.whole.success()
         now = tools.clock()
         took = now - started
         measured(moment, target, took, now)

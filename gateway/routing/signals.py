@@ -26,11 +26,10 @@ def health(node: Node, moment: Moment) -> float:
     best = OPEN
     for leaf in leaves(node):
         for lane in moment.runtime.lanes_of(leaf):
-            if lane.whole.wait(moment.now) > 0 or lane.own.wait(moment.now) > 0:
-                continue
             if lane.whole.closed and lane.own.closed:
                 return WELL
-            best = PROBING
+            if not (lane.whole.wait(moment.now) or lane.own.wait(moment.now)):
+                best = PROBING
     return best
 
 

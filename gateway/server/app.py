@@ -79,6 +79,8 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
     app.add_route(health.shown(serving), "/-/health", methods=["GET"], name="health_of_providers")
     app.add_route(health.reset(serving), "/-/health/reset", methods=["POST"], name="reset_health")
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
+    app.add_route(operators.cache(serving), "/-/cache", methods=["GET"], name="cache")
+    app.add_route(operators.clear_cache(serving), "/-/cache", methods=["DELETE"], name="clear_cache")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
     app.add_route(limits.limits(serving), "/-/limits", methods=["GET"], name="limits")
     app.add_route(limits.reset(serving), "/-/budgets/<name:str>/reset", methods=["POST"], name="reset_budget")

@@ -11,6 +11,7 @@ USD, and OmniRoute's words for the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from gateway.cache.answers import Answers
@@ -18,11 +19,12 @@ from gateway.cache.ask import Ask, Outcome
 from gateway.cache.digest import asked_digest, owner_of, scope_of
 from gateway.cache.flight import Work
 from gateway.cache.once import Once, repeat_of
+from gateway.cache.rules import Caching
 from gateway.ir.cost import cost, usd
 from gateway.routing.attempt import Answer
 from gateway.routing.run import Tools
 from gateway.routing.sending import Job
-from gateway.store.contract import Store
+from gateway.store.contract import Store, StoreDown
 
 if TYPE_CHECKING:
     from gateway.engine.engine import Route
@@ -41,6 +43,19 @@ class Caches:
     def __init__(self, store: Callable[[], Store | None], tools: Tools) -> None:
         self.answers = Answers(store, tools)
         self.once = Once(self.answers)
+        self._size = 0
+
+    def bound(self, caching: Caching | None) -> None:
+        """A new Engine is in force: its file says how much is kept at most."""
+        store = self.answers.store()
+        if caching is not None and store is not None and caching.size != self._size:
+            self._size = caching.size
+            self.answers.later(_bound(store, caching.size))
+
+
+async def _bound(store: Store, size: int) -> None:
+    with suppress(StoreDown):
+        await store.bound(size)
 
 
 def concerns(exchange: Exchange, headers: Mapping[str, str]) -> bool:

@@ -1,18 +1,21 @@
-"""What operators and their tools ask: /health, /metrics, POST /-/reload."""
+"""What operators and their tools ask: /health, /metrics, POST /-/reload, GET and DELETE /-/cache."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import quote
 
 import msgspec
 from sanic import Request
 from sanic.response import HTTPResponse
 
+from gateway.cache.answers import PREFIX
 from gateway.failure import Refusal, Refused
 from gateway.server.ingress import authenticate
 from gateway.server.serving import Serving
-from gateway.telemetry.metrics import expose
+from gateway.store.contract import StoreDown
+from gateway.telemetry.metrics import expose, summed
 
 
 def told(value: object, status: int = 200, headers: dict[str, str] | None = None) -> HTTPResponse:
@@ -68,3 +71,60 @@ def reload(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResp
         return told(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
 
     return handle
+
+
+def cache(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
+    """What is kept in the store, and how often all workers' requests found something there since they started."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        administrator(request, serving, "Looking at the cache")
+        entries, size = await _kept(serving, "weigh", "")
+        snapshots = msgspec.msgpack.decode(await serving.ask_metrics(), type=list[bytes])
+        counts = {labels[0]: int(count) for labels, count in summed(snapshots, "gateway_cache_total").items()}
+        words = {"hits": "hit", "semantic": "semantic", "joined": "joined", "misses": "miss", "bypassed": "bypass"}
+        found = {name: counts.get(word, 0) for name, word in words.items()}
+        return told({"entries": entries, "bytes": size, **found, "idempotent": counts.get("idempotent", 0)})
+
+    return handle
+
+
+def clear_cache(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
+    """Forgets what is kept: everything, or with `?key=NAME` or `?team=NAME` what is kept for that one alone."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        administrator(request, serving, "Emptying the cache")
+        named = [(word, request.args.get(word)) for word in ("key", "team") if word in request.args]
+        if len(named) > 1 or any(word not in ("key", "team") for word in request.args):
+            raise Refused(
+                Refusal(
+                    status=400,
+                    type="invalid_request_error",
+                    code="invalid_request",
+                    message="Name one ?key= or one ?team=, or nothing to forget everything.",
+                )
+            )
+        scope = "".join(f"{word}/{quote(str(name), safe='')}" for word, name in named)
+        cleared = await _kept(serving, "clear", f"{scope}/" if scope else "")
+        serving.caches.answers.near.clear(scope or None)
+        return told({"cleared": cleared, "scope": scope or "all"})
+
+    return handle
+
+
+async def _kept(serving: Serving, what: Literal["weigh", "clear"], scope: str) -> Any:
+    """Asks the store about answers. Raises `Refused` (503) where it is away."""
+    store = serving.caches.answers.store()
+    if store is None:
+        return (0, 0) if what == "weigh" else 0
+    try:
+        return await (store.weigh if what == "weigh" else store.clear)(PREFIX + scope)
+    except StoreDown as down:
+        raise Refused(
+            Refusal(
+                status=503,
+                type="service_unavailable_error",
+                code="store_unavailable",
+                message=f"The store of 'gateway.state' cannot be reached: {down}.",
+                retry_after=1.0,
+            )
+        ) from None

@@ -38,8 +38,8 @@ def copied(engine: Engine, caller: Caller, mirrors: Iterable[Mirror], job: Job, 
 def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -> tuple[Job, Route, Ruling | None]:
     """The request as its caller's policies and guardrails leave it, and where it leads now.
 
-    None where no policy holds for it. Raises `Refused`: what a policy denies (its status), a guardrail rejects or nobody
-    can read (400), or a policy leads to what its key may not reach (403).
+    None where no policy holds for it. Raises `Refused`: what a policy denies (its status), a guardrail rejects or
+    nobody can read (400), or a policy leads to what its key may not reach (403).
     """
     rules = engine.rules.get(caller.name)
     if rules is None:

@@ -50,4 +50,5 @@ class Serving:
 
     def swapped(self, engine: Engine) -> None:
         """A new Engine is in force."""
+        self.caches.bound(engine.caching)
         self.on_swap(engine)

@@ -91,7 +91,7 @@ class Bindings:
             del self._table[next(iter(self._table))]
 
     def _shared(self, key: str) -> str:
-        whole = "\0".join((self.name, key)).encode("utf-8", "surrogateescape")
+        whole = "\0".join((self.name, key)).encode("utf-8", "surrogatepass")
         return f"sticky:{sha256(whole).hexdigest()}"
 
     def _later(self, telling: Coroutine[Any, Any, None]) -> None:

@@ -65,6 +65,7 @@ class Breaker:
     __slots__ = (
         "__weakref__",
         "_failures",
+        "_frail",
         "_open_until",
         "_probing",
         "_streak",
@@ -78,6 +79,7 @@ class Breaker:
         self._failures: deque[float] = deque()
         self._open_until = 0.0  # 0: closed
         self._probing = False
+        self._frail = False  # closed by a stream that has only begun: its failure opens it again
         self._streak = 0  # openings in a row without a success between
         self._tallies: dict[Banning, deque[float]] = {}
         self.kind: str | None = None  # of the failure that opened it
@@ -110,8 +112,18 @@ class Breaker:
         """Gives the place back without a verdict: the client left, or the failure says nothing about health."""
         self._probing = False
 
+    def began(self) -> None:
+        """A stream has begun. Others may pass; what was counted is forgiven when it has come to its end."""
+        if self._open_until:
+            self.turns += 1
+            self._open_until = 0.0
+            self._frail = True
+            self.kind, self.banned = None, False
+        self._probing = False
+
     def success(self) -> None:
         """An answer came."""
+        self._frail = False
         if self._open_until or self._failures or self._tallies:
             self.turns += self._open_until != 0.0
             self._open_until = 0.0
@@ -124,7 +136,7 @@ class Breaker:
 
     def failure(self, now: float, kind: str, settings: Settings) -> float | None:
         """A counted failure; the seconds it opened for, None where it stayed closed."""
-        if self._open_until:  # the probe failed
+        if self._open_until or self._frail:  # the probe failed
             return self._open(now, kind, settings)
         window = self._failures
         window.append(now)
@@ -198,7 +210,7 @@ class Breaker:
         self._streak += 1
         self._failures.clear()
         self._open_until = now + seconds
-        self._probing = False
+        self._probing = self._frail = False
         self.kind = kind
         self.turns += 1
         return seconds

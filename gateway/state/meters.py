@@ -14,7 +14,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from math import inf
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -82,13 +81,15 @@ class Meters:
         self._sleep = sleep
         self._holder = holder or uuid.uuid4().hex
         self._meters: WeakValueDictionary[tuple[str, int], Meter] = WeakValueDictionary()
-        self._busy: set[Leased] = set()
+        self._busy: set[Leased] = set()  # what the store's units are here
+        self._owing: set[Leased] = set()  # of them, those that have to tell it something
         self._waiting: list[_Waiter] = []
         self._ahead: float | None = None  # the store's clock less ours
         self._urgent = False
         self._exchanging: asyncio.Task[None] | None = None
         self._ticking: asyncio.Task[None] | None = None
         self._renewed = 0.0
+        self._renewing: list[Leased] = []
         self.exchanges = 0
 
     def meter(self, key: str, limit: int, window: Callable[[float], Window]) -> Meter:
@@ -162,8 +163,9 @@ class Meters:
         now = self.clock()
         for meter in list(self._busy):
             meter.roll(now, now + (self._ahead or 0.0), IDLE)
-        renewal = min((meter.renews for meter in self._busy), default=inf)
-        if now - self._renewed >= renewal or any(meter.back or meter.owed for meter in self._busy):
+        since = now - self._renewed
+        self._renewing = [meter for meter in self._busy if since >= meter.renews]
+        if self._renewing or self._owing:
             self._exchange_soon(urgent=True)
             while self._exchanging is not None:
                 await asyncio.shield(self._exchanging)
@@ -171,7 +173,7 @@ class Meters:
             self._busy.discard(meter)
 
     async def close(self) -> None:
-        """Gives back everything that was leased. Raises nothing: what cannot be given back stays counted."""
+        """Gives back everything that was leased. A store that is down raises nothing: what it has stays counted."""
         if self._ticking is not None:
             self._ticking.cancel()
             await asyncio.gather(self._ticking, return_exceptions=True)
@@ -182,6 +184,7 @@ class Meters:
             meter.let_go()
         returns = [back for meter in self._busy for back in meter.returns()]
         self._busy.clear()
+        self._owing.clear()
         if returns:
             try:
                 await self._store.lease((), returns)
@@ -190,6 +193,7 @@ class Meters:
 
     def _changed(self, meter: Leased, urgent: bool) -> None:
         self._busy.add(meter)
+        self._owing.add(meter)
         self._tick_soon()
         if urgent:
             self._exchange_soon(urgent=True)
@@ -247,14 +251,15 @@ class Meters:
         for waiter in waiting:
             for meter, amount in waiter.lacking:
                 needs.setdefault(meter, []).append(amount)
-        for meter in self._busy:
-            if asked_at - self._renewed >= meter.renews:
-                needs.setdefault(meter, [])
-        for meter in {*needs, *(meter for meter in self._busy if meter.owed)}:
+        renewing, self._renewing = self._renewing, []
+        for meter in renewing:
+            needs.setdefault(meter, [])
+        for meter in {*needs, *self._owing}:
             meter.roll(asked_at, store_now, IDLE)
         wants: list[tuple[Leased, Want]] = [(meter, meter.want(amounts)) for meter, amounts in needs.items()]
-        owed = {meter: meter.owed for meter in self._busy if meter.owed}
-        returns = [back for meter in self._busy for back in meter.returns()]
+        owing, self._owing = self._owing, set()
+        owed = {meter: meter.owed for meter in owing if meter.owed}
+        returns = [back for meter in owing for back in meter.returns()]
         if not wants and not returns:
             return
         self.exchanges += 1
@@ -263,10 +268,11 @@ class Meters:
         except BaseException:
             for meter, amount in owed.items():
                 meter.unpaid(amount)
+                self._owing.add(meter)
             for meter, _ in wants:
                 meter.failed()
             raise
-        if any(not want.amount for _, want in wants):
+        if renewing:
             self._renewed = asked_at
         now = self.clock()
         for (meter, want), grant in zip(wants, grants, strict=True):

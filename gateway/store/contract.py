@@ -119,6 +119,9 @@ class Store(Protocol):
     async def delete(self, key: str) -> None:
         """Forgets a value."""
 
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        """How many values have a key that begins so, and their bytes. It looks at all of them."""
+
     async def clear(self, prefix: str) -> int:
         """Forgets all values whose key begins so; how many."""
 

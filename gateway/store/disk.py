@@ -90,6 +90,9 @@ class Disk:
     async def delete(self, key: str) -> None:
         await self._keeping.do(lambda: self._values.delete(key))
 
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        return await self._keeping.do(lambda: self._values.weigh(prefix))
+
     async def clear(self, prefix: str) -> int:
         return await self._keeping.do(lambda: self._values.clear(prefix))
 

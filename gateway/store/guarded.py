@@ -172,6 +172,9 @@ class Guarded:
     async def delete(self, key: str) -> None:
         await self._or_not(lambda store: store.delete(key), None)
 
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        return await self._or_not(lambda store: store.weigh(prefix), (0, 0))
+
     async def clear(self, prefix: str) -> int:
         """Raises StoreDown with either policy, as `forget`."""
         return await self._ask(lambda: self._store.clear(prefix))

@@ -156,6 +156,11 @@ class Memory:
     async def delete(self, key: str) -> None:
         self._drop(key)
 
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        now = self.clock()
+        sizes = [len(each.value) for key, each in self._values.items() if key.startswith(prefix) and each.until > now]
+        return len(sizes), sum(sizes)
+
     async def clear(self, prefix: str) -> int:
         keys = [key for key in self._values if key.startswith(prefix)]
         for key in keys:

@@ -123,16 +123,34 @@ class Redis:
         async with self._told():
             await self._client.unlink(self._value(key))
 
+    async def weigh(self, prefix: str) -> tuple[int, int]:
+        sizes: dict[bytes, int] = {}  # a scan may show a key twice
+        async for keys in self._scan(prefix):
+            async with self._told():
+                pipe = self._client.pipeline(transaction=False)
+                for key in keys:
+                    pipe.strlen(key)
+                sizes.update(zip(keys, await pipe.execute(), strict=True))
+        return len(sizes), sum(sizes.values())
+
     async def clear(self, prefix: str) -> int:
+        count = 0
+        async for keys in self._scan(prefix):
+            async with self._told():
+                count += await self._client.unlink(*keys)
+        return count
+
+    async def _scan(self, prefix: str) -> AsyncIterator[list[bytes]]:
+        """The keys of values that begin so, some at a time."""
         literal = "".join(f"\\{char}" if char in "*?[]\\^-" else char for char in self._value(prefix))
-        cursor, count = 0, 0
+        cursor = 0
         while True:
             async with self._told():
                 cursor, keys = await self._client.scan(cursor, match=f"{literal}*", count=_SCAN)
-                if keys:
-                    count += await self._client.unlink(*keys)
+            if keys:
+                yield keys
             if not int(cursor):
-                return count
+                return
 
     async def note(self, table: str, field: str, value: bytes | None, ttl: float) -> None:
         key = f"{self._prefix}t:{table}"

@@ -102,6 +102,13 @@ class Values:
         with self._open() as cache:
             cache.delete(key)
 
+    def weigh(self, prefix: str) -> tuple[int, int]:
+        """As `Store.weigh`."""
+        with self._open() as cache:
+            keys = [key for key in cache.iterkeys() if isinstance(key, str) and key.startswith(prefix)]
+        sizes = [len(value) for key in keys if (value := self.get(key)) is not None]
+        return len(sizes), sum(sizes)
+
     def clear(self, prefix: str) -> int:
         """As `Store.clear`."""
         with self._open() as cache:

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache.digest import asked_digest, owner_of, request_digest, scope_of
+from gateway.cache.rules import Way
 from gateway.protocols import PROTOCOLS
 from gateway.routing.facts import Facts
+from gateway.routing.hints import Hints
 from gateway.routing.sending import Job
 
 SAME = [
@@ -64,6 +66,15 @@ def test_what_is_beside_the_body_counts() -> None:
     assert one != request_digest(job(body, "anthropic"), b"route")
     assert one != request_digest(job(body, headers=(("anthropic-beta", "x"),)), b"route")
     assert one == request_digest(job(body, request_id="r", client_ip="::1"), b"route")
+
+
+def test_what_the_client_asked_of_targets_counts() -> None:
+    body = b'{"model":"m","messages":[]}'
+    plain, hinted, other = job(body), job(body), job(body)
+    hinted.hints, other.hints = Hints(only=frozenset(("a", "b"))), Hints(only=frozenset(("b", "c")))
+    way = Way("route")
+    assert len({request_digest(each, way.shape(each)) for each in (plain, hinted, other)}) == 3
+    assert len({asked_digest(each) for each in (plain, hinted, other)}) == 3
 
 
 def test_what_a_policy_edited_counts() -> None:

@@ -21,6 +21,7 @@ WARNS = GOOD.replace("models: {m: {provider: sandbox}}\n", "models: {}\n")
 ENV = {
     "OPENAI_API_KEY": "x" * 20,
     "CI_KEY": "y" * 20,
+    "ANTHROPIC_API_KEY": "a" * 20,
     "OPENAI_SPARE_KEY": "z" * 20,
     "AWS_BEARER_TOKEN_BEDROCK": "b" * 20,
     "GOOGLE_SERVICE_ACCOUNT": '{"type": "service_account"}',

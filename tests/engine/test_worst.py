@@ -44,9 +44,9 @@ CAP
 """
 
 
-def worsts(tmp_path: Path, cap: str = "") -> dict[str, Worst]:
+def worsts(tmp_path: Path, cap: str = "", text: str = TEXT) -> dict[str, Worst]:
     file = tmp_path / "router.yaml"
-    file.write_text(TEXT.replace("CAP\n", "").replace("defaults: {", f"defaults: {{{cap}"))
+    file.write_text(text.replace("CAP\n", "").replace("defaults: {", f"defaults: {{{cap}"))
     loaded = load([file], known=KNOWN, environ={"ONE": "a-secret-of-some-length"})
     assert loaded.config is not None
     assert not loaded.diagnostics.has_errors
@@ -81,6 +81,22 @@ def test_sends_seconds_and_dollars(tmp_path: Path) -> None:
 def test_caps_over_every_request(tmp_path: Path, cap: str, attempts: int, seconds: float, cost: int) -> None:
     pair = worsts(tmp_path, cap)["pair"]
     assert (pair.attempts, pair.seconds, pair.cost) == (attempts, seconds, cost)
+
+
+def test_who_is_asked_again_counts_again(tmp_path: Path) -> None:
+    """A judge that is on its own panel, and a fallback that two heats of a race may come to."""
+    more = (
+        "combos:\n"
+        "  panel: {strategy: panel, targets: [small, mute], judge: small}\n"
+        "  race: {strategy: race, targets: [small, mute]}\n"
+        "  plain: [small, mute]\n"
+        "fallbacks: {small: [free], mute: [free]}\n"
+    )
+    rows = worsts(tmp_path, text=TEXT[: TEXT.index("combos:")] + more)
+    small, mute, free = 3, 1, 2
+    assert rows["plain"].sends == small + mute + free
+    assert rows["race"].sends == small + mute + 2 * free
+    assert rows["panel"].sends == 2 * small + mute + 3 * free
 
 
 def test_as_text() -> None:

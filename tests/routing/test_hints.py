@@ -267,3 +267,9 @@ async def test_names_that_are_nobodys_here_are_the_routers() -> None:
     assert await scene.go(provider={"order": ["azure", "alpha"]}) == ["router"]
     assert await scene.go(provider={"only": ["alpha"]}) == ["alpha"]
     assert await scene.go(provider={"ignore": ["azure"]}) == ["alpha"]
+
+
+async def test_a_pin_that_is_no_text_matches_nobody() -> None:
+    refused = await three().go({"x-gateway-provider": "bet\udcffa"})
+    assert isinstance(refused, Refused)
+    assert "'bet?a'" in refused.refusal.message

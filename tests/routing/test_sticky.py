@@ -213,6 +213,11 @@ def test_long_names_are_kept_short() -> None:
     assert session({"session_id": "x" * 5_000}) != session({"session_id": "y" * 5_000})
 
 
+def test_a_name_that_is_no_text_is_one_all_the_same() -> None:
+    table = Bindings("s", Counting())
+    assert table._shared(identity_of(job({}, session="\ud800\udcff"), "session")).startswith("sticky:")
+
+
 def test_no_name_runs_over_into_another() -> None:
     assert identity_of(job({}, key="a", user="b\0c"), "user") != identity_of(job({}, key="a\0b", user="c"), "key")
     assert identity_of(job({"session_id": "x"}, key="a"), "session") != identity_of(job({}, key="a", user="x"), "user")

@@ -210,10 +210,18 @@ def test_copies(launch: Any) -> None:
             float(line.rpartition(" ")[2]) for line in lines if line.startswith("gateway_mirror") and "_total" in line
         )
 
-    ask(url, "openai-chat", "near", text="another")
+    ask(url, "openai-chat", "near", text="first")
     ask(url, "openai-chat", "near", text="another", case="copy")
     ask(url, "anthropic", "near", text="another", case="copy", stream=True)
     deadline = time.monotonic() + 10
     while copies() < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     assert copies() == 2
+
+
+def test_no_cache(launch: Any) -> None:
+    rule = "  - {name: fresh, when: {headers: {x-case: fresh}}, do: {no_cache: true}}\n"
+    url = launch(COPYING + rule + "cache: {exact: {ttl: 10m}}\n").url
+    for wire in ("openai-chat", "anthropic"):
+        seen = [ask(url, wire, "near", case=case).headers["x-gateway-cache"] for case in ("", "", "fresh", "")]
+        assert seen == ["miss", "hit", "bypass", "hit"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.protocols import PROTOCOLS
+from gateway.server.progress import progress_of
 from gateway.server.writer import STALLED_READER, StreamWriter
 
 CHAT = PROTOCOLS["openai-chat"]
@@ -123,3 +124,52 @@ async def test_a_refusal_before_anything_was_sent_sends_nothing(parts: tuple[Sen
     await turn()
     assert not writer.begun
     assert sent.written == []
+
+
+async def test_progress_between_the_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.server.writer.EVERY", 0.02)
+    sent, clock = Sent(), Clock()
+    request: Any = sent
+    progress = progress_of("openai-chat", False, {"x-gateway-progress": "true"}, clock)
+    assert progress is not None
+    writer = StreamWriter(request, CHAT, clock, dict, progress=progress)
+    await asyncio.sleep(0.05)
+    assert sent.written == [], "it never begins a stream"
+    await writer.begin(b"data: 1\n\n", {"a": "b"})
+    assert sent.headers is not None
+    assert sent.headers["x-omniroute-progress"] == sent.headers["x-gateway-progress"] == "enabled"
+    clock.now = 2.0
+    await asyncio.sleep(0.05)
+    first = b'event: progress\ndata: {"tokens_generated":1,"elapsed_ms":2000}\n\n'
+    assert sent.written[:2] == [b"data: 1\n\n", first]
+    sent.full = asyncio.Event()
+    blocked = asyncio.create_task(writer.send(b"data: 2\n\ndata: 3\n\n"))
+    await turn()
+    count = len(sent.written)
+    await asyncio.sleep(0.05)
+    assert len(sent.written) == count, "a client that does not read gets no more to read"
+    sent.full.set()
+    await blocked
+    progress.tokens = 17
+    await writer.end(b"data: [DONE]\n\n")
+    last = b'data: [DONE]\n\nevent: progress\ndata: {"tokens_generated":17,"elapsed_ms":2000,"done":true}\n\n'
+    assert sent.written[-1] == last
+    await asyncio.sleep(0.05)
+    assert sent.written[-1] == last
+    assert sent.ended
+
+
+def test_who_gets_progress() -> None:
+    asked, official = {"x-omniroute-progress": "True"}, {"x-gateway-progress": "true", "x-stainless-lang": "python"}
+    clock = Clock()
+    assert progress_of("anthropic", False, official, clock) is not None
+    assert progress_of("openai-responses", False, asked, clock) is not None
+    for wire, framed, headers in (
+        ("openai-chat", False, official),
+        ("openai-chat", False, {}),
+        ("openai-chat", False, {"x-gateway-progress": "false"}),
+        ("gemini", False, asked),
+        ("gemini", True, asked),
+        ("ollama", False, asked),
+    ):
+        assert progress_of(wire, framed, headers, clock) is None

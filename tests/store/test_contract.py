@@ -229,7 +229,9 @@ class TestValues:
     async def test_clear_a_prefix_literally(self, store: Store) -> None:
         for key in ("a*:1", "a*:2", "ab:3", "a[b]", "other"):
             await store.put(key, b"x", 60)
+        assert await store.weigh("a*:") == (2, 2)
         assert await store.clear("a*:") == 2
+        assert await store.weigh("a*:") == (0, 0)
         assert await store.get("ab:3") == b"x"
         assert await store.clear("a[") == 1
         assert await store.get("other") == b"x"

@@ -75,7 +75,6 @@ CHECKS: Final[tuple[Check, ...]] = (
     access.somebody_may_call,
     access.keys,
     access.allow_lists,
-    ledger.usable_ledger,
     conditions.named_words,
     conditions.addresses,
     conditions.headers,

@@ -53,10 +53,6 @@ def unsupported_parts(subject: Subject) -> Iterator[Diagnostic]:
         for path in _found(written, pattern, ()):
             detail = f"`{path[-1]}` has no effect here in this version. {instead}"
             yield subject.report("not-supported-yet", detail, path, key=True)
-    for name, entry in subject.config.keys.items():
-        if "session" in entry.trust:
-            detail = "`trust: [session]` has no effect in this version. A session is a label, scoped by its key."
-            yield subject.report("not-supported-yet", detail, ("keys", name, "trust", entry.trust.index("session")))
     for place in _PLACES:
         yield from _inside(subject, (place,), written.get(place))
 
