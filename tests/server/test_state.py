@@ -100,7 +100,7 @@ def test_a_killed_worker_costs_a_lot_at_most(launch: Any) -> None:
     gateway = launch(text("memory", "requests: 200/day"))
     assert passed(burst(gateway, 40)) == 40
     tasks = Path(f"/proc/{gateway.process.pid}/task").glob("*/children")
-    os.kill(int([pid for task in tasks for pid in task.read_text().split()][0]), signal.SIGKILL)
+    os.kill(int(next(pid for task in tasks for pid in task.read_text().split())), signal.SIGKILL)
     while "a worker died" not in gateway.log.read_text():
         time.sleep(0.01)
     gateway.wait(lambda health: health["workers"] == 2)
