@@ -2,8 +2,9 @@
 
 One list over providers, credentials and models: the state of each breaker with its reason and its end, whatever opened
 it (failures in a row, a provider's hint, an exhausted account, a ban of the file). `model: "*"` is a credential as a
-whole. What is in flight is summed over all workers of this node; the rest is what the answering worker knows, which is
-what all know within a second where `gateway.state` shares it.
+whole. What is in flight is summed over all workers of this node; `first_content` and `whole_answer` are the seconds
+that the answering worker expects, null where it has seen none lately. Breakers are as that worker knows them, which is
+as all know them within a second.
 """
 
 from __future__ import annotations
@@ -96,10 +97,7 @@ def reset(serving: Serving) -> Handler:
 
 async def _reset(serving: Serving, wanted: Reset) -> int:
     if serving.health is not None:
-        try:
-            return await serving.health.reset(wanted.means)
-        except StoreDown:
-            pass  # then here at least
+        return await serving.health.reset(wanted.means)
     count = 0
     for identity, breaker in serving.pool.each():
         if wanted.means(identity):
@@ -139,6 +137,9 @@ def _rows(engine: Engine, serving: Serving, flying: dict[tuple[str, ...], float]
     now, wall = serving.tools.clock(), serving.tools.wall()
     rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for name, target in known.items():
+        latency = engine.runtime.latencies.get(name)
+        streamed = latency.expected(True, now) if latency is not None else None
+        entire = latency.expected(False, now) if latency is not None else None
         for lane in engine.runtime.lanes[name]:
             whole = (target.provider, lane.credential, "*")
             if whole not in rows:
@@ -150,6 +151,8 @@ def _rows(engine: Engine, serving: Serving, flying: dict[tuple[str, ...], float]
                     "tier": lane.tier,
                     "target": name,
                     "in_flight": int(flying.get((name,), 0)),
+                    "first_content": streamed,
+                    "whole_answer": entire,
                 }
     return sorted(rows.values(), key=lambda row: (row["provider"], row["credential"], row["model"] != "*"))
 

@@ -44,7 +44,6 @@ class Serving:
         self.status: dict[str, Any] = {}
         self.draining = False
         self.pool = pool
-        self.store = store
         self.health: Health | None = None  # where it is shared
         self.recording: Recording | None = None  # the ledger
 

@@ -153,6 +153,7 @@ class Worker:
             if self._place is None:  # its store stays
                 self.state = StatePool(store_of(config, known, self._shared, self._said))
                 self._place, self._bound = place_of(config), size_of(config)
+                self.serving.pool = self.state
             self._size = size_of(config)
             engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
             first = self._log is None
@@ -185,13 +186,14 @@ class Worker:
 
     async def _share_health(self) -> None:
         """What rests elsewhere, or rested before a restart, is known before the first request comes."""
-        store = self.serving.store()
-        if store is None:
-            return
+        if self._place == "memory" and self._shared is None:
+            return  # nobody else is there
         health = self.serving.health
         if health is None:
+            store = self.state.store
             by = f"{socket.gethostname()}-{secrets.token_hex(6)}"
-            health = self.serving.health = Health(self.state, store, by=by, clock=time.monotonic)
+            health = Health(self.state, store, by=by, clock=time.monotonic, up=lambda: store.up)
+            self.serving.health = health
             self._sharing = asyncio.get_running_loop().create_task(keep(health))
         health.reloaded()
         with contextlib.suppress(StoreDown):
@@ -231,13 +233,13 @@ class Worker:
                 await asyncio.wait_for(self._drain(server), self.live.engine.drain)
             for connection in list(server.connections):
                 connection.abort()
+        if self._sharing is not None:
+            self._sharing.cancel()
         await self.state.copies.stop()
         await self.state.meters.close()
         with contextlib.suppress(StoreDown):
             await self.state.store.close()
         self.transport.close()
-        if self._sharing is not None:
-            self._sharing.cancel()
         recording = self.serving.recording
         if recording is not None and (lost := await recording.close()):
             self._tell("error", "the ledger could not be written before the end", rows=lost)

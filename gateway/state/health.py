@@ -11,6 +11,7 @@ rest until the next reload is not taken over from before this process loaded its
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 from weakref import WeakKeyDictionary
 
@@ -18,7 +19,7 @@ import msgspec
 
 from gateway.state.breaker import UNTIL_RELOAD, Breaker, Standing
 from gateway.state.pool import Identity, StatePool
-from gateway.store.contract import Store
+from gateway.store.contract import Store, StoreDown
 
 TABLE: Final = "health"
 TICK: Final = 1.0
@@ -53,13 +54,23 @@ class _Known:
 
 
 class Health:
-    """One per worker. `clock` is monotonic seconds; `by` names this process and no other, past ones included."""
+    """One per worker. `clock` is monotonic seconds; `by` names this process and no other, past ones included. `up`:
+    whether the store is there, where it hides that it is not."""
 
-    def __init__(self, pool: StatePool, store: Store, *, by: str, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pool: StatePool,
+        store: Store,
+        *,
+        by: str,
+        clock: Callable[[], float],
+        up: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._pool = pool
         self._store = store
         self._by = by
         self._clock = clock
+        self._up = up
         self._known: WeakKeyDictionary[Breaker, _Known] = WeakKeyDictionary()
         self._ahead = 0.0  # the store's clock less ours
         self._ticks = 0
@@ -93,23 +104,26 @@ class Health:
                 known.turns = found.turns
 
     async def reset(self, chosen: Callable[[Identity], bool]) -> int:
-        """An operator says that these are well, here and everywhere; how many rested. Raises `StoreDown`."""
-        await self._look_at_the_clock()
-        now = self._clock()
+        """An operator says that these are well, here and everywhere; how many rested. While the store is away, others
+        hear of it later."""
         resting: set[str] = set()
-        for identity, breaker in self._pool.each():
-            if chosen(identity):
-                if breaker.standing() is not None:
-                    resting.add(_field(identity))
-                breaker.reset()
-                known = self._known.setdefault(breaker, _Known())
-                known.turns, known.at = breaker.turns, now + self._ahead
-        for field, data in (await self._store.table(TABLE)).items():
-            note = _read(data)
-            if note is not None and note.until and chosen(_identity(field)):
+        breakers = {_field(identity): breaker for identity, breaker in self._pool.each() if chosen(identity)}
+        for field, breaker in breakers.items():
+            if breaker.standing() is not None:
                 resting.add(field)
-        for field in sorted(resting):
-            await self._write(field, self._note(None))
+            breaker.reset()  # a turn, which the next tick tells
+        with suppress(StoreDown):
+            await self._look_at_the_clock()
+            for field, data in (await self._store.table(TABLE)).items():
+                note = _read(data)
+                if note is None or not note.until or not chosen(_identity(field)):
+                    continue
+                resting.add(field)
+                closing = self._note(None)
+                await self._write(field, closing)
+                if field in breakers:
+                    self._known.setdefault(breakers[field], _Known()).at = closing.at
+            await self.tick()
         return len(resting)
 
     def _note(self, standing: Standing | None) -> Note:
@@ -122,6 +136,11 @@ class Health:
     async def _write(self, field: str, note: Note) -> None:
         rest = min(note.until - note.at, _LONGEST) + _REMEMBERED if note.until else _CLOSED
         await self._store.note(TABLE, field, msgspec.msgpack.encode(note), rest)
+        self._there()
+
+    def _there(self) -> None:
+        if not self._up():
+            raise StoreDown("the store is away")
 
     def _adopt(self, breaker: Breaker, note: Note) -> None:
         if note.until == 0.0:
@@ -132,6 +151,7 @@ class Health:
             breaker.adopt(Standing(UNTIL_RELOAD, note.kind, note.streak, note.banned))
 
     async def _look_at_the_clock(self) -> None:
+        self._there()
         if self._ticks % _CLOCK_EVERY == 0:
             self._ahead = await self._store.now() - self._clock()
         self._ticks += 1

@@ -9,6 +9,7 @@ import httpx
 
 from gateway.sandbox.serve import Upstream
 from tests.conftest import ADMIN, KEY, Running
+from tests.servers import RedisServer
 
 CONFIG = """
 version: 1
@@ -86,7 +87,8 @@ async def test_what_is_in_flight_is_shown(upstream: Upstream, launch: Any) -> No
     await asyncio.sleep(0.5)
     assert (await rows(admin))["up", "main", "slow"]["in_flight"] == 1
     await flying
-    assert (await rows(admin))["up", "main", "slow"]["in_flight"] == 0
+    row = (await rows(admin))["up", "main", "slow"]
+    assert row["in_flight"] == 0 and row["first_content"] is None and 1.9 < row["whole_answer"] < 4.0
 
 
 async def test_it_is_for_operators_and_takes_no_unknown_word(upstream: Upstream, launch: Any) -> None:
@@ -96,3 +98,75 @@ async def test_it_is_for_operators_and_takes_no_unknown_word(upstream: Upstream,
     refused = await admin.post("/-/health/reset", json={"modle": "good"})
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, "bad_reset")
     assert (await admin.get("/-/health", headers={"authorization": ""})).status_code == 401
+
+
+SHARED = """
+version: 1
+gateway: {{listen: "127.0.0.1:0", workers: {workers}, state: {state}}}
+defaults: {{retries: {{attempts: 0}}}}
+providers: {{up: {{protocol: openai-chat, base_url: "{url}", api_key: none}}}}
+models:
+  limited: {{provider: up, id: "sandbox:status=429:retry-after=100"}}
+keys:
+  caller: {{from: {{env: CALLER_KEY}}}}
+  admin: {{from: {{env: ADMIN_KEY}}, admin: true}}
+"""
+ME = ("up", "none", "limited")
+
+
+async def seen_by_each(running: Running, *, tries: int = 12) -> set[str]:
+    """The state that workers tell; each connection may reach another one."""
+    states = set()
+    for _ in range(tries):
+        _, admin = clients(running)
+        async with admin:
+            states.add((await rows(admin))[ME]["state"])
+    return states
+
+
+async def until(running: Running, state: str) -> None:
+    """Waits until all workers that are reached agree; they do within two seconds."""
+    async with asyncio.timeout(4.0):
+        while await seen_by_each(running) != {state}:  # noqa: ASYNC110 - it is another process that changes
+            await asyncio.sleep(0.1)
+
+
+async def test_workers_agree_and_a_reset_reaches_them_all(upstream: Upstream, launch: Any) -> None:
+    running = launch(SHARED.format(url=upstream.url, workers=2, state="memory"))
+    caller, admin = clients(running)
+    assert await ask(caller, "limited") == 429
+    await until(running, "open")
+    assert (await admin.post("/-/health/reset")).json() == {"reset": 1}
+    await until(running, "closed")
+
+
+async def test_a_restart_remembers_what_rests(upstream: Upstream, launch: Any, tmp_path: Any) -> None:
+    state = f"{{disk: {tmp_path}/state}}"
+    running = launch(SHARED.format(url=upstream.url, workers=1, state=state))
+    caller, _ = clients(running)
+    assert await ask(caller, "limited") == 429
+    await asyncio.sleep(1.5)
+    running.stop()
+    again = launch(SHARED.format(url=upstream.url, workers=1, state=state))
+    _, admin = clients(again)
+    row = (await rows(admin))[ME]
+    assert (row["state"], row["reason"]) == ("open", "rate_limit") and 80 < row["opens_in"] < 100
+
+
+async def test_nodes_agree_and_go_on_alone_while_the_store_is_away(
+    upstream: Upstream, launch: Any, redis: RedisServer
+) -> None:
+    state = f'{{redis: {{url: {{env: NOWHERE, default: "{redis.url}"}}}}}}'
+    one, two = (launch(SHARED.format(url=upstream.url, workers=1, state=state)) for _ in range(2))
+    caller, _ = clients(one)
+    await ask(caller, "limited")
+    await until(two, "open")
+    redis.kill()
+    other, admin = clients(two)
+    assert (await admin.post("/-/health/reset")).json() == {"reset": 1}  # here at least
+    await until(two, "closed")
+    assert await seen_by_each(one) == {"open"}
+    redis.restart()
+    await ask(other, "limited")
+    await asyncio.sleep(3.0)
+    await until(two, "open")
