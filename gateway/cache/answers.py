@@ -23,9 +23,7 @@ from gateway.cache.near import Nearness
 from gateway.failure import Failed, Failure, Refused
 from gateway.protocols.endings import complete
 from gateway.routing.attempt import Answer
-from gateway.routing.conditions import Condition, holds
 from gateway.routing.run import Tools, interrupted
-from gateway.routing.sending import Job
 from gateway.store.contract import Store, StoreDown
 
 PREFIX: Final = "answers/"
@@ -44,7 +42,6 @@ class Answers:
     async def answer(self, ask: Ask, work: Work) -> Answer:
         """The answer to a request: an old one, another's, or what `work` gives. Raises what `work` raises."""
         key = ask.key
-        self._apply(ask)
         if key is None or not (ask.looks or ask.keeps):
             ask.outcome = Outcome.BYPASS
             return await work()
@@ -60,17 +57,6 @@ class Answers:
             self._flights[key] = (flight, ask)
         self.began(flight.start(lambda: self._find(ask, work)))
         return await flight.join()
-
-    def _apply(self, ask: Ask) -> None:
-        """Leaves out the caches whose conditions do not hold."""
-        if ask.key is None:
-            return
-        if ask.exact is not None and ask.exact.when.tests and not _holds(ask.exact.when, ask.job):
-            ask.exact = None
-        if ask.semantic is not None and ask.semantic.when.tests and not _holds(ask.semantic.when, ask.job):
-            ask.semantic = None
-        if ask.exact is None and ask.semantic is None:
-            ask.looks = ask.keeps = False
 
     async def _join(self, flight: Flight, first: Ask, ask: Ask, work: Work) -> Answer:
         try:
@@ -169,14 +155,6 @@ class Answers:
         """Waits until what was to be kept is kept."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
-
-
-def _holds(when: Condition, job: Job) -> bool:
-    """Whether a cache applies; not to what cannot be read, which is no reason to refuse it here."""
-    try:
-        return holds(when, job)
-    except Refused:
-        return False
 
 
 def name_of(scope: str, key: bytes) -> str:

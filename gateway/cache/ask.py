@@ -7,6 +7,8 @@ from enum import StrEnum
 from gateway.cache.digest import request_digest
 from gateway.cache.kept import Kept
 from gateway.cache.rules import Caching, Exact, Semantic
+from gateway.failure import Refused
+from gateway.routing.conditions import Condition, holds
 from gateway.routing.node import Node
 from gateway.routing.runtime import Runtime
 from gateway.routing.sending import Job
@@ -66,10 +68,14 @@ class Ask:
         route = caching.routes.get(label)
         if route is None:  # one that a rule made for this request alone
             return
+        exact, semantic = caching.exact, caching.semantic
+        self.exact = exact if exact is not None and applies(exact.when, self.job) else None
+        self.semantic = semantic if semantic is not None and applies(semantic.when, self.job) else None
+        if self.exact is None and self.semantic is None:
+            return
         self.scope = scope
         self.shape = route.shape(self.job)
         self.key = request_digest(self.job, self.shape)
-        self.exact, self.semantic = caching.exact, caching.semantic
         self.looks = self.keeps = True
 
     def follow(self, first: Ask) -> None:
@@ -78,3 +84,11 @@ class Ask:
             self.outcome, self.kept, self.similarity = first.outcome, first.kept, first.similarity
         else:
             self.outcome = Outcome.JOINED
+
+
+def applies(when: Condition, job: Job) -> bool:
+    """Whether a cache is for a request; it is not for one that cannot be read, which is no reason to refuse it here."""
+    try:
+        return holds(when, job)
+    except Refused:
+        return False

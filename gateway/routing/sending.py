@@ -134,6 +134,8 @@ class Job:
     def with_bound(self, most: int, target: Target) -> Job:
         """The same work with an answer of at most so many tokens; what the client wrote still passes as it is."""
         newest = target.protocol != self.protocol.name or "max_completion_tokens" in target.dialect.quirks
+        if not self.forwards(target.protocol):
+            self.request()  # it will be written from this
         job = copy(self)
         fields = bounds.bounded(self.protocol.name, self.head.fields, most, newest=newest)
         job.head = msgspec.structs.replace(self.head, fields=fields)

@@ -20,7 +20,7 @@ from gateway.routing.node import Target
 from gateway.state.calendars import name_of, rolling
 from gateway.state.meters import Meter, Meters, Window
 
-KEPT: Final = 4096  # pairs of key and target that a worker remembers
+KEPT: Final = 4096  # pairs of key and target, and shares of budgets, that a worker remembers
 SOON: Final = 60.0  # seconds: of a window that begins anew within these, the client is told to come back
 
 Purse: TypeAlias = tuple[Budget, str, Meter]  # a budget, whose share of it ("" for everybody's), its counter
@@ -33,6 +33,7 @@ class Spending:
         self.rules = rules
         self.meters = meters
         self._windows = {budget.name: rolling(budget.calendar) for budget in rules.budgets}
+        self._purses: dict[tuple[str, str], Purse] = {}
         self._candidates: dict[tuple[str | None, str], tuple[tuple[Budget, Purse | None], ...]] = {}
 
     def purses(self, facts: Facts, target: Target) -> Sequence[Purse]:
@@ -100,7 +101,13 @@ class Spending:
 
     def purse(self, budget: Budget, whose: str) -> Purse:
         """A budget, or one's share of it, with its counter."""
-        return budget, whose, self.meters.meter(self.key(budget, whose), budget.limit, self._windows[budget.name])
+        known = self._purses.get((budget.name, whose))
+        if known is None:
+            if len(self._purses) >= KEPT:
+                self._purses.clear()
+            meter = self.meters.meter(self.key(budget, whose), budget.limit, self._windows[budget.name])
+            known = self._purses[budget.name, whose] = (budget, whose, meter)
+        return known
 
     async def forget(self, budget: Budget, whose: str) -> None:
         """A budget, or one's share of it, begins anew. Raises StoreDown."""

@@ -91,8 +91,9 @@ async def answered(exchange: Exchange, job: Job, route: Route, headers: Mapping[
 
 def wanted(headers: Mapping[str, str]) -> tuple[bool, bool]:
     """(may the request be given an old answer, may its own be kept), as its headers say."""
-    if any(headers.get(name, "").lower() in _YES for name in _NO_CACHE):
-        return False, False
+    for name in _NO_CACHE:
+        if name in headers and headers[name].lower() in _YES:
+            return False, False
     control = headers.get("cache-control")
     if control is None:
         return True, True

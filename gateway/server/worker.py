@@ -61,7 +61,7 @@ class Worker:
         self._control = control
         self._shared = shared
         self._place: Place | None = None  # where its state is, once the first configuration said so
-        self._size = 0  # of values in it
+        self._size = self._bound = 0  # bytes of values: what is to be kept, and what is
         self._listen = listen
         self._prepared: tuple[str, Engine] | None = None
         self._asks: dict[int, asyncio.Future[bytes]] = {}
@@ -114,9 +114,11 @@ class Worker:
         else:
             self._tell("error", "the store of shared state cannot be reached", why=why)
 
-    async def _bound(self) -> None:
-        with contextlib.suppress(StoreDown):
-            await self.state.store.bound(self._size)
+    async def _resize(self) -> None:
+        if self._size != self._bound:
+            with contextlib.suppress(StoreDown):
+                await self.state.store.bound(self._size)
+                self._bound = self._size
 
     def _gauges(self) -> list[Sample]:
         samples = [
@@ -150,7 +152,7 @@ class Worker:
             config, known = restore(message.payload)
             if self._place is None:  # its store stays
                 self.state = StatePool(store_of(config, known, self._shared, self._said))
-                self._place = place_of(config)
+                self._place, self._bound = place_of(config), size_of(config)
                 self.serving.pool = self.state
             self._size = size_of(config)
             engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
@@ -174,7 +176,7 @@ class Worker:
         self._prepared = None
         self.live.swap(engine)
         self.state.reloaded()
-        await self._bound()
+        await self._resize()
         self.serving.swapped(engine)
         await self._share_health()
         self._emit(Reloaded(engine.revision, len(engine.routes)))

@@ -187,7 +187,8 @@ class Guarded:
         return await self._or_not(lambda store: store.table(table), nothing)
 
     async def bound(self, size: int) -> None:
-        await self._or_not(lambda store: store.bound(size), None)
+        """Raises StoreDown with either policy, as `forget`."""
+        await self._ask(lambda: self._store.bound(size))
 
     async def close(self) -> None:
         if self._probing is not None:
