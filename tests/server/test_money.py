@@ -174,14 +174,14 @@ async def test_who_waits_in_line_is_served(launch: Any, upstream: Upstream) -> N
 async def test_who_leaves_the_line_takes_no_place(launch: Any, upstream: Upstream) -> None:
     gateway = launch(config(upstream, limits=", limits: {concurrent: 1, queue: {most: 2, wait: 10s}}"))
     async with client(gateway) as http:
-        first = asyncio.ensure_future(http.post("/v1/chat/completions", json=body("slow/120")))
-        await asyncio.sleep(0.1)
+        first = asyncio.ensure_future(http.post("/v1/chat/completions", json=body("slow/390")))
+        await asyncio.sleep(0.4)
         leaving = [asyncio.ensure_future(http.post("/v1/chat/completions", json=body("free"))) for _ in range(2)]
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         assert (await http.post("/v1/chat/completions", json=body("free"))).status_code == 429
         for each in leaving:
             each.cancel()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         assert (await http.post("/v1/chat/completions", json=body("free"))).status_code == 200
         assert (await first).status_code == 200
     assert len(upstream.journal) == 2
