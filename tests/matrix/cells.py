@@ -38,10 +38,11 @@ class Upstream(msgspec.Struct, frozen=True):
     seal: str = ""
     stops: bool = False
     thinks: tuple[str, ...] = ()
+    sees: str = ""  # a model that sees, where the one that thinks does not
 
 
 UPSTREAMS: Final = {
-    "openai-chat": Upstream("openai", "o3-mini", thinks=("reasoning=16",)),
+    "openai-chat": Upstream("openai", "o3-mini", thinks=("reasoning=16",), sees="gpt-4.1"),
     "openai-responses": Upstream("openai-responses", "gpt-5", "encrypted_content", thinks=("reasoning=16",)),
     "anthropic": Upstream("anthropic", "claude-sonnet-4-5", "signature", stops=True),
     "gemini": Upstream("gemini", "gemini-3-flash", "thoughtSignature"),

@@ -139,7 +139,9 @@ async def results(cell: Cell) -> None:
 
 
 async def image(cell: Cell) -> None:
-    ask = Ask(model=cell.model(), turns=[cell.sdk.user("what is it", PNG)])
+    upstream = UPSTREAMS[cell.upstream]
+    model = cell.model().replace(upstream.model, upstream.sees or upstream.model)
+    ask = Ask(model=model, turns=[cell.sdk.user("what is it", PNG)])
     said = await cell.said(ask, False)
     assert said.text == "You said: what is it"
     assert base64.b64encode(PNG).decode() in cell.sent()
