@@ -61,10 +61,14 @@ def item_id(prefix: str, response: str, nth: int) -> str:
     return tool_ids.fit(f"{prefix}_{response.removeprefix('resp_')}_{nth}")
 
 
+_UNSAID: Final = frozenset((ITEM,))  # of the extras, what a response does not repeat
+
+
 def response_of(request: Request, *, id_: str, model: str, created: int, tier: str | None) -> dict[str, Any]:
     """A response in progress: what the request said, and nothing of the answer."""
-    plain = not (request.tools or request.tool_choice or request.thinking or request.format or request.extras)
-    echo = _SILENT if plain and request.bare() and not _instructs(request) else _echo(request)
+    asks = request.tools or request.tool_choice or request.thinking or request.format
+    plain = not asks and request.extras.keys() <= _UNSAID and request.bare() and not _instructs(request)
+    echo = _SILENT if plain else _echo(request)
     return {
         **echo,
         "id": id_,

@@ -48,6 +48,8 @@ def mark_of(extras: dict[str, Any] | None) -> dict[str, Any]:
 
 def shaped(request: Request) -> dict[str, Tool]:
     """The tools of a request whose calls are no plain function calls, by the name that the model knows."""
+    if not request.tools:
+        return {}
     return {
         tool.name: tool for tool in request.tools if isinstance(tool, Tool) and (tool.custom or mark_of(tool.extras))
     }

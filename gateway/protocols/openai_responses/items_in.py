@@ -48,6 +48,20 @@ _ROLES: Final[dict[str, Role]] = {
 }
 
 
+_PLAIN: Final = frozenset(("type", "role", "content"))
+
+
+def _says_text(value: Any) -> bool:
+    """Whether an item is a message of a user or the system that is a plain text and nothing else, as most are."""
+    return (
+        isinstance(value, dict)
+        and value.keys() <= _PLAIN
+        and isinstance(value.get("content"), str)
+        and value.get("role") in ("user", "system", "developer")
+        and value.get("type", "message") == "message"
+    )
+
+
 class Items:
     """Reads items one after another. `messages` and `tools` (those that items bring along) are what was read."""
 
@@ -61,6 +75,10 @@ class Items:
 
     def read(self, value: Any, at: str) -> None:
         """One item. Raises `Malformed`."""
+        if _says_text(value):
+            self.close()
+            self.messages.append(Message(_ROLES[value["role"]], (Text(value["content"]),)))
+            return
         fields = Fields(value, at)
         fields.some(ITEM)  # the gateway's own word: what a client says there would pass unread
         kind = fields.text("type") or ("message" if "role" in fields.left else "item_reference")

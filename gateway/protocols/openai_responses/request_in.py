@@ -64,7 +64,7 @@ def decode_request(head: Head) -> Request:
         for at, value in enumerate(fields.items("input")):
             items.read(value, f"input[{at}]")
         items.close()
-    tools = tools_of(fields.items("tools"), "tools")
+    tools = tools_of(fields.items("tools"), "tools") if "tools" in fields.left else []
     if items.tools:
         known = {getattr(tool, "name", None) for tool in tools}
         tools += [tool for tool in items.tools if getattr(tool, "name", None) not in known]
@@ -75,9 +75,9 @@ def decode_request(head: Head) -> Request:
         model=head.model,
         messages=tuple(items.messages),
         tools=tuple(tools),
-        tool_choice=choice_of(fields.some("tool_choice")),
+        tool_choice=choice_of(fields.some("tool_choice")) if "tool_choice" in fields.left else None,
         format=format_of(text.inner("format")) if text is not None else None,
-        thinking=_thinking(fields),
+        thinking=_thinking(fields) if "reasoning" in fields.left else None,
         logprobs=True if logprobs else UNSET,
         **{_SCALARS[name][0]: _SCALARS[name][1](fields, name) for name in fields.left.keys() & _SCALARS.keys()},
         stream=head.stream,

@@ -144,7 +144,7 @@ def encode_response(response: Response, request: Request) -> Encoded:
     id_ = response_id(response.id, f"{response.model}{response.created}")
     body = response_of(request, id_=id_, model=response.model, created=response.created, tier=response.service_tier)
     output = _Output(id_, request, losses, same=same).items(choice)
-    declined = any(isinstance(part, Declined) for part in choice.parts)
+    declined = any(part.__class__ is Declined for part in choice.parts)
     body = ended(body, output, choice.finish, response.usage, declined=declined)
     losses.finish(choice.finish, body["status"], "completed")
     if same:
