@@ -7,6 +7,7 @@ Values are small, frozen and hold no secret and no content.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from random import getrandbits
 from typing import TypeAlias
 
 import msgspec
@@ -193,3 +194,8 @@ Emit: TypeAlias = Callable[[Event], None]
 
 def ignore(event: Event) -> None:
     """The subscriber of those who want none."""
+
+
+def new_id() -> str:
+    """An id of a request, or of a ledger's row, that no other has: 96 random bits."""
+    return f"req_{getrandbits(96):024x}"

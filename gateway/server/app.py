@@ -17,11 +17,12 @@ from sanic.http import Http
 from sanic.response import BaseHTTPResponse, HTTPResponse
 
 from gateway.engine.engine import Engine
+from gateway.events import new_id
 from gateway.failure import Refusal, Refused
 from gateway.protocols.surfaces import FIXED, SHOW, SOCKETS, SURFACES, protocol_of
 from gateway.routing.admission import store_down
 from gateway.server import accounts, catalogs, generations, health, limits, operators
-from gateway.server.ingress import given_id, handler, new_id
+from gateway.server.ingress import given_id, handler
 from gateway.server.serving import Serving
 from gateway.store.contract import StoreDown
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Coroutine, Iterator
 from datetime import UTC, datetime
 from functools import partial
-from random import getrandbits
 from typing import Any, Final, TypeAlias, TypeGuard
 
 from sanic import Request
@@ -22,7 +21,7 @@ from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine, Route
 from gateway.engine.wished import wished
-from gateway.events import Finished, Record
+from gateway.events import Finished, Record, new_id
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
@@ -59,11 +58,6 @@ def given_id(request: Request) -> str | None:
     """The client's own `X-Request-Id` where it is fit to be echoed."""
     given = request.headers.get("x-request-id")
     return str(given) if given is not None and _ID.fullmatch(given) else None
-
-
-def new_id() -> str:
-    """An id of the gateway's own: 96 random bits."""
-    return f"req_{getrandbits(96):024x}"
 
 
 def presented_key(request: Request) -> str | None:

@@ -11,12 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from random import getrandbits
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
-from gateway.events import Aside, Event, Finished, Record, Skipped, Trial
+from gateway.events import Aside, Event, Finished, Record, Skipped, Trial, new_id
 from gateway.ir.usage import Usage
 
 BATCH: Final = 500  # rows of one write
@@ -296,11 +295,6 @@ class Recorder:
             "",
             self._node,
         )
-
-
-def new_id() -> str:
-    """An id that no other row has."""
-    return f"req_{getrandbits(96):024x}"
 
 
 def path(trials: Sequence[Trial], skipped: Sequence[Skipped]) -> str:
