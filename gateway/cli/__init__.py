@@ -8,6 +8,7 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.fmt import fmt
+from gateway.cli.graph import graph
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -26,6 +27,7 @@ app.command()(validate)
 app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)
+app.command()(graph)
 app.command()(schema)
 
 
