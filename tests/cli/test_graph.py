@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from gateway.engine.graph import Arrow, Box, Graph, mermaid, svg
 
 TEXT = """
 version: 1
@@ -84,13 +85,11 @@ def test_the_picture_holds_every_word(file: Path) -> None:
     assert len(dashed) == 2
 
 
-def test_names_are_quoted(tmp_path: Path) -> None:
-    path = tmp_path / "router.yaml"
-    path.write_text(
-        'version: 1\ngateway: {auth: open}\nproviders: {sandbox: {}}\nmodels: {"a&b": {provider: sandbox}}\n'
-    )
-    assert '["a#amp;b<br/>sandbox"]' in run(path, "a&b").stdout
-    ElementTree.fromstring(run(path, "a&b", "--format", "svg").stdout)
+def test_words_are_quoted() -> None:
+    graph = Graph((Box("n0", "route", ('a"&<b>',)), Box("n1", "target", ("t",))), (Arrow("n0", "n1", '"'),))
+    assert '(["a#quot;#amp;#lt;b#gt;"])' in mermaid(graph)
+    assert '-->|"#quot;"|' in mermaid(graph)
+    ElementTree.fromstring(svg(graph))
 
 
 def test_what_cannot_be_drawn(file: Path) -> None:
