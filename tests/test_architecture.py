@@ -32,11 +32,12 @@ FLOORS: dict[str, set[str]] = {
         "config", "routing", "providers", "state", "store", "protocols", "transport", "diagnostics", "events",
         "failure", "ir",
     },
+    "importing": {"config", "engine", "diagnostics"},
     "server": {
         "engine", "cache", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
         "diagnostics", "events", "failure", "ir",
     },
-    "cli": {"server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
+    "cli": {"importing", "server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
 }  # fmt: skip
 
 # Each library has one door: the files that may import it.
