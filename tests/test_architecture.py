@@ -32,7 +32,7 @@ FLOORS: dict[str, set[str]] = {
         "config", "routing", "providers", "state", "store", "protocols", "transport", "diagnostics", "events",
         "failure", "ir",
     },
-    "importing": {"config", "engine", "diagnostics"},
+    "importing": {"config", "engine", "providers", "diagnostics"},
     "server": {
         "engine", "cache", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
         "diagnostics", "events", "failure", "ir",

@@ -15,6 +15,7 @@ import msgspec
 from gateway.importing.draft import Draft, plain_number
 from gateway.importing.imported import Path
 
+_WEIGHED: Final = ("weighted", "round_robin")
 _SHARED: Final = frozenset(("price", "context", "max_output", "supports", "on_lossy", "breaker"))
 
 
@@ -47,7 +48,7 @@ def add_group(draft: Draft, name: str, members: Sequence[Member], strategy: str)
         draft.models[inner] = {**_model(inner, member), "visibility": "internal"}
         places.append(("models", inner))
         target: dict[str, Any] = {"model": inner}
-        if strategy == "weighted" and member.weight is not None:
+        if strategy in _WEIGHED and member.weight is not None:
             target["weight"] = plain_number(member.weight)
         targets.append(target)
     draft.combos[name] = _ranked(members, targets, strategy)
@@ -74,7 +75,7 @@ def _deployment(name: str, member: Member, strategy: str) -> dict[str, Any]:
     found: dict[str, Any] = {"provider": member.provider}
     if member.id != name:
         found["id"] = member.id
-    if strategy == "weighted" and member.weight is not None:
+    if strategy in _WEIGHED and member.weight is not None:
         found["weight"] = plain_number(member.weight)
     return {**found, **member.entry}
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.importing import litellm
+from gateway.importing import air, bifrost, channels, claude_code, litellm, omniroute, portkey
 from gateway.importing.imported import Imported
 
 
@@ -22,7 +22,13 @@ class System(msgspec.Struct, frozen=True):
 
 SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
     {
-        litellm.NAME: System("LiteLLM config.yaml", litellm.looks_like, litellm.read),
+        litellm.NAME: System("LiteLLM's config.yaml", litellm.looks_like, litellm.read),
+        omniroute.NAME: System("OmniRoute's JSON export", omniroute.looks_like, omniroute.read),
+        air.NAME: System("Auto AI Router's config.yaml", air.looks_like, air.read),
+        channels.NAME: System("an export of new-api or one-api", channels.looks_like, channels.read),
+        portkey.NAME: System("a Portkey config", portkey.looks_like, portkey.read),
+        bifrost.NAME: System("Bifrost's config.json", bifrost.looks_like, bifrost.read),
+        claude_code.NAME: System("claude-code-router's config.json", claude_code.looks_like, claude_code.read),
     }
 )
 
