@@ -19,6 +19,7 @@ from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import key_variable
 from gateway.importing.secrets import credential, is_variable, variable
 from gateway.importing.source import items, mapping, number, text_of, truth, whole
+from gateway.providers.catalog import PRESETS
 
 NAME: Final = "auto-ai-router"
 # Type → (settings, what stands behind its base_url, what differs).
@@ -84,9 +85,9 @@ def read(tree: Any) -> Imported:
     for name, why in _WHY.items():
         if name in tree:
             account.unsupported((name,), why)
-    for index, name in enumerate(items(tree.get("client_model_ids"))):
+    if "client_model_ids" in tree:
         account.manual(
-            ("client_model_ids", index), (), "Say it in the `allow` of keys, or make the others `visibility: internal`."
+            ("client_model_ids",), (), "Say it in the `allow` of keys, or make the others `visibility: internal`."
         )
     if "fail2ban" not in tree:
         account.differs(
@@ -146,7 +147,7 @@ def _credential(
     credentials: dict[str, tuple[str, Mapping[str, Any], Path]], draft: Draft, account: Account,
 ) -> None:  # fmt: skip
     name, kind = text_of(row.get("name")), text_of(row.get("type"))
-    if name is None or kind not in _TYPES:
+    if name is None or kind is None or kind not in _TYPES:
         account.unsupported(path, f"Left out. Nothing here speaks to its type {kind!r}." if name else "It has no name.")
         return
     base_settings, suffix, differs = _TYPES[kind]
@@ -166,7 +167,9 @@ def _credential(
             settings["base_url"] = draft.base_url(
                 aside, (*path, "base_url"), url if url.endswith(suffix) else url + suffix, name, (*place, "base_url")
             )
-        if settings.get("preset") == "openai" and settings["base_url"] != "https://api.openai.com/v1":
+        if settings["base_url"] == PRESETS[base_settings.get("preset", "sandbox")].base_url:
+            del settings["base_url"]
+        elif settings.get("preset") == "openai":
             settings = {"protocol": "openai-chat", **{key: each for key, each in settings.items() if key != "preset"}}
     elif "protocol" in settings and "base_url" not in settings:
         settings["base_url"] = {"env": variable(name, "BASE_URL")}
@@ -267,15 +270,15 @@ def _models(
         for index, row in enumerate(items(tree.get("models")))
         if isinstance(row, dict)
     ]
-    for name, (_, said, path) in credentials.items():
+    for holder, (_, said, path) in credentials.items():
         rows += [
-            (row if isinstance(row, dict) else {"name": row}, (*path, "models", index), name)
+            (row if isinstance(row, dict) else {"name": row}, (*path, "models", index), holder)
             for index, row in enumerate(items(said.get("models")))
         ]
     groups: dict[str, list[tuple[Member, Mapping[str, Any], Path, str, Account]]] = {}
     for row, path, owner in rows:
         name = text_of(row.get("name"))
-        if name is None or "*" in name or owner not in credentials:
+        if name is None or "*" in name or owner is None or owner not in credentials:
             account.unsupported(path, "It names no credential that was imported, or has no name.")
             continue
         provider, said, _ = credentials[owner]

@@ -411,9 +411,9 @@ def _governance(governance: Mapping[str, Any], routes: Mapping[str, str], draft:
     for index, row in enumerate(items(governance.get("budgets"))):
         if isinstance(row, dict):
             _budget(row, (*base, "budgets", index), keys, draft, account)
-    for index, row in enumerate(items(governance.get("routing_rules"))):
+    if "routing_rules" in governance:
         account.manual(
-            (*base, "routing_rules", index),
+            (*base, "routing_rules"),
             (),
             "A condition in CEL is written by hand: a combo with `strategy: when`, or a policy with `do: {route: …}`.",
         )

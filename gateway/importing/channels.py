@@ -18,7 +18,7 @@ from gateway.importing.groups import Member, add_group
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import addressed, preset_of
 from gateway.importing.secrets import credential, holds_secret, variable
-from gateway.importing.source import items, mapping, number, text_of, truth, whole
+from gateway.importing.source import mapping, number, text_of, truth, whole
 
 NAME: Final = "new-api"
 _QUOTA: Final = 500_000
@@ -160,7 +160,7 @@ def _channel(
     if kind is None or kind not in _TYPES:
         account.unsupported(path, f"Left out. Nothing here speaks to channels of type {kind}.")
         return
-    place, default, suffix = _TYPES[kind]
+    place = _TYPES[kind][0]
     name = text_of(row.get("name")) or f"channel-{path[-1]}"
     wish = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or f"channel-{path[-1]}"
     aside = Account()

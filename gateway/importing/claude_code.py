@@ -163,11 +163,9 @@ def _transformers(
                 )  # fmt: skip
             elif word in _OURS and options is None and word not in _TRANSFORMERS:
                 account.exact(here, (), "The gateway does this for the wire by itself.")
-            elif word == "openrouter" and isinstance(mapping(options).get("provider"), dict) and routes:
+            elif word == "openrouter" and routes and (only := mapping(mapping(options).get("provider"))):
                 for route in routes:
-                    draft.models[route].setdefault("request", {}).setdefault("options", {})["provider"] = options[
-                        "provider"
-                    ]
+                    draft.models[route].setdefault("request", {}).setdefault("options", {})["provider"] = only
                 account.exact(here, ("models", routes[0], "request", "options", "provider"))
             else:
                 account.unsupported(here, _TRANSFORMERS.get(word, "Nothing here does what this transformer does."))

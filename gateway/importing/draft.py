@@ -140,7 +140,10 @@ class Draft:
         self.fallbacks.setdefault(route, []).append(rule)
 
     def document(self) -> dict[str, Any]:
-        """The whole as plain values."""
+        """The whole as plain values. A provider that no model is left of is not in it."""
+        used = {model.get("provider") for model in self.models.values()}
+        used |= {place["provider"] for model in self.models.values() for place in model.get("deployments", ())}
+        self.providers = {name: entry for name, entry in self.providers.items() if name in used}
         found: dict[str, Any] = {"version": 1}
         for section in _SECTIONS:
             content = getattr(self, section)

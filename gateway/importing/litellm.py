@@ -22,6 +22,7 @@ from gateway.importing.litellm_sections import SECTIONS, settings
 from gateway.importing.source import items, mapping, text_of, truth
 
 NAME: Final = "litellm"
+_SIGNS: Final = ("model_list", "litellm_settings", "router_settings", "general_settings")
 _STRATEGIES: Final = {
     "simple-shuffle": Draw(),
     "least-busy": Draw("least_busy", shuffles=False),
@@ -42,10 +43,7 @@ _STRATEGY_DIFFERS: Final = {
 
 def looks_like(tree: Any) -> str | None:
     """Why a tree is LiteLLM's; None where it is not."""
-    for row in items(mapping(tree).get("model_list")):
-        if isinstance(row, dict) and "model_name" in row:
-            return "it has a `model_list` with `model_name`"
-    found = [name for name in ("litellm_settings", "router_settings") if name in mapping(tree)]
+    found = [name for name in _SIGNS if name in mapping(tree)]
     return f"it has `{found[0]}`" if found else None
 
 
@@ -210,7 +208,7 @@ def _aliases(tree: Mapping[str, Any], routes: Mapping[str, str], draft: Draft, a
 
 _FALLBACKS: Final[Mapping[str, tuple[list[str] | None, str]]] = {
     "fallbacks": (None, "LiteLLM falls back after any error, here after those that another model may mend: no 400s."),
-    "context_window_fallbacks": (["context_window"], ""),
+    "context_window_fallbacks": (["context_window"], "Only to a model whose window is larger, where both are known."),
     "content_policy_fallbacks": (["content_filter"], ""),
 }
 

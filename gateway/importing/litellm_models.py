@@ -166,10 +166,8 @@ class Reader:
                 settings = {"protocol": "openai-chat"}
                 wish = _named_by(base, prefix)
             settings["base_url"] = self._base(where, host, at, base, wish)
-        elif (
-            "base_url" not in settings
-            and settings.get("preset") in ("databricks", "litellm")
-            or ("preset" not in settings and "base_url" not in settings)
+        elif ("base_url" not in settings and settings.get("preset") in ("databricks", "litellm")) or (
+            "preset" not in settings and "base_url" not in settings
         ):
             settings["base_url"] = {"env": f"{prefix.upper()}_API_BASE"}
         if prefix == "openai" and base is None and (mode == "responses" or responses_only(rest)):

@@ -92,15 +92,28 @@ class At(msgspec.Struct, frozen=True):
 
 def settings(tree: Mapping[str, Any], routes: Mapping[str, str], draft: Draft, account: Account) -> None:
     """Everything in the three sections of settings that is not fallbacks, aliases, strategy or the master key."""
+    routing, general = mapping(tree.get("router_settings")), mapping(tree.get("litellm_settings"))
+    both = {**general, **routing}
     for section in ("router_settings", "litellm_settings", "general_settings"):
-        found = mapping(tree.get(section))
-        for name, value in found.items():
+        for name, value in mapping(tree.get(section)).items():
             path: Path = (section, name)
             if name in _READ_ELSEWHERE or account.said(path):
                 continue
+            if section == "litellm_settings" and name in routing:
+                account.exact(path, (), "`router_settings` says it as well, and wins.")
+                continue
             say = _SETTINGS.get(name)
             if say is not None:
-                say(At(value, path, found, routes, draft, account))
+                say(
+                    At(
+                        value,
+                        path,
+                        both if section != "general_settings" else mapping(tree.get(section)),
+                        routes,
+                        draft,
+                        account,
+                    )
+                )
             if not account.said(path) and not isinstance(value, dict | list):
                 account.unsupported(path, _WHY.get(name, "No setting here says this."))
             elif not account.said(path) and name in _WHY:

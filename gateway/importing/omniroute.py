@@ -9,7 +9,7 @@ Connections of one provider are used by the setting `fallbackStrategy`, by defau
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from gateway.importing.draft import Draft, plain_number, seconds
@@ -237,7 +237,7 @@ class Reader:
             else:
                 self.account.unsupported(here, "No setting of a provider here says this.")
 
-    def combos(self, rows: list[tuple[Mapping[str, Any], Path]]) -> None:
+    def combos(self, rows: Sequence[tuple[Mapping[str, Any], Path]]) -> None:
         """All combos; those that refer to others find them whatever their order."""
         account, draft = self.account, self.draft
         names: dict[str, str] = {}
@@ -257,9 +257,7 @@ class Reader:
         while empty := [name for name, (steps, _, _) in built.items() if not steps and name not in dropped]:
             for name in empty:
                 dropped.add(name)
-                account.unsupported(
-                    (*built[name][2], "models"), "None of its steps was imported, so the combo was left out."
-                )
+                account.unsupported(built[name][2], "None of its steps was imported, so the combo was left out.")
                 del draft.combos[name]
                 for steps, _, _ in built.values():
                     steps[:] = [step for step in steps if step["model"] != name]
@@ -411,9 +409,7 @@ class Reader:
             for each in items(row.get("allowedCombos"))
             if isinstance(each, str) and each in self.routes
         ]
-        for each in items(row.get("allowedModels")):
-            if isinstance(each, str) and each in draft.models:
-                allow.append(each)
+        allow += [each for each in items(row.get("allowedModels")) if isinstance(each, str) and each in draft.models]
         if items(row.get("allowedCombos")) or items(row.get("allowedModels")):
             entry["allow"] = list(dict.fromkeys(allow))
             for word in ("allowedCombos", "allowedModels"):

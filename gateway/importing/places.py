@@ -73,6 +73,9 @@ def addressed(
     if suffix and not base.endswith(suffix):
         base += suffix
     found = draft.base_url(account, path, base, wish, ("providers", wish, "base_url"))
+    named = preset_of(wish)
+    if named is not None and named != "openai" and PRESETS[named].protocol == protocol:
+        return wish, {"preset": named, "base_url": found}
     return wish, {"protocol": protocol, "base_url": found}
 
 

@@ -232,7 +232,8 @@ class Tree:
     def _provider(
         self, value: Mapping[str, Any], path: Path, preset: str | None, base: str | None, wish: str, aside: Account
     ) -> dict[str, Any]:
-        settings: dict[str, Any] = {"preset": preset} if preset is not None else {"protocol": "openai-chat"}
+        own = preset is not None and not (base is not None and preset == "openai")
+        settings: dict[str, Any] = {"preset": preset} if own else {"protocol": "openai-chat"}
         if base is not None:
             settings["base_url"] = self.draft.base_url(
                 aside, (*path, "custom_host"), base, wish, ("providers", wish, "base_url")
@@ -245,6 +246,10 @@ class Tree:
             )
         elif preset not in ("bedrock", "ollama"):
             settings["api_key"] = {"env": key_variable(wish)}
+            if "virtual_key" not in value:
+                self.account.differs(
+                    "A target without a key", "the caller's own is sent on", "the variable that is named"
+                )
         if "virtual_key" in value:
             aside.manual(
                 (*path, "virtual_key"),

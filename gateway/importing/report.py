@@ -52,8 +52,7 @@ def text(imported: Imported) -> str:
                 out.append(f"      {first.reason}\n")
     if imported.differences:
         out.append("\nleft unsaid by the source, and not the same by default\n")
-        for each in imported.differences:
-            out.append(f"  {each.subject}: there {each.theirs}; here {each.ours}\n")
+        out.extend(f"  {each.subject}: there {each.theirs}; here {each.ours}\n" for each in imported.differences)
     return "".join(out)
 
 

@@ -13,6 +13,7 @@ from gateway.config.fmt import formatted
 
 _WIDTH: Final = 110
 _SAFE: Final = re.compile(r"[A-Za-z/_][A-Za-z0-9 _./@+%()=$;!?'~^-]*(:[A-Za-z0-9_./@+-][A-Za-z0-9_./@+:-]*)*")
+_ADDRESS: Final = re.compile(r"\d+(\.\d+){3}(:\d+)?")
 _QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?([a-zA-Z%]+|/[a-z]+|[kKmM]/[a-z]+| [A-Z]{3})(\.\.[0-9.a-z]+)?")
 # What YAML reads as something else than text, in 1.2 and in the 1.1 that other tools still speak.
 _WORDS: Final = frozenset("null true false yes no on off y n ~ nan inf".split())
@@ -42,13 +43,16 @@ def router_text(document: dict[str, Any], head: str = "") -> str:
 def _entry(out: list[str], name: str, value: Any, indent: int) -> None:
     space = " " * indent
     line = f"{space}{name}: {_flow(value)}"
-    if len(line) <= _WIDTH or not isinstance(value, dict | list) or not value:
+    pairs = isinstance(value, list) and any(
+        isinstance(each, dict) and len(each) == 1 and "model" not in each for each in value
+    )
+    if (len(line) <= _WIDTH and not pairs) or not isinstance(value, dict | list) or not value:
         out.append(line + "\n")
         return
     out.append(f"{space}{name}:\n")
     if isinstance(value, dict):
         for key, inner in value.items():
-            _entry(out, scalar(key), inner, indent + 2)
+            _entry(out, _key(key), inner, indent + 2)
     else:
         _items(out, value, indent + 2)
 
@@ -62,23 +66,29 @@ def _items(out: list[str], values: list[Any], indent: int) -> None:
             continue
         inner: list[str] = []
         for key, each in value.items():
-            _entry(inner, scalar(key), each, indent + 2)
+            _entry(inner, _key(key), each, indent + 2)
         text = "".join(inner)
         out.append(f"{space}- {text[indent + 2 :]}")
 
 
 def _flow(value: Any) -> str:
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{scalar(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
+        return "{" + ", ".join(f"{_key(key)}: {_flow(inner)}" for key, inner in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_flow(inner) for inner in value) + "]"
     return scalar(value)
 
 
+def _key(name: str) -> str:
+    return name if name == "on" else scalar(name)  # YAML 1.2 reads it as text, and the language has it everywhere
+
+
 def scalar(value: Any) -> str:
     """A scalar as YAML."""
     if isinstance(value, str):
-        plain = (_SAFE.fullmatch(value) or _QUANTITY.fullmatch(value)) and not value.endswith((" ", ":"))
+        plain = (
+            _SAFE.fullmatch(value) or _QUANTITY.fullmatch(value) or _ADDRESS.fullmatch(value)
+        ) and not value.endswith((" ", ":"))
         if plain and value.lower() not in _WORDS and " #" not in value and not _numeric(value):
             return value
         return json.dumps(value, ensure_ascii=not value.isprintable())
