@@ -9,6 +9,8 @@ part is left; with `-Requests` and `-Tokens`, the tightest of each kind, whose `
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from gateway.failure import Refusal, Refused
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.routing.facts import Facts
     from gateway.routing.run import Tools
     from gateway.routing.sending import Job
-    from gateway.state.meters import Meter, Standing
+    from gateway.state.meters import Standing
 
 SESSIONS_RETRY: Final = 60.0  # seconds: nobody knows when a session ends
 
@@ -42,17 +44,17 @@ class Admission:
         """Takes what it needs, where nobody has to be asked or waited for."""
         tokens = 0
         if self._tab.tokens:
-            demand = demand_of(job)
+            demand = job.demand or demand_of(job)
             tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
-        self._taking = Taking(self._limits, self._tab, tokens)
-        return self._taking.take_now(_member(job) if self._tab.sessions else "", self._tools.clock())
+        self._taking = taking = Taking(self._limits, self._tab, tokens)
+        return taking.take_now(job, self._tools.clock())
 
     async def wait(self, job: Job) -> None:
         """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429, 503)."""
         if self._taking is None:
             raise RuntimeError("`now` comes first")
         try:
-            lacks = await self._taking.take(_member(job), self._tools)
+            lacks = await self._taking.take(job, self._tools)
         except StoreDown:
             raise Refused(store_down()) from None
         if lacks is None:
@@ -79,21 +81,26 @@ class Admission:
     def minute(self) -> Standing | None:
         """Where the caller stands in its tightest limit of requests per minute."""
         limited = [meter for meter in self._tab.once if self._tab.of[meter.key][1].per == "minute"]
-        return _tightest(tuple(limited))
+        return self._limits.meters.tightest(limited) if limited else None
 
     def tell(self, headers: dict[str, str]) -> None:
         """Adds the headers that say where the caller stands."""
         tab = self._tab
-        requests = _tightest(tab.once)
-        tokens = _tightest(tab.tokens)
-        if requests is not None:
-            _written(headers, "-requests", requests, _duration(requests.resets))
-        if tokens is not None:
-            _written(headers, "-tokens", tokens, _duration(tokens.resets))
-        if requests is None or (tokens is not None and _part(tokens) < _part(requests)):
-            requests = tokens
-        if requests is not None:
-            _written(headers, "", requests, str(-int(-(self._tools.wall() + requests.resets) // 1)))
+        nearest: Standing | None = None
+        for kind, meters in (("-requests", tab.once), ("-tokens", tab.tokens)):
+            if not meters:
+                continue
+            standing = self._limits.meters.tightest(meters)
+            limit, left = standing.limit, standing.left
+            headers["x-ratelimit-limit" + kind] = str(limit)
+            headers["x-ratelimit-remaining" + kind] = str(left if left > 0 else 0)
+            headers["x-ratelimit-reset" + kind] = _duration(standing.resets)
+            if nearest is None or left * nearest.limit < nearest.left * limit:
+                nearest = standing
+        if nearest is not None:
+            headers["x-ratelimit-limit"] = str(nearest.limit)
+            headers["x-ratelimit-remaining"] = str(nearest.left if nearest.left > 0 else 0)
+            headers["x-ratelimit-reset"] = str(ceil(self._tools.wall() + nearest.resets))
 
 
 def admission_of(limits: Limits, facts: Facts, tools: Tools) -> Admission | None:
@@ -113,26 +120,7 @@ def store_down() -> Refusal:
     )
 
 
-def _member(job: Job) -> str:
-    return f"{job.facts.key or ''}:{job.facts.session}"
-
-
-def _part(standing: Standing) -> float:
-    return standing.left / standing.limit if standing.limit else 0.0
-
-
-def _tightest(meters: tuple[Meter, ...]) -> Standing | None:
-    if len(meters) == 1:
-        return meters[0].standing()
-    return min((meter.standing() for meter in meters), key=_part, default=None)
-
-
-def _written(headers: dict[str, str], kind: str, standing: Standing, reset: str) -> None:
-    headers["x-ratelimit-limit" + kind] = str(standing.limit)
-    headers["x-ratelimit-remaining" + kind] = str(standing.left if standing.left > 0 else 0)
-    headers["x-ratelimit-reset" + kind] = reset
-
-
+@lru_cache(256)  # a sliding window is over after the same time again and again
 def _duration(seconds: float) -> str:
     """As Go writes it and the providers' own headers do: `250ms`, `6.5s`, `1m0s`, `2h3m4s`."""
     if seconds < 1:

@@ -20,6 +20,7 @@ from gateway.state.meters import Meter, Meters, Short, Window
 
 if TYPE_CHECKING:
     from gateway.routing.run import Tools
+    from gateway.routing.sending import Job
 
 KEPT: Final = 4096  # tabs, counters of users, and sessions that a worker remembers
 POLL: Final = 0.25  # seconds between two looks of the first in line, where a place may come free on another worker
@@ -51,9 +52,10 @@ class Line:
 
 
 class Tab:
-    """`once` are taken for good, `held` given back, `tokens` settled. `rates` are those that headers tell."""
+    """`once` (`counts` of them) are taken for good, `held` given back, `tokens` settled. `rates` are those that headers
+    tell."""
 
-    __slots__ = ("asks", "held", "line", "of", "once", "queue", "rates", "sessions", "tokens")
+    __slots__ = ("asks", "counts", "held", "line", "of", "once", "queue", "rates", "sessions", "tokens")
 
     def __init__(self, bound: Sequence[tuple[Allowance, Limit, Meter | None, str]], line: Line) -> None:
         self.once = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "requests")
@@ -61,6 +63,7 @@ class Tab:
         self.tokens = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "tokens")
         self.sessions = tuple((allowance, limit, key) for allowance, limit, _, key in bound if limit.what == "sessions")
         self.asks = [(meter, 1) for meter in (*self.once, *self.held)]
+        self.counts = len(self.once)
         self.rates = self.once + self.tokens
         self.of = {meter.key: (allowance, limit) for allowance, limit, meter, _ in bound if meter is not None}
         self.queue = max((allowance.queue for allowance, *_ in bound), key=lambda queue: queue[1], default=(0, 0.0))
@@ -84,30 +87,35 @@ class Taking:
         self._limits = limits
         self._tab = tab
         self._taken: float | None = None
+        self._asks = money
+        self._turn = self._rates = 0
         if tab is None:
-            self._asks = list(money)
-            self._turn = self._rates = 0
             return
-        self._asks = [*tab.asks, *((meter, min(tokens, meter.limit)) for meter in tab.tokens), *money]
-        self._turn = len(tab.asks)
-        self._rates = self._turn + len(tab.tokens)
+        asks = tab.asks
+        self._turn = len(asks)
+        if tab.tokens:
+            asks = asks.copy()
+            for meter in tab.tokens:
+                asks.append((meter, tokens if tokens < meter.limit else meter.limit))
+        self._rates = len(asks)
+        self._asks = [*asks, *money] if money else asks
 
-    def take_now(self, member: str, now: float) -> bool:
+    def take_now(self, job: Job, now: float) -> bool:
         """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
-        if self._tab is None:
-            taken = self._limits.meters.take_now(self._asks)
-        else:
-            taken = self._limits.take_now(self._tab, self._asks, member, now)
-        if taken:
-            self._taken = now
-        return taken
+        tab, limits = self._tab, self._limits
+        if tab is not None and (tab.line.waiting or (tab.sessions and not limits.here(tab, _member(job), now))):
+            return False
+        if not limits.meters.take_now(self._asks):
+            return False
+        self._taken = now
+        return True
 
-    async def take(self, member: str, tools: Tools) -> Full | Short | None:
+    async def take(self, job: Job, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the counters of money."""
         if self._tab is None:
             lacks: Full | Short | None = await self._limits.meters.take(self._asks)
         else:
-            lacks = await self._limits.take(self._tab, self._asks, member, tools)
+            lacks = await self._limits.take(self._tab, self._asks, _member(job), tools)
         if lacks is None:
             self._taken = tools.clock()
         return lacks
@@ -118,20 +126,16 @@ class Taking:
         taken, self._taken = self._taken, None
         if taken is None:
             return
-        age = now - taken
-        for at, (meter, amount) in enumerate(self._asks):
-            if at >= self._turn:
-                used = tokens if at < self._rates else money
-            elif self._tab is not None and at < len(self._tab.once):
-                used = 1 if asked else 0
-            else:
-                used = 0
-            if used < amount:
-                meter.give(amount - used, age)
-            elif used > amount:
-                meter.charge(used - amount)
-        if self._tab is not None:
-            self._tab.line.nudge()
+        tab, turn, rates = self._tab, self._turn, self._rates
+        back = list(self._asks[tab.counts if asked else 0 : turn]) if tab is not None else []
+        for meter, amount in self._asks[turn:rates]:
+            back.append((meter, amount - tokens))
+        for meter, amount in self._asks[rates:]:
+            back.append((meter, amount - money))
+        if back:
+            self._limits.meters.give(back, now - taken)
+        if tab is not None and tab.line.waiting:
+            tab.line.nudge()
 
 
 class Limits:
@@ -188,13 +192,9 @@ class Limits:
             return None
         return self.meters.meter(counter(limit.key, whose), limit.most, _window(limit))
 
-    def take_now(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, now: float) -> bool:
-        """Whether all could be taken without asking or waiting for anybody."""
-        if tab.line.waiting:
-            return False
-        if tab.sessions and not all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions):
-            return False
-        return self.meters.take_now(asks)
+    def here(self, tab: Tab, member: str, now: float) -> bool:
+        """Whether a session is known to be present."""
+        return all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions)
 
     async def take(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the other counters that are asked for."""
@@ -284,6 +284,11 @@ def too_many(full: Full) -> str:
     if limit.what == "sessions":
         return f"{said} Go on with one of them; a session ends after {SESSION / 60:.0f} minutes without a request."
     return f"{said} Try again in {span(retry)}." if retry is not None and retry < FOREVER else said
+
+
+def _member(job: Job) -> str:
+    """A session, which belongs to its key; requests that name none are one."""
+    return f"{job.facts.key or ''}:{job.facts.session}"
 
 
 def _sentence(words: str) -> str:

@@ -75,7 +75,9 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         self.total = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        at = self._move(now)
+        at = int(now * SLICES / self.seconds)
+        if at != self.head:
+            at = self._move(now)
         if self.total + amount > limit:
             return False
         self.cells[at % _CELLS] += amount
@@ -83,15 +85,25 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self._move(now)
-        self._take_back(int((now - age) * SLICES / self.seconds), amount)
+        index = int((now - age) * SLICES / self.seconds)
+        head = self.head
+        if index != head:
+            self._move(now)
+            self._take_back(index, amount)
+            return
+        cells, at = self.cells, head % _CELLS
+        if amount > cells[at]:
+            amount = cells[at]
+        cells[at] -= amount
+        self.total -= amount
 
     def charge(self, now: float, amount: int) -> None:
         self.cells[self._move(now) % _CELLS] += amount
         self.total += amount
 
     def used(self, now: float) -> int:
-        self._move(now)
+        if int(now * SLICES / self.seconds) != self.head:
+            self._move(now)
         return self.total
 
     def retry(self, now: float, amount: int, limit: int) -> float:
@@ -153,7 +165,7 @@ class Total(msgspec.Struct, weakref=True):
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self.count = max(0, self.count - amount)
+        self.count = self.count - amount if self.count > amount else 0
 
     def charge(self, now: float, amount: int) -> None:
         self.count += amount
@@ -228,13 +240,13 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
         self.here = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        if self.used(now) + amount > limit:
+        if (self.used(now) if self.holders else self.here) + amount > limit:
             return False
         self.here += amount
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self.here = max(0, self.here - amount)
+        self.here = self.here - amount if self.here > amount else 0
 
     def charge(self, now: float, amount: int) -> None:
         self.here += amount
