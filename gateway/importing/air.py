@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.importing.draft import Draft, seconds
+from gateway.importing.draft import Draft, result, seconds
 from gateway.importing.groups import Member, add_group
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import key_variable
@@ -97,7 +97,7 @@ def read(tree: Any) -> Imported:
         "Retries", "2 more credentials, 5 hops to fallbacks", "every target in turn, 12 sends of one request at most"
     )
     account.differs("Sticky sessions", "6 minutes, for every model", "none: write `sticky` on a combo")
-    return Imported(NAME, draft.document(), account.findings(tree), account.differences)
+    return result(NAME, draft, account, tree)
 
 
 def _bans(said: Mapping[str, Any], account: Account) -> list[dict[str, Any]]:

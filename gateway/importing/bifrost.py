@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.importing.draft import Draft, plain_number, seconds
+from gateway.importing.draft import Draft, plain_number, result, seconds
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import key_variable, preset_of
 from gateway.importing.secrets import credential, is_variable, variable
@@ -94,7 +94,7 @@ def read(tree: Any) -> Imported:
     account.differs("Fallbacks", "what a request's `fallbacks` says", "`fallbacks:` of the file")
     account.differs("Retries", "0", "0 to 2 by the kind of failure")
     account.differs("Time-outs", "30 s for a request", "60 s to a first token, 10 min for an attempt")
-    return Imported(NAME, draft.document(), account.findings(tree), account.differences)
+    return result(NAME, draft, account, tree)
 
 
 class Reader:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.importing.draft import Draft, plain_number
+from gateway.importing.draft import Draft, plain_number, result
 from gateway.importing.groups import Member, add_group
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import addressed, preset_of
@@ -135,7 +135,7 @@ def read(tree: Any) -> Imported:
         account.differs("Who may call", "tokens of the database", "anybody, on this machine alone: write `keys:`")
     account.differs("Retries", "RetryTimes, 0 by default; each goes to the next priority", "every target in turn")
     account.differs("Shares", "a weight of 0 is drawn as well, all weights are smoothed", "weights as they are written")
-    return Imported(NAME, draft.document(), account.findings(tree), account.differences)
+    return result(NAME, draft, account, tree)
 
 
 def _object(value: Any) -> dict[str, Any]:

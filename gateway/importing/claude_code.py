@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.importing.draft import Draft, seconds
+from gateway.importing.draft import Draft, result, seconds
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import addressed, key_variable, preset_of
 from gateway.importing.secrets import credential, is_variable
@@ -76,7 +76,7 @@ def read(tree: Any) -> Imported:
             account.unsupported((name,), why)
     account.differs("Retries", "none", "0 to 2 by the kind of failure")
     account.differs("Names", "`provider,model`; any other name is routed", "`provider/model`, `claude-*` is routed")
-    return Imported(NAME, draft.document(), account.findings(tree), account.differences)
+    return result(NAME, draft, account, tree)
 
 
 def _provider(

@@ -12,8 +12,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from gateway.engine.known import KNOWN
-from gateway.importing.imported import Account, Path
+from gateway.importing.imported import Account, Finding, Imported, Path, Verdict
 from gateway.importing.secrets import Names, holds_secret, secretive, variable
 
 _ROUTE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@*+-]*|\*[A-Za-z0-9._:/@+-]*")
@@ -150,6 +152,30 @@ class Draft:
             if content:
                 found[section] = content
         return found
+
+
+def result(system: str, draft: Draft, account: Account, tree: Any) -> Imported:
+    """The import of a source: places that were not written after all are cut back to what is, and what belongs to
+    something that was left out is unsupported."""
+    document = draft.document()
+    findings = tuple(_placed(finding, document) for finding in account.findings(tree))
+    return Imported(system, document, findings, account.differences)
+
+
+def _placed(finding: Finding, document: Mapping[str, Any]) -> Finding:
+    value: Any = document
+    for depth, step in enumerate(finding.place):
+        inside = value.get(step) if isinstance(value, dict) else None
+        if isinstance(value, list) and isinstance(step, int) and step < len(value):
+            inside = value[step]
+        if inside is None:
+            if depth < 2 and len(finding.place) > 1:
+                return Finding(
+                    finding.path, Verdict.UNSUPPORTED, "Left out with what it belongs to: nothing is left of that."
+                )
+            return msgspec.structs.replace(finding, place=finding.place[:depth])
+        value = inside
+    return finding
 
 
 _ADDED: Final = ("/chat/completions", "/completions", "/messages")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.importing.draft import Draft
+from gateway.importing.draft import Draft, result
 from gateway.importing.groups import Member, add_group
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.litellm_clouds import referred
@@ -69,7 +69,7 @@ def read(tree: Any) -> Imported:
             account.unsupported((section,), why)
     _who(tree, draft, account)
     _left_unsaid(tree, account)
-    return Imported(NAME, draft.document(), account.findings(tree), account.differences)
+    return result(NAME, draft, account, tree)
 
 
 def _draw(tree: Mapping[str, Any], account: Account) -> Draw:

@@ -213,8 +213,20 @@ class Reader:
         organization = text_of(params.get("organization"))
         if organization is not None:
             env = referred(organization)
-            headers["openai-organization"] = organization if env is None else {"env": env}
-            aside.exact((*at, "organization"), ("providers", wish, "headers", "openai-organization"))
+            name, here = "openai-organization", (*at, "organization")
+            if env is not None and is_variable(env):
+                headers[name] = {"env": env}
+                aside.exact(here, ("providers", wish, "headers", name))
+            else:
+                said = Account()
+                headers.update(self.draft.headers(said, at, {name: organization}, wish))
+                finding = said.findings({})[0] if name not in headers else None
+                if finding is not None:
+                    aside.unsupported(here, "It is no header that can be sent.")
+                elif isinstance(headers[name], dict):
+                    aside.manual(here, ("providers", wish, "headers", name), f"Put it into {headers[name]['env']}.")
+                else:
+                    aside.exact(here, ("providers", wish, "headers", name))
         if headers:
             found["headers"] = headers
         if truth(params.get("ssl_verify")) is False:

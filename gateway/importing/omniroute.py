@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from gateway.importing.draft import Draft, plain_number, seconds
+from gateway.importing.draft import Draft, plain_number, result, seconds
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import addressed, key_variable, preset_of
 from gateway.importing.secrets import credential, variable
@@ -91,7 +91,7 @@ def read(tree: Any) -> Imported:
     account.differs("Failures", "every answer that is no success moves on, a 402 to another vendor's free model",
                     "kinds that another model may mend move on, never beyond the combo")  # fmt: skip
     account.differs("Retries", "1 on the same target, 30 sends of one request", "0 to 2 by the kind, 12 sends")
-    return Imported(NAME, draft.document(), account.findings(tree), account.differences)
+    return result(NAME, draft, account, tree)
 
 
 class Reader:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.importing.draft import Draft, plain_number, seconds
+from gateway.importing.draft import Draft, plain_number, result, seconds
 from gateway.importing.imported import Account, Imported, Path, Refused, leaves
 from gateway.importing.places import key_variable, preset_of
 from gateway.importing.secrets import credential, holds_secret
@@ -325,6 +325,7 @@ def read(tree: Any) -> Imported:
     account.differs("Names", "the config decides, whatever `model` a request names", f"ask for {ROUTE!r}")
     account.differs("Who may call", "Portkey's keys", "anybody, on this machine alone: write `keys:`")
     account.differs("Retries", "none", "0 to 2 by the kind of failure")
-    told = zip(account.findings(spelled), leaves(tree), strict=True)
+    found = result(NAME, draft, account, spelled)
+    told = zip(found.findings, leaves(tree), strict=True)  # in the spelling of the source
     findings = tuple(msgspec.structs.replace(finding, path=path) for finding, path in told)
-    return Imported(NAME, draft.document(), findings, account.differences)
+    return msgspec.structs.replace(found, findings=findings)

@@ -8,6 +8,7 @@ gateway takes is its secret. Text that YAML 1.1 calls true or false (`yes`, `off
 from __future__ import annotations
 
 import json
+from math import isfinite
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ def tree_of(name: str, data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise Refused(f"{name} is not UTF-8: byte {error.start:,} is 0x{data[error.start]:02x}.") from None
     value = _json(name, text) if text.lstrip()[:1] in ("{", "[", "/") else _yaml(name, data)
+    _bounded(name, value)
     if not isinstance(value, dict | list) or not value:
         raise Refused(
             f"{name} holds no configuration: at its top is neither a mapping nor a list with something in it."
@@ -48,7 +50,6 @@ def _json(name: str, text: str) -> Any:
             raise Refused(f"{name} has the key {twice.key!r} twice in one object. Keep one of the two.") from None
         except ValueError as error:
             raise Refused(f"{name} cannot be read: {str(error)[:200]}.") from None
-        _bounded(name, value)
         return value
     where = f"line {failure.lineno}, column {failure.colno}: {failure.msg}" if failure is not None else "no value"
     raise Refused(f"{name} is not valid JSON: {where}.")
@@ -88,6 +89,8 @@ def _bounded(name: str, value: Any) -> None:
                 inner.encode()
             except UnicodeEncodeError:
                 raise Refused(f"{name} holds half of a surrogate pair, which is no text.") from None
+        if isinstance(inner, float) and not isfinite(inner):
+            raise Refused(f"{name} holds a number that is not finite.")
         if isinstance(inner, dict):
             todo.extend((key, depth + 1) for key in inner)
             todo.extend((each, depth + 1) for each in inner.values())

@@ -27,7 +27,7 @@ def router_text(document: dict[str, Any], head: str = "") -> str:
     """The text of a document. `head`: a comment for its first lines, without `#`."""
     comment = "".join(f"# {line}".rstrip() + "\n" for line in head.split("\n")) if head else ""
     out: list[str] = []
-    for key, value in document.items():
+    for key, value in _shortened(document).items():
         if key in _BLOCKS and isinstance(value, dict):
             out.append(f"\n{key}:\n")
             for name, inner in value.items():
@@ -38,6 +38,36 @@ def router_text(document: dict[str, Any], head: str = "") -> str:
         else:
             _entry(out, scalar(key), value, 0)
     return formatted(_SCHEMA + comment + "".join(out))
+
+
+def _shortened(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the short forms of combos, targets and fallbacks."""
+
+    def targets(values: list[Any]) -> list[Any]:
+        found: list[Any] = []
+        for value in values:
+            if isinstance(value, dict) and list(value) == ["model"]:
+                found.append(value["model"])
+            elif isinstance(value, dict) and "group" in value:
+                found.append({**value, "group": targets(value["group"])})
+            else:
+                found.append(value)
+        return found
+
+    short = dict(document)
+    if "combos" in short:
+        short["combos"] = {
+            name: {**combo, "targets": targets(combo["targets"])} for name, combo in document["combos"].items()
+        }
+        for name, combo in short["combos"].items():
+            if set(combo) <= {"strategy", "targets"} and combo.get("strategy", "priority") == "priority":
+                short["combos"][name] = combo["targets"]
+    if "fallbacks" in short:
+        short["fallbacks"] = {
+            route: rules[0]["to"] if len(rules) == 1 and list(rules[0]) == ["to"] else rules
+            for route, rules in document["fallbacks"].items()
+        }
+    return short
 
 
 def _entry(out: list[str], name: str, value: Any, indent: int) -> None:
