@@ -1,10 +1,10 @@
 """Auto AI Router's `config.yaml`.
 
-Source: config.yaml.example and docs/ of github.com/MiXaiLL76/auto_ai_router. A credential is an account at a provider; a row
-of `models` says that it serves a name, as `model` or under the same name. Of the credentials of a name the lowest
-`priority` goes first, and among them one by smooth weighted round robin; `is_fallback` is priority 999. `rpm` and `tpm`
-bound a credential, and a row, over a sliding minute, -1 not at all. `fail2ban` bans a credential for a model after
-`max_attempts` answers of one status. Any scalar may be `os.environ/NAME`.
+Source: config.yaml.example and docs/ of github.com/MiXaiLL76/auto_ai_router. A credential is an account at a
+provider; a row of `models` says that it serves a name, as `model` or under the same name. Of the credentials of a
+name the lowest `priority` goes first, and among them one by smooth weighted round robin; `is_fallback` is priority
+999. `rpm` and `tpm` bound a credential, and a row, over a sliding minute, -1 not at all. `fail2ban` bans a credential
+for a model after `max_attempts` answers of one status. Any scalar may be `os.environ/NAME`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,14 @@ _TYPES: Final[Mapping[str, tuple[Mapping[str, str], str, str]]] = {
     ),
     "air": ({"protocol": "openai-chat"}, "/v1", "Its models are not learned from it: write those that it serves."),
 }
+_WIRES: Final = (
+    "passthrough_responses",
+    "passthrough_messages",
+    "websocket_responses",
+    "responses_only",
+    "supports_vision",
+    "reasoning_effort_map",
+)
 _FALLBACK: Final = 999
 _DURATION: Final = re.compile(r"(\d+(\.\d+)?(ms|s|m|h))+")
 _WHY: Final[Mapping[str, str]] = {
@@ -47,7 +55,7 @@ _WHY: Final[Mapping[str, str]] = {
     "litellm_db": "The file is the only writer; requests are recorded by `gateway.ledger`.",
     "kafka": "Requests are recorded by `gateway.ledger`.",
     "video": "Videos are not served here.",
-    "vision_fallback": "A model that reads no images is passed over; `strategy: when` with `has: [images]` sends them elsewhere.",
+    "vision_fallback": "`strategy: when` with `has: [images]` sends images elsewhere.",
     "organization_policies": "Write `teams:` and `policies:`.",
     "retry": "Which failures are sent again is fixed by their kind (docs/behaviour.md).",
     "redis": "Counters are shared by `gateway.state: {redis: {url: {env: REDIS_URL}}}`.",
@@ -326,8 +334,7 @@ def _told_model(row: Mapping[str, Any], path: Path, place: Path, route: str, nam
     account.exact((*path, "credential"), place)
     if "weight" in row:
         account.exact((*path, "weight"), place)
-    for word in ("passthrough_responses", "passthrough_messages", "websocket_responses", "responses_only", "supports_vision",
-                 "reasoning_effort_map"):  # fmt: skip
+    for word in _WIRES:
         if word in row:
             account.unsupported((*path, word), "Wires are translated by the gateway; facts of models are `supports`.")
 
@@ -361,7 +368,7 @@ def _whole_credential(
     else:
         account.manual(
             (*path, "name"), ("models", pattern),
-            f"Which models it serves is not in the file: {provider}/MODEL asks it; write models, and combos with the others.",
+            f"Which models it serves is not in the file: {provider}/MODEL asks it. Write models and combos.",
         )  # fmt: skip
     for word in ("priority", "is_fallback", "fallback_priority", "weight"):
         if word in said:

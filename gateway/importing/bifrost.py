@@ -1,10 +1,11 @@
 """Bifrost's `config.json`.
 
-Sources: transports/config.schema.json of github.com/maximhq/bifrost and https://docs.getbifrost.ai/deployment-guides/config-json
-(providers, governance). Callers ask for `provider/model`. A key serves the `models` that it lists, `["*"]` all of them; an
-empty list means none, or all of them in files of `version: 1`. One of the keys that serve a model is drawn by weight.
-Values that begin with `env.` are environment variables, also as objects `{env_var, from_env}`. Retries default to 0,
-a request's time to 30 s. Fallbacks are the caller's own, or a routing rule's.
+Sources: transports/config.schema.json of github.com/maximhq/bifrost and
+https://docs.getbifrost.ai/deployment-guides/config-json (providers, governance). Callers ask for `provider/model`. A
+key serves the `models` that it lists, `["*"]` all of them; an empty list means none, or all of them in files of
+`version: 1`. One of the keys that serve a model is drawn by weight. Values that begin with `env.` are environment
+variables, also as objects `{env_var, from_env}`. Retries default to 0, a request's time to 30 s. Fallbacks are the
+caller's own, or a routing rule's.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """new-api's and one-api's channels, as their API lists them and their database exports them.
 
-Source: model/channel.go, constant/channel.go and model/token.go of github.com/QuantumNous/new-api (one-api's rows have a
-part of its fields). A channel serves the models of `models`, renamed upstream by `model_mapping`. Of the channels of a
-model those of the highest `priority` are drawn from by `weight`; with `RetryTimes` the next priority follows. A status
-other than 1 is disabled. Several keys stand in lines of `key`. `quota` is 500,000 to a dollar.
+Source: model/channel.go, constant/channel.go and model/token.go of github.com/QuantumNous/new-api (one-api's rows
+have a part of its fields). A channel serves the models of `models`, renamed upstream by `model_mapping`. Of the
+channels of a model those of the highest `priority` are drawn from by `weight`; with `RetryTimes` the next priority
+follows. A status other than 1 is disabled. Several keys stand in lines of `key`. `quota` is 500,000 to a dollar.
 """
 
 from __future__ import annotations
@@ -53,6 +53,11 @@ _PAST: Final = frozenset(
     "created_time test_time response_time balance balance_updated_time used_quota accessed_time request_count "
     "used_count need_reconcile other_info test_model remark user_id DeletedAt deleted_at".split()
 )
+_BY_HAND: Final[Mapping[str, str]] = {
+    "expired_time": "Write `expires:`, a day.",
+    "allow_ips": "Write a policy with `when: {not: {client_ip: […]}}`.",
+    "group": "Write a policy with `require: {tags: […]}` for this key.",
+}
 _WHY: Final[Mapping[str, str]] = {
     "status_code_mapping": "A status is what the provider said, translated by kind.",
     "setting": "Write what is needed of it by hand.",
@@ -358,9 +363,7 @@ def _token(row: Mapping[str, Any], path: Path, routes: Mapping[str, str], draft:
         here: Path = (*path, word)
         if not account.said(here):
             if word in ("expired_time", "allow_ips", "group") and value not in (None, "", -1, 0):
-                why = {"expired_time": "Write `expires:`, a day.", "allow_ips": "Write a policy with `when: {not: {client_ip: […]}}`.",
-                       "group": "Write a policy with `require: {tags: […]}` for this key."}  # fmt: skip
-                account.manual(here, place, why[word])
+                account.manual(here, place, _BY_HAND[word])
             elif value in (None, "", -1, 0, False):
                 account.exact(here, (), "Nothing is said by it.")
             else:

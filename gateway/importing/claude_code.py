@@ -223,7 +223,7 @@ def _router(router: Mapping[str, Any], models: Mapping[str, str], draft: Draft, 
     draft.aliases["claude-*"] = name
     account.approximate(
         ("Router", "default"), ("combos", name),
-        "For every name `claude-*`, and the last that is tried when another branch's model fails; there nothing falls back.",
+        "For every name `claude-*`, and tried when another branch's model fails; there nothing falls back.",
     )  # fmt: skip
     if "background" in found:
         for pattern in ("claude-haiku-*", "claude-3-haiku-*", "claude-3-5-haiku-*"):

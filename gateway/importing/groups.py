@@ -1,8 +1,8 @@
 """Several places under one name → a model with deployments, or a combo of internal models where they differ too much.
 
-Deployments share what is said of a model (its price, its window), each provider is among them once, and all of them are
-drawn by one strategy. Where a source's group is not like that, every place becomes a model of its own, `visibility:
-internal`, and the name a combo over them; ranks become groups of a `priority` combo.
+Deployments share what is said of a model (its price, its window), each provider is among them once, and all of them
+are drawn by one strategy. Where a source's group is not like that, every place becomes a model of its own,
+`visibility: internal`, and the name a combo over them; ranks become groups of a `priority` combo.
 """
 
 from __future__ import annotations

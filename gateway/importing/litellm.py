@@ -2,10 +2,10 @@
 
 Sources, besides those of `litellm_models`, `litellm_hosts` and `litellm_clouds`:
 https://docs.litellm.ai/docs/proxy/config_settings (every section), https://docs.litellm.ai/docs/proxy/reliability
-(fallbacks, retries, cooldowns), `litellm/router.py` and `litellm/router_utils/cooldown_handlers.py` (a retry draws from
-the group again; a deployment rests after more than `allowed_fails` failures, by default when more than half of a
-minute's requests failed), `litellm/constants.py` (2 retries, 3 fails, 5 s, 5 fallbacks deep). `router_settings` win over
-`litellm_settings` where both say a thing.
+(fallbacks, retries, cooldowns), `litellm/router.py` and `litellm/router_utils/cooldown_handlers.py` (a retry draws
+from the group again; a deployment rests after more than `allowed_fails` failures, by default when more than half of a
+minute's requests failed), `litellm/constants.py` (2 retries, 3 fails, 5 s, 5 fallbacks deep). `router_settings` win
+over `litellm_settings` where both say a thing.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _declare(name: str, group: list[Deployed], draft: Draft, account: Account, d
         elif stars == 0 and "*" in deployed.id:
             why = "Its model is a pattern, but its name has nothing to fill it from."
         elif stars == 1 and "*" not in deployed.id:
-            why = "Every name that the pattern matches would be the same model: write an alias for each name that is used."
+            why = "Every name that matches would be the same model: write an alias for each that is used."
         elif stars == 1 and usable:
             why = "A pattern has one provider here, and another deployment has it."
         if why is None:

@@ -113,7 +113,7 @@ def _azure(where: Where, rest: str) -> Place:
         settings["auth"] = "entra"
         if {"tenant_id", "client_id", "client_secret"} <= where.params.keys():
             settings["api_key"] = {"env": "AZURE_ENTRA"}
-            why = "Put {tenant_id, client_id, client_secret} as one JSON object into the environment variable AZURE_ENTRA."
+            why = "Put {tenant_id, client_id, client_secret} as one JSON object into the variable AZURE_ENTRA."
         else:
             settings["api_key"] = "none"
             why = "Microsoft Entra's default credentials are used here: give the process an identity."

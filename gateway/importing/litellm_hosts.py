@@ -45,7 +45,7 @@ HOSTS: Final[Mapping[str, Host]] = {
     "cohere_chat": _preset("cohere", "COHERE_API_KEY", "It is asked through version 2 of its API."),
     "cohere": _preset("cohere", "COHERE_API_KEY", "It is asked through version 2 of its API."),
     "ollama_chat": _preset("ollama"),
-    "ollama": _preset("ollama", "", "LiteLLM asks /api/generate with a prompt of its own making, here /api/chat is asked."),
+    "ollama": _preset("ollama", "", "LiteLLM asks /api/generate with its own prompt, here /api/chat is asked."),
     "mistral": _preset("mistral", "MISTRAL_API_KEY"),
     "groq": _preset("groq", "GROQ_API_KEY"),
     "deepseek": _preset("deepseek", "DEEPSEEK_API_KEY"),
@@ -62,7 +62,7 @@ HOSTS: Final[Mapping[str, Host]] = {
     "novita": _preset("novita", "NOVITA_API_KEY"),
     "moonshot": _preset("moonshot", "MOONSHOT_API_KEY"),
     "dashscope": _preset("dashscope", "DASHSCOPE_API_KEY"),
-    "minimax": _preset("minimax", "MINIMAX_API_KEY", "LiteLLM may ask it on Anthropic's wire, here it is asked on OpenAI's."),
+    "minimax": _preset("minimax", "MINIMAX_API_KEY", "It is asked on OpenAI's wire; LiteLLM has Anthropic's too."),
     "openrouter": _preset("openrouter", "OPENROUTER_API_KEY"),
     "github": _preset("github-models", "GITHUB_API_KEY", "GitHub Models has moved: here models.github.ai is asked."),
     "vercel_ai_gateway": _preset("vercel", "VERCEL_AI_GATEWAY_API_KEY"),
@@ -147,10 +147,11 @@ def aws_region(rest: str) -> tuple[str | None, str]:
 CLOUDS: Final = frozenset(("azure", "azure_ai", "bedrock", "bedrock_converse", "vertex_ai", "vertex_ai_beta"))
 # Prefixes that LiteLLM has and that nothing here speaks.
 UNSERVED: Final = frozenset(
-    "aleph_alpha assemblyai auto_router aws_polly black_forest_labs clarifai cloudflare cloudflare_workers_ai dashscope_rerank deepgram "
-    "elevenlabs fal_ai gigachat github_copilot heroku infinity jina_ai langfuse langgraph lemonade maritalk nlp_cloud "
-    "oci oobabooga petals predibase recraft replicate runwayml sagemaker sagemaker_chat sagemaker_nova sarvam snowflake "
-    "stability text-completion-codestral text-completion-openai triton voyage watsonx watsonx_text xinference".split()
+    "aleph_alpha assemblyai auto_router aws_polly black_forest_labs clarifai cloudflare "
+    "cloudflare_workers_ai dashscope_rerank deepgram elevenlabs fal_ai gigachat github_copilot heroku "
+    "infinity jina_ai langfuse langgraph lemonade maritalk nlp_cloud oci oobabooga petals predibase "
+    "recraft replicate runwayml sagemaker sagemaker_chat sagemaker_nova sarvam snowflake stability "
+    "text-completion-codestral text-completion-openai triton voyage watsonx watsonx_text xinference".split()
 )
 
 EXACT: Final = Verdict.EXACT

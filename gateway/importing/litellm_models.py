@@ -1,10 +1,10 @@
 """LiteLLM's `model_list`: one deployment each, gathered into groups by `model_name`.
 
-What a parameter means is said at https://docs.litellm.ai/docs/proxy/configs (`litellm_params`, `model_info`, wildcards),
-https://docs.litellm.ai/docs/routing and `litellm/router_strategy/simple_shuffle.py` (`weight`, then `rpm`, then `tpm` are
-weights of the draw; they bound nothing by themselves, but `rpm` also bounds how many run at once), and
-https://docs.litellm.ai/docs/proxy/load_balancing (`order`). Parameters that LiteLLM sends on, such as `temperature`, are
-defaults: what the caller says wins.
+What a parameter means is said at https://docs.litellm.ai/docs/proxy/configs (`litellm_params`, `model_info`,
+wildcards), https://docs.litellm.ai/docs/routing and `litellm/router_strategy/simple_shuffle.py` (`weight`, then
+`rpm`, then `tpm` are weights of the draw; they bound nothing by themselves, but `rpm` also bounds how many run at
+once), and https://docs.litellm.ai/docs/proxy/load_balancing (`order`). Parameters that LiteLLM sends on, such as
+`temperature`, are defaults: what the caller says wins.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from gateway.importing.source import items, mapping, number, text_of, truth, who
 # Parameters of OpenAI's chat that stand at a request's top level on the wires that are named here.
 HERE: Final = ("@",)
 _SENT: Final = frozenset(
-    "temperature top_p max_tokens max_completion_tokens n stop seed presence_penalty frequency_penalty logit_bias user "
-    "reasoning_effort thinking tools tool_choice parallel_tool_calls response_format service_tier metadata store verbosity "
-    "web_search_options modalities top_k logprobs top_logprobs safety_settings".split()
+    "temperature top_p max_tokens max_completion_tokens n stop seed presence_penalty frequency_penalty "
+    "logit_bias user reasoning_effort thinking tools tool_choice parallel_tool_calls response_format "
+    "service_tier metadata store verbosity web_search_options modalities top_k logprobs top_logprobs "
+    "safety_settings".split()
 )
 _HOME: Final = "https://api.openai.com/v1"
 _MORE: Final = frozenset(("max_new_tokens", "voice", "audio", "prediction", "keep_alive"))
@@ -44,7 +45,8 @@ _COSTS: Final = {
     "output_cost_per_audio_token": "audio_output",
 }
 _READ: Final = frozenset(
-    "model api_key api_base base_url api_version custom_llm_provider weight rpm tpm order litellm_credential_name".split()
+    "model api_key api_base base_url api_version custom_llm_provider weight rpm tpm order "
+    "litellm_credential_name".split()
 )
 _REASONS: Final = {
     "mock_response": "Answers are not made up here; `gateway test` and the `sandbox` provider do that.",
@@ -285,7 +287,11 @@ class Reader:
                 account.manual(
                     here, (*HERE, "tags"), "The tags are kept; choosing by them is a policy's: `require: {tags: …}`."
                 )
-            elif name == "additional_drop_params" and all(re.fullmatch(r"\w+", str(each)) for each in items(value)):
+            elif (
+                name == "additional_drop_params"
+                and items(value)
+                and all(re.fullmatch(r"\w+", str(each)) for each in items(value))
+            ):
                 entry.setdefault("request", {})["drop"] = [str(each) for each in value]
                 account.exact(here, (*HERE, "request", "drop"))
             elif name == "allowed_openai_params":

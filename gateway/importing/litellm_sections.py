@@ -30,7 +30,7 @@ SECTIONS: Final[Mapping[str, str]] = {
     "policies": "They attach LiteLLM's guardrails, which are not called here; `policies:` has rules of its own.",
     "policy_attachments": "They attach LiteLLM's guardrails, which are not called here.",
     "worker_registry": "Workers are processes of one gateway here: `gateway.workers`.",
-    "tag_routing": "Requests are not chosen by tags in this form; see `strategy: when` and `require: {tags: …}`.",
+    "tag_routing": "Requests are not chosen by tags like this; see `require: {tags: …}`.",
     "assistant_settings": "Assistants are not served here.",
     "callback_settings": "Logs and metrics leave through Prometheus and the log, not through callbacks.",
 }
@@ -43,7 +43,7 @@ _WHY: Final[Mapping[str, str]] = {
     "custom_prometheus_metadata_labels": "The labels of /metrics are fixed.",
     "custom_prometheus_tags": "The labels of /metrics are fixed.",
     "prometheus_initialize_budget_metrics": "The metrics of /metrics are fixed.",
-    "custom_provider_map": "There are no custom handlers: a server of your own is a provider with a `protocol` and a `base_url`.",
+    "custom_provider_map": "There are no custom handlers; a server of your own is a provider with a `base_url`.",
     "alerting": "Alerts are not sent from here; /metrics has what they need.",
     "background_health_checks": "Nothing is asked to see whether it is well: breakers watch real requests.",
     "health_check_interval": "Nothing is asked to see whether it is well: breakers watch real requests.",
@@ -70,7 +70,7 @@ _WHY: Final[Mapping[str, str]] = {
     "retry_policy": "How often each kind of failure is sent again is fixed (docs/behaviour.md).",
     "model_group_retry_policy": "How often each kind of failure is sent again is fixed (docs/behaviour.md).",
     "allowed_fails_policy": "A breaker counts all kinds that count, with one threshold.",
-    "enable_tag_filtering": "Requests are not chosen by tags in this form; see `strategy: when` and `require: {tags: …}`.",
+    "enable_tag_filtering": "Requests are not chosen by tags like this; see `require: {tags: …}`.",
     "tag_filtering_match_any": "Requests are not chosen by tags in this form; see `strategy: when`.",
     "routing_strategy_args": "The strategies here have settings of their own (docs/strategies.md).",
     "provider_budget_config": "Write `budgets:` with `scope: {provider: …}`.",
@@ -147,7 +147,7 @@ def _retries(at: At) -> None:
         at.draft.defaults["retries"] = {"attempts": min(times, 10)}
         at.account.approximate(
             at.path, ("defaults", "retries", "attempts"),
-            "Of one target, and by the kind of failure 2 at most; then the others of the group are asked, each in turn.",
+            "Of one target, by the kind of failure 2 at most; then each other of the group is asked.",
         )  # fmt: skip
 
 
@@ -247,7 +247,7 @@ def _shared_state(at: At) -> None:
     at.account.manual(
         at.path,
         (),
-        "State is in memory until `gateway.state: {redis: {url: {env: REDIS_URL}}}` is written, with it all in one URL.",
+        "State is in memory until `gateway.state: {redis: {url: {env: REDIS_URL}}}` is written.",
     )
 
 
@@ -322,7 +322,7 @@ def _database(at: At) -> None:
     at.account.manual(
         at.path,
         (),
-        "The file is the only writer: models and keys of the database must be written here. Requests are recorded by `gateway.ledger`.",
+        "The file is the only writer: write the database's models and keys here. `gateway.ledger` records requests.",
     )
 
 

@@ -1,9 +1,10 @@
 """OmniRoute's JSON export: `GET /api/settings/export-json`.
 
 Source: src/app/api/settings/export-json/route.ts, src/lib/localDb and docs/ of github.com/diegosouzapw/OmniRoute. It
-has `providerConnections` (accounts; a model is asked for as `provider/model`), `providerNodes` (providers of one's own, with a
-`prefix`), `combos` (names over steps: `prefix/model`, objects, or references to other combos), `apiKeys` and `settings`.
-Connections of one provider are used by the setting `fallbackStrategy`, by default one until it cannot be.
+has `providerConnections` (accounts; a model is asked for as `provider/model`), `providerNodes` (providers of one's
+own, with a `prefix`), `combos` (names over steps: `prefix/model`, objects, or references to other combos), `apiKeys`
+and `settings`. Connections of one provider are used by the setting `fallbackStrategy`, by default one until it cannot
+be.
 """
 
 from __future__ import annotations

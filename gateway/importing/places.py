@@ -1,7 +1,7 @@
 """What other gateways call the providers, as our presets: one table for all of them, and presets by their URLs.
 
-A system's own name for a provider (`google`, `together-ai`, `sgl`) is a row; `preset_at` finds the preset whose base URL
-a source writes out, so that a provider is declared by its name and not by its address.
+A system's own name for a provider (`google`, `together-ai`, `sgl`) is a row; `preset_at` finds the preset whose base
+URL a source writes out, so that a provider is declared by its name and not by its address.
 """
 
 from __future__ import annotations

@@ -1,10 +1,11 @@
 """A Portkey config: the JSON that a request of Portkey's names or carries.
 
-Sources: https://portkey.ai/docs/api-reference/inference-api/config-object and `src/middlewares/requestValidator/schema`,
-`src/globals.ts` of github.com/Portkey-AI/gateway. A config is a tree: `strategy` over `targets`, which are configs; what
-a node says (`retry`, `cache`, `request_timeout`, `override_params`) holds for all below it until one says otherwise. Retries
-have 5 attempts at most, after 429, 500, 502, 503 and 504 where no codes are said; a fallback without codes follows any
-answer that is no success. The model is the request's own unless `override_params.model` says another.
+Sources: https://portkey.ai/docs/api-reference/inference-api/config-object and
+`src/middlewares/requestValidator/schema`, `src/globals.ts` of github.com/Portkey-AI/gateway. A config is a tree:
+`strategy` over `targets`, which are configs; what a node says (`retry`, `cache`, `request_timeout`,
+`override_params`) holds for all below it until one says otherwise. Retries have 5 attempts at most, after 429, 500,
+502, 503 and 504 where no codes are said; a fallback without codes follows any answer that is no success. The model is
+the request's own unless `override_params.model` says another.
 """
 
 from __future__ import annotations
@@ -23,9 +24,14 @@ from gateway.importing.source import items, mapping, number, text_of, whole
 NAME: Final = "portkey"
 ROUTE: Final = "portkey"
 _SPELLED: Final = {  # camelCase is accepted beside snake_case
-    "apiKey": "api_key", "virtualKey": "virtual_key", "onStatusCodes": "on_status_codes", "overrideParams": "override_params",
-    "requestTimeout": "request_timeout", "customHost": "custom_host", "maxAge": "max_age",
-}  # fmt: skip
+    "apiKey": "api_key",
+    "virtualKey": "virtual_key",
+    "onStatusCodes": "on_status_codes",
+    "overrideParams": "override_params",
+    "requestTimeout": "request_timeout",
+    "customHost": "custom_host",
+    "maxAge": "max_age",
+}
 _CREDENTIALS: Final = frozenset("api_key virtual_key".split())
 _AZURE: Final = ("resource_name", "azure_resource_name")
 _REASONS: Final[Mapping[str, str]] = {
@@ -280,7 +286,7 @@ class Tree:
         for name in value:
             if name.startswith(("aws_", "vertex_")):
                 aside.manual(
-                    (*path, name), ("providers", wish), "It goes into the environment: AWS's own variables, or VERTEX_REGION, "
+                    (*path, name), ("providers", wish), "It goes into the environment: AWS's own, or VERTEX_REGION, "
                     "VERTEX_PROJECT and VERTEX_CREDENTIALS (the service account's JSON).",
                 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Does what was imported load and build? The pipeline that serves it, with values in the place of secrets.
 
-References need no values to be imported: each gets a placeholder of the form that its place takes (an URL, AWS keys, a
-service account). Nothing is asked for over a network, and no value of the environment is looked at.
+References need no values to be imported: each gets a placeholder of the form that its place takes (an URL, AWS keys,
+a service account). Nothing is asked for over a network, and no value of the environment is looked at.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The report of an import: for people, for a pull request, and for programs.
 
-Text shows what needs an eye first: manual, unsupported, approximate, then what is exact. JSON has `version: 1` and every
-row in the order of the source. Values of the source are never shown, only where they stand.
+Text shows what needs an eye first: manual, unsupported, approximate, then what is exact. JSON has `version: 1` and
+every row in the order of the source. Values of the source are never shown, only where they stand.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Credentials of a source: references stay references, literals become `{env: NAME}` and are never shown or written.
 
-A name is suggested from what the credential is for. The same literal twice gets one name, another literal for the same
-purpose the next one. What looks like a credential where none belongs is treated as one.
+A name is suggested from what the credential is for. The same literal twice gets one name, another literal for the
+same purpose the next one. What looks like a credential where none belongs is treated as one.
 """
 
 from __future__ import annotations

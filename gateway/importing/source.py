@@ -1,8 +1,8 @@
 """The text of a source → a plain tree: JSON, JSON with comments and trailing commas, or YAML.
 
-JSON is read as JSON, so that tabs and long lines are no trouble; everything else goes through the reader of router.yaml
-with its bounds on size, nesting and aliases. A key that is written twice is refused: which of the two the other
-gateway takes is its secret. Text that YAML 1.1 calls true or false (`yes`, `off`) stays text; `truth` reads it.
+JSON is read as JSON, so that tabs and long lines are no trouble; everything else goes through the reader of
+router.yaml with its bounds on size, nesting and aliases. A key that is written twice is refused: which of the two the
+other gateway takes is its secret. Text that YAML 1.1 calls true or false (`yes`, `off`) stays text; `truth` reads it.
 """
 
 from __future__ import annotations
