@@ -34,20 +34,23 @@ def import_(
     report: Annotated[Report, typer.Option("--report", help="How the report is written.")] = Report.TEXT,
     force: Annotated[bool, typer.Option("--force", help="Replaces a file that --out names and that is there.")] = False,
 ) -> None:
-    """Import a configuration. Exit 0: what was written loads. 1: it cannot be imported. 2: wrong usage, or whose it is
-    cannot be told."""
+    """Import a configuration. Beside the file of --out one of tests is written, `NAME.tests.yaml`, that states what was
+    imported. Exit 0: what was written loads. 1: it cannot be imported. 2: wrong usage, or whose it is cannot be told."""
     from gateway.diagnostics.diagnostic import Severity
     from gateway.importing.imported import Refused
     from gateway.importing.proving import proven
     from gateway.importing.report import as_json, markdown, text
     from gateway.importing.source import stem, tree_of
+    from gateway.importing.stating import tests_text
     from gateway.importing.systems import SYSTEMS, detected
     from gateway.importing.writing import router_text
 
     if from_ is not None and from_ not in SYSTEMS:
         _end(f"{from_!r} is no system that can be imported. There are: {', '.join(SYSTEMS)}", 2)
-    if out is not None and out.exists() and not force:
-        _end(f"{out} is there already; --force replaces it", 2)
+    stated = out.with_suffix(".tests.yaml") if out is not None else None
+    for path in (out, stated):
+        if path is not None and path.exists() and not force:
+            _end(f"{path} is there already; --force replaces it", 2)
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
@@ -77,7 +80,15 @@ def import_(
         sys.stdout.write(written)
         sys.stderr.write(shown)
     else:
-        out.write_text(written, "utf-8")
+        try:
+            out.write_text(written, "utf-8")
+            said = tests_text(
+                imported.document, f"What {out.name} was imported with: gateway test {out.stem}.tests.yaml."
+            )
+            if stated is not None and said:
+                stated.write_text(said, "utf-8")
+        except OSError as error:
+            _end(f"{out} cannot be written: {error.strerror}", 1)
         sys.stdout.write(shown)
     if wrong:
         for each in wrong:
