@@ -82,9 +82,7 @@ def import_(
     else:
         try:
             out.write_text(written, "utf-8")
-            said = tests_text(
-                imported.document, f"What {out.name} was imported with: gateway test {out.stem}.tests.yaml."
-            )
+            said = tests_text(imported.document, f"What {out.name} was imported as.")
             if stated is not None and said:
                 stated.write_text(said, "utf-8")
         except OSError as error:

@@ -23,13 +23,13 @@ _PLAIN: Final = frozenset(
 )
 
 
-def tests_text(document: Mapping[str, Any], head: str = "") -> str:
+def stated_text(document: Mapping[str, Any], head: str = "") -> str:
     """The text of a file of tests, "" where there is nothing to state."""
-    found = list(tests(document))
+    found = list(stated(document))
     return router_text({"tests": found}, head) if found else ""
 
 
-def tests(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def stated(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The tests of a document, in its order."""
     models, combos = document.get("models", {}), document.get("combos", {})
     for name, model in models.items():
