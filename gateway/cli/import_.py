@@ -27,9 +27,7 @@ def import_(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", "-o", help="The router.yaml to write. Default: standard output, the report then on standard error."
-        ),
+        typer.Option("--out", "-o", help="The router.yaml to write. Default: standard output."),
     ] = None,
     report: Annotated[Report, typer.Option("--report", help="How the report is written.")] = Report.TEXT,
     force: Annotated[bool, typer.Option("--force", help="Replaces a file that --out names and that is there.")] = False,
@@ -41,14 +39,14 @@ def import_(
     from gateway.importing.proving import proven
     from gateway.importing.report import as_json, markdown, text
     from gateway.importing.source import stem, tree_of
-    from gateway.importing.stating import tests_text
+    from gateway.importing.stating import stated_text
     from gateway.importing.systems import SYSTEMS, detected
     from gateway.importing.writing import router_text
 
     if from_ is not None and from_ not in SYSTEMS:
         _end(f"{from_!r} is no system that can be imported. There are: {', '.join(SYSTEMS)}", 2)
-    stated = out.with_suffix(".tests.yaml") if out is not None else None
-    for path in (out, stated):
+    statements = out.with_suffix(".tests.yaml") if out is not None else None
+    for path in (out, statements):
         if path is not None and path.exists() and not force:
             _end(f"{path} is there already; --force replaces it", 2)
     try:
@@ -82,9 +80,9 @@ def import_(
     else:
         try:
             out.write_text(written, "utf-8")
-            said = tests_text(imported.document, f"What {out.name} was imported as.")
-            if stated is not None and said:
-                stated.write_text(said, "utf-8")
+            said = stated_text(imported.document, f"What {out.name} was imported as.")
+            if statements is not None and said:
+                statements.write_text(said, "utf-8")
         except OSError as error:
             _end(f"{out} cannot be written: {error.strerror}", 1)
         sys.stdout.write(shown)

@@ -81,7 +81,7 @@ def read(tree: Any) -> Imported:
     """The import of one configuration. Raises `Refused`."""
     if not isinstance(tree, dict):
         raise Refused("Auto AI Router's configuration is a mapping with `credentials`.")
-    draft, account = Draft(), Account()
+    draft, account = Draft(tree), Account()
     bans = _bans(mapping(tree.get("fail2ban")), account)
     credentials: dict[str, tuple[str, Mapping[str, Any], Path]] = {}
     for index, row in enumerate(items(tree.get("credentials"))):

@@ -14,7 +14,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.importing.draft import Draft, plain_number, result, seconds
+from gateway.importing.bifrost_governance import governance
+from gateway.importing.bifrost_values import referred
+from gateway.importing.draft import Draft, result, seconds
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import key_variable, preset_of
 from gateway.importing.secrets import credential, is_variable, variable
@@ -44,8 +46,6 @@ _WHY: Final[Mapping[str, str]] = {
     "client": "No setting here says this.",
     "auth_config": "There is no user interface to sign in to.",
 }
-_SPANS: Final = {"m": "minute", "h": "hour", "d": "day", "w": "week", "M": "month"}
-_ROLLING: Final = {"m": "m", "h": "h", "d": "d", "w": "w", "M": "d", "Y": "d"}
 
 
 def looks_like(tree: Any) -> str | None:
@@ -59,24 +59,11 @@ def looks_like(tree: Any) -> str | None:
     return None
 
 
-def referred(value: Any) -> tuple[str | None, str | None]:
-    """(text, variable) of a value: one of them."""
-    if isinstance(value, dict):
-        env = text_of(value.get("env_var")) or text_of(value.get("ref"))
-        if env is not None and (truth(value.get("from_env")) or value.get("type") == "env"):
-            return None, env.removeprefix("env.")
-        value = value.get("value")
-    text = text_of(value)
-    if text is not None and text.startswith("env."):
-        return None, text.removeprefix("env.")
-    return text, None
-
-
 def read(tree: Any) -> Imported:
     """The import of one configuration. Raises `Refused`."""
     if not isinstance(tree, dict):
         raise Refused("Bifrost's configuration is an object with `providers`.")
-    draft, account = Draft(), Account()
+    draft, account = Draft(tree), Account()
     everything = whole(tree.get("version")) == 1
     routes: dict[str, str] = {}
     for name, row in mapping(tree.get("providers")).items():
@@ -85,7 +72,7 @@ def read(tree: Any) -> Imported:
     account.exact(("version",), (), "It says what an empty list of models means, which is written out.")
     account.exact(("$schema",), (), "Here it is router.schema.json.")
     _client(mapping(tree.get("client")), draft, account)
-    _governance(mapping(tree.get("governance")), routes, draft, account)
+    governance(mapping(tree.get("governance")), routes, draft, account)
     for name, why in _WHY.items():
         if name in tree and not account.said((name,)):
             account.unsupported((name,), why)
@@ -395,144 +382,4 @@ def _client(client: Mapping[str, Any], draft: Draft, account: Account) -> None:
         if word in client:
             account.approximate(
                 ("client", word), (), "Requests are recorded by `gateway.ledger`, their contents never."
-            )
-
-
-def _governance(governance: Mapping[str, Any], routes: Mapping[str, str], draft: Draft, account: Account) -> None:
-    base: Path = ("governance",)
-    limits = {
-        str(row.get("id")): (row, index)
-        for index, row in enumerate(items(governance.get("rate_limits")))
-        if isinstance(row, dict)
-    }
-    keys: dict[str, str] = {}
-    for index, row in enumerate(items(governance.get("virtual_keys"))):
-        if isinstance(row, dict):
-            _virtual_key(row, (*base, "virtual_keys", index), routes, limits, keys, draft, account)
-    for index, row in enumerate(items(governance.get("budgets"))):
-        if isinstance(row, dict):
-            _budget(row, (*base, "budgets", index), keys, draft, account)
-    if "routing_rules" in governance:
-        account.manual(
-            (*base, "routing_rules"),
-            (),
-            "A condition in CEL is written by hand: a combo with `strategy: when`, or a policy with `do: {route: …}`.",
-        )
-    if "auth_config" in governance:
-        account.unsupported((*base, "auth_config"), "There is no user interface to sign in to.")
-
-
-def _virtual_key(
-    row: Mapping[str, Any], path: Path, routes: Mapping[str, str], limits: Mapping[str, tuple[Mapping[str, Any], int]],
-    keys: dict[str, str], draft: Draft, account: Account,
-) -> None:  # fmt: skip
-    wish = (
-        re.sub(r"[^A-Za-z0-9._-]+", "-", text_of(row.get("name")) or text_of(row.get("id")) or "key").strip("-._")
-        or "key"
-    )
-    name = wish if wish not in draft.keys else f"{wish}-{len(draft.keys) + 1}"
-    text, env = referred(row.get("value"))
-    place: Path = ("keys", name)
-    variable_name = env if env is not None and is_variable(env) else draft.names.of(text or name, variable(name, "KEY"))
-    entry: dict[str, Any] = {"from": {"env": variable_name}}
-    if env is not None:
-        account.exact((*path, "value"), place)
-    elif "value" in row:
-        account.manual(
-            (*path, "value"),
-            place,
-            f"It is written out: put it, of 16 characters or more, into the variable {variable_name}.",
-        )
-    else:
-        account.manual(
-            (*path, "name"), place, f"Its value is in Bifrost's database: put it into the variable {variable_name}."
-        )
-    account.exact((*path, "name"), place)
-    account.exact((*path, "id"), place, "It names the key for budgets and limits.")
-    if truth(row.get("is_active")) is False:
-        entry["disabled"] = True
-    if "is_active" in row:
-        account.exact((*path, "is_active"), place)
-    allow: list[str] = []
-    for index, config in enumerate(items(row.get("provider_configs"))):
-        said = mapping(config)
-        provider = text_of(said.get("provider")) or ""
-        here: Path = (*path, "provider_configs", index)
-        models = [each for each in items(said.get("allowed_models")) if isinstance(each, str)] or ["*"]
-        for model in models:
-            allow.extend(_granted(f"{provider}/{model}", routes))
-        account.approximate(
-            (*here, "provider"), (*place, "allow"), "It grants; which provider serves a bare name is not drawn here."
-        )
-        account.approximate((*here, "allowed_models"), (*place, "allow"), "Names as they are asked for here.")
-        if "weight" in said:
-            account.unsupported(
-                (*here, "weight"), "A key's own shares between providers do not exist: write a combo and allow it."
-            )
-    if allow:
-        entry["allow"] = list(dict.fromkeys(allow))
-    elif "provider_configs" in row:
-        entry["disabled"] = True
-    limit = limits.get(str(row.get("rate_limit_id")))
-    if limit is not None:
-        found = _limits(limit[0], ("governance", "rate_limits", limit[1]), (*place, "limits"), account)
-        if found:
-            entry["limits"] = found
-            account.exact((*path, "rate_limit_id"), (*place, "limits"))
-    draft.keys[name] = entry
-    keys[str(row.get("id"))] = name
-
-
-def _granted(wanted: str, routes: Mapping[str, str]) -> list[str]:
-    prefix = wanted.removesuffix("*")
-    if wanted.endswith("/*"):
-        return [wanted] if any(route.startswith(prefix) for route in routes.values()) else []
-    if wanted in routes:
-        return [routes[wanted]]
-    provider = wanted.partition("/")[0]
-    return [wanted] if f"{provider}/*" in routes and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", wanted) else []
-
-
-def _limits(row: Mapping[str, Any], path: Path, place: Path, account: Account) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for theirs, ours in (("request", "requests"), ("token", "tokens")):
-        most = whole(row.get(f"{theirs}_max_limit"))
-        match = re.fullmatch(r"1([mhdwM])", text_of(row.get(f"{theirs}_reset_duration")) or "")
-        if most and match:
-            found[ours] = f"{most}/{_SPANS[match[1]]}"
-            for word in ("max_limit", "reset_duration"):
-                account.approximate(
-                    (*path, f"{theirs}_{word}"), (*place, ours), "Over a sliding window; there it begins anew."
-                )
-        elif most:
-            account.manual((*path, f"{theirs}_max_limit"), (), "A window is one minute, hour, day, week or month here.")
-    account.exact((*path, "id"), place, "It names the limit.")
-    return found
-
-
-def _budget(row: Mapping[str, Any], path: Path, keys: Mapping[str, str], draft: Draft, account: Account) -> None:
-    most = number(row.get("max_limit"))
-    match = re.fullmatch(r"([1-9]\d{0,3})([mhdwMY])", text_of(row.get("reset_duration")) or "")
-    owner = keys.get(str(row.get("virtual_key_id")))
-    if most is None or most <= 0 or match is None or (owner is None and "virtual_key_id" in row):
-        account.manual(path, (), "Write it under `budgets:`, with its `scope`.")
-        return
-    if owner is None:
-        account.manual(path, (), "Whose it is stands elsewhere: write it under `budgets:`, with its `scope`.")
-        return
-    times = {"M": 30, "Y": 365}.get(match[2], 1)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text_of(row.get("id")) or "budget").strip("-._") or "budget"
-    name = name if name not in draft.budgets else f"{name}-{len(draft.budgets) + 1}"
-    days = min(int(match[1]) * times, 366)
-    draft.budgets[name] = {
-        "limit": f"{plain_number(most)} USD", "per": f"{days}{_ROLLING[match[2]]}", "scope": {"key": owner},
-    }  # fmt: skip
-    for word in row:
-        if word in ("max_limit", "reset_duration", "virtual_key_id", "id"):
-            account.approximate(
-                (*path, word), ("budgets", name), "The window rolls, and money is reserved before a request is sent."
-            )
-        else:
-            account.unsupported(
-                (*path, word), "It is a record of what was used, or aligned to the calendar: `per: month` does that."
             )

@@ -106,7 +106,7 @@ def looks_like(tree: Any) -> str | None:
 
 def read(tree: Any) -> Imported:
     """The import of one export. Raises `Refused`."""
-    draft, account = Draft(), Account()
+    draft, account = Draft(tree), Account()
     found = _lists(tree)
     channels = [((*path, index), row) for path, rows in found for index, row in enumerate(rows) if _is_channel(row)]
     if not channels:

@@ -58,7 +58,7 @@ def read(tree: Any) -> Imported:
     """The import of one configuration. Raises `Refused`."""
     if not isinstance(tree, dict):
         raise Refused("claude-code-router's configuration is an object with `Providers` and a `Router`.")
-    draft, account = Draft(), Account()
+    draft, account = Draft(tree), Account()
     proxy = text_of(tree.get("PROXY_URL"))
     models: dict[str, str] = {}
     for index, row in enumerate(items(tree.get("Providers"))):

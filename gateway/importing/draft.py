@@ -51,9 +51,9 @@ def plain_number(value: float) -> int | float:
 
 
 class Draft:
-    """The document so far. Sections are plain mappings that systems may write into."""
+    """The document so far, of a source. Sections are plain mappings that systems may write into."""
 
-    def __init__(self) -> None:
+    def __init__(self, tree: Any = None) -> None:
         self.gateway: dict[str, Any] = {}
         self.providers: dict[str, dict[str, Any]] = {}
         self.models: dict[str, dict[str, Any]] = {}
@@ -66,7 +66,7 @@ class Draft:
         self.teams: dict[str, dict[str, Any]] = {}
         self.cache: dict[str, Any] = {}
         self.defaults: dict[str, Any] = {}
-        self.names = Names()
+        self.names = Names(tree)
 
     def taken(self, name: str) -> bool:
         """Whether a name is a model, an alias or a combo already."""

@@ -51,7 +51,7 @@ def read(tree: Any) -> Imported:
     """The import of one configuration. Raises `Refused`."""
     if not isinstance(tree, dict):
         raise Refused("LiteLLM's configuration is a mapping with a `model_list`.")
-    draft, account = Draft(), Account()
+    draft, account = Draft(tree), Account()
     draw = _draw(tree, account)
     stored = {
         str(row["credential_name"]): mapping(row.get("credential_values"))

@@ -60,7 +60,7 @@ def read(tree: Any) -> Imported:
     """The import of one export. Raises `Refused`."""
     if not isinstance(tree, dict):
         raise Refused("OmniRoute's export is an object with `providerConnections` and `combos`.")
-    state = Reader(Draft(), Account())
+    state = Reader(Draft(tree), Account())
     for index, row in enumerate(items(tree.get("providerNodes"))):
         if isinstance(row, dict):
             state.node(row, ("providerNodes", index))

@@ -317,7 +317,7 @@ def read(tree: Any) -> Imported:
     """The import of one config. Raises `Refused`."""
     if not isinstance(tree, dict):
         raise Refused("A Portkey config is an object with `strategy` and `targets`, or with a `provider`.")
-    draft, account = Draft(), Account()
+    draft, account = Draft(tree), Account()
     spelled = _snake(tree)
     root = Tree(draft, account).node(spelled, (), Held(), f"{ROUTE}-1")
     if root is not None:

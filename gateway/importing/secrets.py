@@ -48,12 +48,23 @@ def holds_secret(value: Any, name: str = "") -> bool:
     return False
 
 
-class Names:
-    """Hands out the names of variables for literals."""
+# How the systems write a reference: `os.environ/NAME`, `env.NAME`, `$NAME`, `${NAME}`.
+_REFERENCE: Final = re.compile(r"(?:os\.environ/|env\.|\$\{?)([A-Za-z_][A-Za-z0-9_]*)\}?")
 
-    def __init__(self) -> None:
+
+class Names:
+    """Hands out the names of variables for literals; none that the source refers to itself."""
+
+    def __init__(self, tree: Any = None) -> None:
         self._by_literal: dict[tuple[str, str], str] = {}
         self._taken: dict[str, str] = {}
+        todo = [tree]
+        while todo:
+            value = todo.pop()
+            if isinstance(value, dict | list):
+                todo.extend(value.values() if isinstance(value, dict) else value)
+            elif isinstance(value, str) and (match := _REFERENCE.fullmatch(value)):
+                self.take(match[1])
 
     def take(self, name: str) -> None:
         """Notes a name that the source itself refers to: no literal gets it."""

@@ -12,7 +12,7 @@ from gateway.importing.imported import Imported, Verdict, leaves
 from gateway.importing.proving import proven
 from gateway.importing.report import markdown
 from gateway.importing.source import at, tree_of
-from gateway.importing.stating import tests, tests_text
+from gateway.importing.stating import stated, stated_text
 from gateway.importing.systems import SYSTEMS, detected
 from gateway.importing.writing import router_text
 
@@ -35,9 +35,9 @@ def test_is_what_was_read_by_eye(case: Path) -> None:
         (case / "router.yaml").read_text()
     )
     assert markdown(found) == (case / "report.md").read_text()
-    stated = case / "router.tests.yaml"
-    assert tests_text(found.document, "What router.yaml was imported as.") == (
-        stated.read_text() if stated.exists() else ""
+    beside = case / "router.tests.yaml"
+    assert stated_text(found.document, "What router.yaml was imported as.") == (
+        beside.read_text() if beside.exists() else ""
     )
 
 
@@ -61,7 +61,7 @@ def test_each_leaf_is_told_once_and_its_place_is_there(case: Path) -> None:
 def test_no_credential_leaves_the_source(case: Path) -> None:
     source = SOURCES[case.name].read_text()
     _, found = imported(case)
-    told = router_text(found.document) + markdown(found) + tests_text(found.document)
+    told = router_text(found.document) + markdown(found) + stated_text(found.document)
     assert SECRET not in told
     assert "sk-" not in told.replace("prefix `sk-`", "")
     if SECRET in source:
@@ -76,7 +76,7 @@ def test_every_system_has_a_case() -> None:
 def test_what_is_stated_names_what_there_is(case: Path) -> None:
     _, found = imported(case)
     names = {*found.document.get("models", {}), *found.document.get("combos", {})}
-    for test in tests(found.document):
+    for test in stated(found.document):
         assert set(test.get("faults", {})) <= names
         assert set(test["expect"].get("path", ())) <= names
         assert test["expect"]["status"] == 200

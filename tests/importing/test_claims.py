@@ -30,7 +30,7 @@ def told(found: Imported, *path: str | int) -> Finding:
 def test_tables_name_presets_that_there_are() -> None:
     assert set(PRESET_OF.values()) <= set(PRESETS)
     assert {host.settings["preset"] for host in HOSTS.values() if "preset" in host.settings} <= set(PRESETS)
-    assert CLOUDS == set(CLOUD)
+    assert set(CLOUD) == CLOUDS
     assert not UNSERVED & {*HOSTS, *CLOUDS}
 
 
