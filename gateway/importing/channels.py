@@ -50,8 +50,24 @@ _TYPES: Final[Mapping[int, tuple[str, str, str]]] = {
 }
 _PROTOCOLS: Final = {"anthropic": "anthropic", "gemini": "gemini", "ollama": "ollama", "cohere": "cohere"}
 _PAST: Final = frozenset(
-    "created_time test_time response_time balance balance_updated_time used_quota accessed_time request_count "
-    "used_count need_reconcile other_info test_model remark user_id DeletedAt deleted_at".split()
+    [
+        "created_time",
+        "test_time",
+        "response_time",
+        "balance",
+        "balance_updated_time",
+        "used_quota",
+        "accessed_time",
+        "request_count",
+        "used_count",
+        "need_reconcile",
+        "other_info",
+        "test_model",
+        "remark",
+        "user_id",
+        "DeletedAt",
+        "deleted_at",
+    ]
 )
 _BY_HAND: Final[Mapping[str, str]] = {
     "expired_time": "Write `expires:`, a day.",

@@ -23,7 +23,9 @@ NAME: Final = "claude-code-router"
 _REFERENCE: Final = re.compile(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))")
 _WIRE: Final = {"anthropic": "anthropic", "gemini": "gemini"}
 # Transformers that do what the gateway does for the wire or the preset by itself.
-_OURS: Final = frozenset("anthropic deepseek gemini openrouter groq reasoning openai tooluse cleancache".split())
+_OURS: Final = frozenset(
+    ["anthropic", "deepseek", "gemini", "openrouter", "groq", "reasoning", "openai", "tooluse", "cleancache"]
+)
 _TRANSFORMERS: Final[Mapping[str, str]] = {
     "enhancetool": "Arguments of tools are passed on as the model wrote them.",
     "sampling": "Parameters are passed on as the wire takes them.",

@@ -24,10 +24,23 @@ _HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # Headers that the gateway writes itself, and those that carry credentials.
 _OWN: Final = frozenset(
-    "connection content-length content-type host keep-alive proxy-connection te trailer transfer-encoding upgrade "
-    "accept-encoding".split()
+    [
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "accept-encoding",
+    ]
 )
-_CARRIERS: Final = frozenset("authorization proxy-authorization x-api-key api-key x-goog-api-key cookie".split())
+_CARRIERS: Final = frozenset(
+    ["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"]
+)
 _SECTIONS: Final = (
     "gateway", "providers", "models", "aliases", "combos", "fallbacks", "budgets", "policies", "keys", "teams",
     "cache", "defaults",

@@ -64,6 +64,8 @@ def read(tree: Any) -> Imported:
     _aliases(tree, routes, draft, account)
     settings(tree, routes, draft, account)
     _fallbacks(tree, routes, draft, account)
+    if tree.get("model_list") == []:
+        account.exact(("model_list",), (), "There are no models in it.")
     for section, why in SECTIONS.items():
         if section in tree:
             account.unsupported((section,), why)

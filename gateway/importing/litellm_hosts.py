@@ -147,11 +147,50 @@ def aws_region(rest: str) -> tuple[str | None, str]:
 CLOUDS: Final = frozenset(("azure", "azure_ai", "bedrock", "bedrock_converse", "vertex_ai", "vertex_ai_beta"))
 # Prefixes that LiteLLM has and that nothing here speaks.
 UNSERVED: Final = frozenset(
-    "aleph_alpha assemblyai auto_router aws_polly black_forest_labs clarifai cloudflare "
-    "cloudflare_workers_ai dashscope_rerank deepgram elevenlabs fal_ai gigachat github_copilot heroku "
-    "infinity jina_ai langfuse langgraph lemonade maritalk nlp_cloud oci oobabooga petals predibase "
-    "recraft replicate runwayml sagemaker sagemaker_chat sagemaker_nova sarvam snowflake stability "
-    "text-completion-codestral text-completion-openai triton voyage watsonx watsonx_text xinference".split()
+    [
+        "aleph_alpha",
+        "assemblyai",
+        "auto_router",
+        "aws_polly",
+        "black_forest_labs",
+        "clarifai",
+        "cloudflare",
+        "cloudflare_workers_ai",
+        "dashscope_rerank",
+        "deepgram",
+        "elevenlabs",
+        "fal_ai",
+        "gigachat",
+        "github_copilot",
+        "heroku",
+        "infinity",
+        "jina_ai",
+        "langfuse",
+        "langgraph",
+        "lemonade",
+        "maritalk",
+        "nlp_cloud",
+        "oci",
+        "oobabooga",
+        "petals",
+        "predibase",
+        "recraft",
+        "replicate",
+        "runwayml",
+        "sagemaker",
+        "sagemaker_chat",
+        "sagemaker_nova",
+        "sarvam",
+        "snowflake",
+        "stability",
+        "text-completion-codestral",
+        "text-completion-openai",
+        "triton",
+        "voyage",
+        "watsonx",
+        "watsonx_text",
+        "xinference",
+    ]
 )
 
 EXACT: Final = Verdict.EXACT

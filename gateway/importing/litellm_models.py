@@ -26,15 +26,38 @@ from gateway.importing.source import items, mapping, number, text_of, truth, who
 # Parameters of OpenAI's chat that stand at a request's top level on the wires that are named here.
 HERE: Final = ("@",)
 _SENT: Final = frozenset(
-    "temperature top_p max_tokens max_completion_tokens n stop seed presence_penalty frequency_penalty "
-    "logit_bias user reasoning_effort thinking tools tool_choice parallel_tool_calls response_format "
-    "service_tier metadata store verbosity web_search_options modalities top_k logprobs top_logprobs "
-    "safety_settings".split()
+    [
+        "temperature",
+        "top_p",
+        "max_tokens",
+        "max_completion_tokens",
+        "n",
+        "stop",
+        "seed",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "user",
+        "reasoning_effort",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "response_format",
+        "service_tier",
+        "store",
+        "verbosity",
+        "web_search_options",
+        "modalities",
+        "logprobs",
+        "top_logprobs",
+    ]
 )
 _HOME: Final = "https://api.openai.com/v1"
+_THINKS: Final = re.compile(r"(o\d|gpt-5)")  # models that take `max_completion_tokens` alone
 _MORE: Final = frozenset(("max_new_tokens", "voice", "audio", "prediction", "keep_alive"))
 _CHAT_WIRE: Final = frozenset(("openai-chat",))
 _OTHER_WIRES: Final = frozenset(("temperature", "top_p", "max_tokens", "thinking", "top_k", "stop"))
+_UNLIKE: Final = frozenset(("safety_settings", "metadata"))  # each wire has its own form of it
 _COSTS: Final = {
     "input_cost_per_token": "input",
     "output_cost_per_token": "output",
@@ -45,8 +68,19 @@ _COSTS: Final = {
     "output_cost_per_audio_token": "audio_output",
 }
 _READ: Final = frozenset(
-    "model api_key api_base base_url api_version custom_llm_provider weight rpm tpm order "
-    "litellm_credential_name".split()
+    [
+        "model",
+        "api_key",
+        "api_base",
+        "base_url",
+        "api_version",
+        "custom_llm_provider",
+        "weight",
+        "rpm",
+        "tpm",
+        "order",
+        "litellm_credential_name",
+    ]
 )
 _REASONS: Final = {
     "mock_response": "Answers are not made up here; `gateway test` and the `sandbox` provider do that.",
@@ -100,9 +134,7 @@ class Reader:
         at: Path = (*path, "litellm_params")
         model = text_of(params.get("model"))
         if model is None:
-            self.account.unsupported(
-                path, "It has no `litellm_params.model`, so LiteLLM does not start with it either."
-            )
+            self.account.unsupported(path, "It has no `litellm_params.model`, so LiteLLM cannot ask it either.")
             return None
         if referred(model) is not None:
             self.account.unsupported(path, "Its model is an environment variable's; names of models are written here.")
@@ -142,6 +174,7 @@ class Reader:
             wire = str(settings["preset"])
         deployed = Deployed(path, provider, place.id, {}, said)
         self._parameters(params, at, deployed, wire)
+        self._left(params, at, deployed)
         self._info(info, (*path, "model_info"), deployed)
         self._shares(params, at, deployed)
         if place.differs:
@@ -297,15 +330,23 @@ class Reader:
             elif name == "allowed_openai_params":
                 account.approximate(here, HERE, "On OpenAI's wire everything a caller says is passed on.")
             elif (
-                name in ("extra_body", "reasoning_effort_map")
-                or name in _SENT
-                or (wire in _CHAT_WIRE and name in _MORE)
+                name == "extra_body" or name in _SENT | _OTHER_WIRES | _UNLIKE or (wire in _CHAT_WIRE and name in _MORE)
             ):
                 _sent(name, value, here, deployed, wire)
             elif holds_secret(value, name):
                 account.unsupported(here, "Nothing here takes it; whatever holds a credential is not copied.")
             else:
                 account.unsupported(here, _REASONS.get(name, "No setting of a model here says this."))
+
+    def _left(self, params: Mapping[str, Any], at: Path, deployed: Deployed) -> None:
+        """An address or a key that this provider is not asked with."""
+        for name in ("api_base", "base_url", "api_version", "api_key"):
+            if name in params and not deployed.account.said((*at, name)):
+                deployed.account.manual(
+                    (*at, name),
+                    ("providers", deployed.provider),
+                    "This provider has its own here: write it there if it must be.",
+                )
 
     def _info(self, info: Mapping[str, Any], at: Path, deployed: Deployed) -> None:
         account, entry = deployed.account, deployed.entry
@@ -373,8 +414,13 @@ def _sent(name: str, value: Any, here: Path, deployed: Deployed, wire: str) -> N
     elif name == "extra_body" and isinstance(value, dict) and wire in _CHAT_WIRE:
         entry.setdefault("request", {}).setdefault("options", {}).update(value)
         account.exact(here, (*HERE, "request", "options"))
-    elif (name in _SENT or name in _MORE) and (
-        wire in _CHAT_WIRE or (wire in ("anthropic", "vertex-claude") and name in _OTHER_WIRES)
+    elif isinstance(value, dict) and name == "reasoning_effort":
+        account.manual(here, HERE, "LiteLLM asks the Responses API where it is an object: write `effort` alone.")
+    elif name == "max_tokens" and wire in _CHAT_WIRE and _THINKS.match(deployed.id):
+        entry.setdefault("request", {}).setdefault("default", {})["max_completion_tokens"] = value
+        account.exact(here, (*HERE, "request", "default", "max_completion_tokens"), "As this model calls it.")
+    elif (name in _SENT and wire in _CHAT_WIRE) or (
+        (wire in _CHAT_WIRE and name in _MORE) or (wire in ("anthropic", "vertex-claude") and name in _OTHER_WIRES)
     ):
         entry.setdefault("request", {}).setdefault("default", {})[name] = value
         account.exact(here, (*HERE, "request", "default", name))

@@ -73,6 +73,8 @@ _WHY: Final[Mapping[str, str]] = {
     "enable_tag_filtering": "Requests are not chosen by tags like this; see `require: {tags: …}`.",
     "tag_filtering_match_any": "Requests are not chosen by tags in this form; see `strategy: when`.",
     "routing_strategy_args": "The strategies here have settings of their own (docs/strategies.md).",
+    "mcp_aliases": "MCP servers are not proxied here.",
+    "cache_params": "There is no `cache: true` that it would be for.",
     "provider_budget_config": "Write `budgets:` with `scope: {provider: …}`.",
 }
 
@@ -114,10 +116,8 @@ def settings(tree: Mapping[str, Any], routes: Mapping[str, str], draft: Draft, a
                         account,
                     )
                 )
-            if not account.said(path) and not isinstance(value, dict | list):
+            if not account.said(path):
                 account.unsupported(path, _WHY.get(name, "No setting here says this."))
-            elif not account.said(path) and name in _WHY:
-                account.unsupported(path, _WHY[name])
     _environment(tree, account)
     if "default_litellm_params" in tree:
         account.unsupported(
@@ -136,8 +136,15 @@ def _environment(tree: Mapping[str, Any], account: Account) -> None:
 
 
 _READ_ELSEWHERE: Final = frozenset(
-    "fallbacks context_window_fallbacks content_policy_fallbacks default_fallbacks model_group_alias routing_strategy "
-    "master_key".split()
+    [
+        "fallbacks",
+        "context_window_fallbacks",
+        "content_policy_fallbacks",
+        "default_fallbacks",
+        "model_group_alias",
+        "routing_strategy",
+        "master_key",
+    ]
 )
 
 

@@ -32,7 +32,7 @@ _SPELLED: Final = {  # camelCase is accepted beside snake_case
     "customHost": "custom_host",
     "maxAge": "max_age",
 }
-_CREDENTIALS: Final = frozenset("api_key virtual_key".split())
+_CREDENTIALS: Final = frozenset(["api_key", "virtual_key"])
 _AZURE: Final = ("resource_name", "azure_resource_name")
 _REASONS: Final[Mapping[str, str]] = {
     "input_guardrails": "Guardrails of Portkey's are not called here; `guardrails:` has patterns.",

@@ -16,10 +16,24 @@ _SAFE: Final = re.compile(r"[A-Za-z/_][A-Za-z0-9 _./@+%()=$;!?'~^-]*(:[A-Za-z0-9
 _ADDRESS: Final = re.compile(r"\d+(\.\d+){3}(:\d+)?")
 _QUANTITY: Final = re.compile(r"[0-9]+(\.[0-9]+)?([a-zA-Z%]+|/[a-z]+|[kKmM]/[a-z]+| [A-Z]{3})(\.\.[0-9.a-z]+)?")
 # What YAML reads as something else than text, in 1.2 and in the 1.1 that other tools still speak.
-_WORDS: Final = frozenset("null true false yes no on off y n ~ nan inf".split())
+_WORDS: Final = frozenset(["null", "true", "false", "yes", "no", "on", "off", "y", "n", "~", "nan", "inf"])
 _SCHEMA: Final = "# yaml-language-server: $schema=schemas/router.schema.json\n"
 _BLOCKS: Final = frozenset(
-    "gateway providers models aliases combos fallbacks budgets policies keys teams cache defaults tests".split()
+    [
+        "gateway",
+        "providers",
+        "models",
+        "aliases",
+        "combos",
+        "fallbacks",
+        "budgets",
+        "policies",
+        "keys",
+        "teams",
+        "cache",
+        "defaults",
+        "tests",
+    ]
 )
 
 
