@@ -252,14 +252,10 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
 
     total: int = msgspec.field(default=0, name="here")
     holders: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
+    until: float = -inf  # never, but for always where nobody else is known to hold anything
     since: ClassVar[float] = -inf
     cells: ClassVar[None] = None
     at: ClassVar[int] = 0
-
-    @property
-    def until(self) -> float:
-        """Always where nobody else holds anything, else never."""
-        return -inf if self.holders else inf
 
     def clear(self) -> None:
         """Starts anew."""
@@ -280,6 +276,7 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
 
     def used(self, now: float) -> int:
         if not self.holders:
+            self.until = inf
             return self.total
         lost = [holder for holder, (_, until) in self.holders.items() if until <= now]
         for holder in lost:
@@ -319,6 +316,7 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
         count = max(0, self.holders.get(holder, (0, 0.0))[0] + amount)
         if count:
             self.holders[holder] = (count, until)
+            self.until = -inf
         else:
             self.holders.pop(holder, None)
         return count
