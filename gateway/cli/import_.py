@@ -32,8 +32,8 @@ def import_(
     report: Annotated[Report, typer.Option("--report", help="How the report is written.")] = Report.TEXT,
     force: Annotated[bool, typer.Option("--force", help="Replaces a file that --out names and that is there.")] = False,
 ) -> None:
-    """Import a configuration, and write its tests beside it (NAME.tests.yaml). Exit 0: what was written loads. 1: it cannot
-    be imported. 2: wrong usage, or whose it is cannot be told."""
+    """Import a configuration, and write its tests beside it (NAME.tests.yaml). Exit 0: what was written loads. 1: it
+    cannot be imported. 2: wrong usage, or whose it is cannot be told."""
     from gateway.diagnostics.diagnostic import Severity
     from gateway.importing.imported import Refused
     from gateway.importing.proving import proven

@@ -133,7 +133,7 @@ def _combo(document: Mapping[str, Any], name: str, combo: Mapping[str, Any], key
                 "name": f"{name} goes on in its order",
                 "request": _asked(name, key),
                 "faults": dict.fromkeys(order[:-1], "overloaded"),
-                "expect": {"status": 200, "path": order},
+                "expect": _through(document, order),
             }
     elif strategy == "when":
         yield from _branches(document, name, targets, key)
@@ -188,6 +188,15 @@ def _all(document: Mapping[str, Any], target: Any) -> list[str]:
     return [name] if combo is None else [leaf for each in combo["targets"] for leaf in _all(document, each)]
 
 
+def _through(document: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
+    """What is expected where all but the last of some models fail: their order, or who answers where a model has several
+    places, which are asked one after the other in an order of their own."""
+    models = document.get("models", {})
+    if any(len(models.get(name, {}).get("deployments", ())) > 1 for name in path[:-1]):
+        return {"status": 200, "model": path[-1]}
+    return {"status": 200, "path": path}
+
+
 def _share(share: float) -> str:
     low, high = max(round(share * 100) - _POINTS, 0), min(round(share * 100) + _POINTS, 100)
     return f"{low}%..{high}%"
@@ -211,12 +220,12 @@ def _fallbacks(
             "name": f"{route} falls back after {kind.replace('_', ' ')}",
             "request": _asked(route, key),
             "faults": dict.fromkeys(path[: len(order)], _FAULT.get(kind, kind)),
-            "expect": {"status": 200, "path": path[: len(order) + 1]},
+            "expect": _through(document, path[: len(order) + 1]),
         }
         if len(path) > len(order) + 1 and kind not in _FAULT:
             yield {
                 "name": f"{route} falls back in order",
                 "request": _asked(route, key),
                 "faults": dict.fromkeys(path[:-1], "overloaded"),
-                "expect": {"status": 200, "path": path},
+                "expect": _through(document, path),
             }
