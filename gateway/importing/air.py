@@ -262,7 +262,12 @@ def _limits(row: Mapping[str, Any], path: Path, entry: dict[str, Any], place: Pa
             continue
         if most > 0 and most == int(most):
             entry.setdefault("limits", {})[ours] = f"{int(most)}/minute"
-            account.exact((*path, word), (*place, ours))
+            if word == "rpm":
+                account.exact((*path, word), (*place, ours))
+            else:
+                account.approximate(
+                    (*path, word), (*place, ours), "Tokens are reserved before a send, there counted after it."
+                )
         else:
             account.exact((*path, word), (), "Nothing is bounded by it.")
 
@@ -417,7 +422,7 @@ def _server(server: Mapping[str, Any], draft: Draft, account: Account) -> None:
     time = text_of(server.get("request_timeout"))
     if time is not None and _DURATION.fullmatch(time):
         draft.defaults["timeouts"] = {"total": time}
-        account.exact((*base, "request_timeout"), ("defaults", "timeouts", "total"))
+        account.approximate((*base, "request_timeout"), ("defaults", "timeouts", "total"), "It bounds each attempt.")
     level = {"info": "info", "debug": "debug", "error": "error"}.get(str(server.get("logging_level")))
     if level is not None:
         draft.gateway["log"] = {"level": level}

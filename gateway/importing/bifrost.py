@@ -209,7 +209,11 @@ class Reader:
         timeout = number(network.get("default_request_timeout_in_seconds"))
         if timeout is not None and 0 < timeout < 3e7:
             settings.setdefault("timeouts", {})["total"] = seconds(timeout)
-            aside.exact((*path, "default_request_timeout_in_seconds"), (*place, "timeouts", "total"))
+            aside.approximate(
+                (*path, "default_request_timeout_in_seconds"),
+                (*place, "timeouts", "total"),
+                "It bounds an attempt as a whole, a stream to its end.",
+            )
         idle = number(network.get("stream_idle_timeout_in_seconds"))
         if idle is not None and 0 < idle < 3e7:
             settings.setdefault("timeouts", {})["idle"] = seconds(idle)

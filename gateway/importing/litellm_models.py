@@ -326,7 +326,10 @@ class Reader:
                 and all(re.fullmatch(r"\w+", str(each)) for each in items(value))
             ):
                 entry.setdefault("request", {})["drop"] = [str(each) for each in value]
-                account.exact(here, (*HERE, "request", "drop"))
+                if wire in _CHAT_WIRE:
+                    account.exact(here, (*HERE, "request", "drop"))
+                else:
+                    account.approximate(here, (*HERE, "request", "drop"), "By the names of the provider's wire.")
             elif name == "allowed_openai_params":
                 account.approximate(here, HERE, "On OpenAI's wire everything a caller says is passed on.")
             elif (

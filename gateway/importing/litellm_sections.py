@@ -279,7 +279,7 @@ def _verbose(at: At) -> None:
 def _json_logs(at: At) -> None:
     if truth(at.value) is True:
         at.draft.gateway.setdefault("log", {})["format"] = "json"
-        at.account.exact(at.path, ("gateway", "log", "format"))
+        at.account.approximate(at.path, ("gateway", "log", "format"), "The objects have the gateway's own fields.")
 
 
 def _pre_call(at: At) -> None:

@@ -38,7 +38,7 @@ _STRATEGIES: Final[Mapping[str, tuple[str, str]]] = {
     "reset-window": ("score", "By what is left of limits and quotas; when they are reset is not looked at."),
     "lkgp": ("priority", "A session stays with what served it last, there every request does."),
     "context-relay": ("priority", "No summary is handed on when an account is used up."),
-    "fusion": ("panel", ""),
+    "fusion": ("panel", "It ends with the time-outs of its models, there after 90 s."),
     "pipeline": ("pipeline", ""),
 }
 _PATIENT: Final = frozenset(("headroom", "reset-aware", "reset-window"))
@@ -330,7 +330,7 @@ class Reader:
             if judge is None or len(steps) < 2:
                 entry, differs = {"targets": steps}, "Its judge is not known here, so it is a plain order."
             else:
-                entry |= {"judge": judge}
+                entry |= {"judge": judge, "least": 2}
                 account.exact((*path, "config", "judgeModel"), (*place, "judge"))
         elif ours == "pipeline" and len(steps) < 2:
             entry = {"targets": steps}

@@ -132,7 +132,9 @@ class Tree:
         timeout = number(value.get("request_timeout"))
         if timeout is not None and 0 < timeout < 3e10:
             held = msgspec.structs.replace(held, timeout=timeout / 1000)
-            account.exact((*path, "request_timeout"), (), "`timeouts.total` of each model below.")
+            account.approximate(
+                (*path, "request_timeout"), (), "`timeouts.total` of each model below: a stream to its end."
+            )
         params = mapping(value.get("override_params"))
         if params:
             held = msgspec.structs.replace(held, params={**held.params, **params})

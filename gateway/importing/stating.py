@@ -189,8 +189,8 @@ def _all(document: Mapping[str, Any], target: Any) -> list[str]:
 
 
 def _through(document: Mapping[str, Any], path: list[str]) -> dict[str, Any]:
-    """What is expected where all but the last of some models fail: their order, or who answers where a model has several
-    places, which are asked one after the other in an order of their own."""
+    """What is expected where all but the last of some models fail: their order, or who answers where one of them has
+    several places, which have an order of their own."""
     models = document.get("models", {})
     if any(len(models.get(name, {}).get("deployments", ())) > 1 for name in path[:-1]):
         return {"status": 200, "model": path[-1]}
