@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.importing import air, bifrost, channels, claude_code, litellm, omniroute, portkey
+from gateway.importing import air, bifrost, channels, claude_code, litellm, omniroute, openrouter, portkey
 from gateway.importing.imported import Imported
 
 
@@ -28,6 +28,7 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
         channels.NAME: System("an export of new-api or one-api", channels.looks_like, channels.read),
         portkey.NAME: System("a Portkey config", portkey.looks_like, portkey.read),
         bifrost.NAME: System("Bifrost's config.json", bifrost.looks_like, bifrost.read),
+        openrouter.NAME: System("OpenRouter's preferences", openrouter.looks_like, openrouter.read),
         claude_code.NAME: System("claude-code-router's config.json", claude_code.looks_like, claude_code.read),
     }
 )
