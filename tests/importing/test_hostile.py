@@ -23,7 +23,7 @@ from gateway.importing.systems import SYSTEMS, detected
 from gateway.importing.writing import router_text
 
 SOURCES = sorted((Path(__file__).parent / "cases").glob("*/source.*"))
-ROUNDS = 40  # mutated sources of each system
+ROUNDS = 25  # mutated sources of each system
 
 WRONG: tuple[Any, ...] = (
     None, True, False, 0, -1, 3.5, 1e18, -0.0, "", "*", "**", "a*b*c", "x" * 300, "os.environ/", "os.environ/A B", "env.X",
