@@ -19,7 +19,10 @@ from sanic.response import HTTPResponse
 
 from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
+from gateway.engine.answering import answer_of
+from gateway.engine.clients import believed, client_of
 from gateway.engine.engine import Engine, Route
+from gateway.engine.policing import police
 from gateway.engine.wished import wished
 from gateway.events import Finished, Record, new_id
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
@@ -37,12 +40,10 @@ from gateway.routing.limiting import Limits
 from gateway.routing.node import Target
 from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
-from gateway.routing.run import Course, interrupted, run
+from gateway.routing.run import Course, interrupted
 from gateway.routing.sending import Job
 from gateway.routing.sessions import SESSION_HEADERS
 from gateway.server.caching import answered, concerns, outcome_of, tell
-from gateway.server.clients import believed, client_of
-from gateway.server.policing import copied, police
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
 from gateway.server.writer import StreamWriter
@@ -336,10 +337,10 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
                 request, protocol, serving.tools.clock, exchange.headers, frames=frames, progress=progress
             )
         if concerns(exchange, request.headers):
-            work = partial(_answer, exchange, route, job)
+            work = partial(_answer, exchange, exchange.caller, route, job)
             answer = await answered(exchange, job, route, request.headers, work)
         else:
-            answer = await _answer(exchange, route, job)
+            answer = await _answer(exchange, exchange.caller, route, job)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
@@ -369,32 +370,10 @@ async def _admit(exchange: Exchange, job: Job, limits: Limits) -> None:
         await admission.wait(job)
 
 
-async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
-    """The answer of a route; where no money is left for it, of the route that the budget names instead, once.
-
-    Raises `Failed`.
-    """
-    engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
-    try:
-        answer = await run(route.node, job, engine.runtime, tools, course, route.budget)
-    except Failed as failed:
-        instead = engine.routes.get(course.instead) if course.instead is not None else None
-        caller = exchange.caller
-        if instead is None or failed.failure.kind is not Kind.BUDGET or caller is None:
-            raise
-        if not caller.may(instead.name, instead.models):
-            raise
-    else:
-        return _copied(exchange, job, answer)
-    return _copied(exchange, job, await run(instead.node, job, engine.runtime, tools, course, instead.budget))
-
-
-def _copied(exchange: Exchange, job: Job, answer: Answer) -> Answer:
-    """The answer, past the copies that policies ask for."""
-    ruling, caller = exchange.ruling, exchange.caller
-    if ruling is not None and ruling.mirrors and caller is not None:
-        copied(exchange.engine, caller, ruling.mirrors, job, answer, exchange.serving.tools)
-    return answer
+async def _answer(exchange: Exchange, caller: Caller, route: Route, job: Job) -> Answer:
+    """The answer of a route. Raises `Failed`."""
+    tools, course = exchange.serving.tools, exchange.course
+    return await answer_of(exchange.engine, caller, route, job, exchange.ruling, tools, course)
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:
