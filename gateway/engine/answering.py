@@ -1,4 +1,4 @@
-"""The answer of a route, as a request gets it: where no money is left for it, of the route that its budget names instead.
+"""The answer of a route as a request gets it; where no money is left for it, of the route that its budget names.
 
 It is the whole of what stands between the rules of the file (policing.py) and `routing.run`; the server asks it for
 every request that no cache has answered, and a dry walk for each that it explains.

@@ -20,7 +20,7 @@ from sanic.response import HTTPResponse
 from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
 from gateway.engine.answering import answer_of
-from gateway.engine.clients import believed, client_of
+from gateway.engine.clients import Received, job_of
 from gateway.engine.engine import Engine, Route
 from gateway.engine.policing import police
 from gateway.engine.wished import wished
@@ -30,7 +30,7 @@ from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.labels import answer_id, finish
-from gateway.protocols.surfaces import Asked, Surface, operation_of
+from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
@@ -42,7 +42,6 @@ from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted
 from gateway.routing.sending import Job
-from gateway.routing.sessions import SESSION_HEADERS
 from gateway.server.caching import answered, concerns, outcome_of, tell
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
@@ -275,35 +274,18 @@ def handler(serving: Serving, surface: Surface) -> Handler:
     return handle
 
 
-def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
-    """What is known of the request beside its body."""
-    caller, engine = exchange.caller, exchange.engine
-    headers = request.headers
-    facts = Facts(
-        key=caller.name if caller is not None else None,
-        team=caller.team if caller is not None else None,
-        tags=caller.tags if caller is not None else (),
-        session=next((str(headers[name]) for name in SESSION_HEADERS if name in headers), ""),
-        headers=headers,
-        client_ip=client_of(request.ip, headers, engine.proxies) if engine.proxies else request.ip,
-        operation=operation_of(exchange.operation),
-        protocol=exchange.protocol.name,
-        asked=head.model,
-        stream=head.stream,
+def work_of(request: Request, exchange: Exchange, head: Head) -> Job:
+    """The request as work."""
+    received = Received(
+        protocol=exchange.protocol,
+        head=head,
+        headers=request.headers,
+        peer=request.ip,
+        operation=exchange.operation,
         wall=exchange.wall,
         request_id=exchange.id,
     )
-    if caller is not None and caller.trust:
-        believed(facts, caller, head)
-    return facts
-
-
-def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
-    """The request as work, with the client's headers that another provider of the same wire may see."""
-    headers = request.headers
-    protocol = exchange.protocol
-    sent = tuple((name, str(headers[name])) for name in protocol.forwards if name in headers)
-    return Job(protocol, head, sent, facts_of(request, exchange, head))
+    return job_of(exchange.engine, exchange.caller, received, head)
 
 
 def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
@@ -323,7 +305,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream, exchange.asked = head.stream, head.model
         head, route, hints = wished(engine, exchange.caller, head, request.headers)
-        job, route = ruled(exchange, route, job_of(request, exchange, head))
+        job, route = ruled(exchange, route, work_of(request, exchange, head))
         job.hints = hints
         exchange.job = job
         if engine.limits is not None:
@@ -387,7 +369,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         head = protocol.counting.decode_head(request.body, asked.model)
         exchange.asked = head.model
         head, route, _ = wished(engine, exchange.caller, head, request.headers)
-        job, route = ruled(exchange, route, job_of(request, exchange, head))
+        job, route = ruled(exchange, route, work_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)
