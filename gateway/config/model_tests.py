@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.config.model_policies import Words
 from gateway.config.section import Section
-from gateway.config.units import Duration, MoneyAmount, Tokens, Plain, duration, percent
+from gateway.config.units import Duration, MoneyAmount, Plain, Tokens, duration, percent
 
 FaultKind = Literal[
     "ok",

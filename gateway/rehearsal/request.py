@@ -13,13 +13,13 @@ import msgspec
 from msgspec import UNSET
 
 from gateway.config.model_tests import TestRequest
+from gateway.engine.clients import USER_HEADER
 from gateway.ir.chat import Media, Message, Part, Request, Text, Tool
 from gateway.ir.estimate import text_tokens
 from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Dialect
 from gateway.routing.sessions import SESSION_HEADERS
 from gateway.sandbox.wires import BASES, Wire
-from gateway.server.clients import USER_HEADER
 
 PROMPT: Final = "What is the capital of France?"
 FIRST: Final = "openai-chat"
@@ -95,10 +95,7 @@ def _neutral(request: TestRequest, wire: str) -> Request:
         origin=wire,
         model=request.model or "",
         messages=tuple(messages),
-        tools=tuple(
-            Tool(name=name, schema={"type": "object", "properties": {}})
-            for name in request.tools or ()
-        ),
+        tools=tuple(Tool(name=name, schema={"type": "object", "properties": {}}) for name in request.tools or ()),
         max_tokens=UNSET if request.max_tokens is None else request.max_tokens,
         stream=bool(request.stream),
     )

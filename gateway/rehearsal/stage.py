@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from hashlib import sha256
 from random import Random
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,85 +22,19 @@ from gateway.engine.access import Keyring
 from gateway.engine.build import build
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
-from gateway.engine.stores import size_of
-from gateway.events import Event, Finished
-from gateway.rehearsal.request import Outgoing
-from gateway.rehearsal.upstreams import LANE, Sent, Upstreams
-from gateway.rehearsal.virtual import VirtualLoop
+from gateway.engine.virtual import VirtualLoop
+from gateway.events import ignore
+from gateway.rehearsal.upstreams import LANE
+from gateway.rehearsal.world import World
 from gateway.routing.node import Target, targets
 from gateway.routing.run import Tools
 from gateway.server.app import make_app
 from gateway.server.caching import Caches
-from gateway.server.loopback import Loopback, Reply
+from gateway.server.loopback import Loopback
 from gateway.server.serving import Serving
 from gateway.state.pool import StatePool
-from gateway.store.memory import Memory
 
 T = TypeVar("T")
-
-LONGEST: Final = 86400.0  # virtual seconds after which an answer will never come
-_ROUNDS: Final = 32  # of the loop, in which what follows an answer is done
-
-
-class Happened(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of one request. `reply` None: none ever came. `seconds` are virtual."""
-
-    reply: Reply | None
-    finished: Finished | None
-    sent: tuple[Sent, ...]
-    seconds: float
-    events: tuple[Event, ...]
-
-
-class World:
-    """What one test has to itself. `wall` of its beginning: seconds since the epoch."""
-
-    def __init__(self, stage: Stage, wall: float, seed: int) -> None:
-        self._stage = stage
-        self._wall = wall
-        self._loop = asyncio.get_running_loop()
-        self.events: list[Event] = []
-        self.pool = StatePool(Memory(clock=self.wall, size=size_of(stage.config)))
-        self.engine = stage.compiled(self.pool)
-        self.upstreams = Upstreams(stage.targets, asyncio.sleep, self.clock)
-        self.tools = Tools(
-            send=self.upstreams,
-            clock=self.clock,
-            wall=self.wall,
-            sleep=asyncio.sleep,
-            random=Random(seed),  # noqa: S311 - what is drawn must come again
-            emit=self.events.append,
-        )
-
-    def clock(self) -> float:
-        """Monotonic seconds; a process has been up for a while when it is first asked."""
-        return self._loop.time() + 1000.0
-
-    def wall(self) -> float:
-        """Seconds since the epoch."""
-        return self._wall + self._loop.time()
-
-    async def ask(self, request: Outgoing) -> Happened:
-        """One request, and everything that came of it by the time its answer had come."""
-        began, events, sent = self._loop.time(), len(self.events), len(self.upstreams.sent)
-        reply: Reply | None = None
-        took = LONGEST
-        try:
-            async with asyncio.timeout(LONGEST):
-                reply = await self._stage.door.ask("POST", request.path, request.headers, request.body, request.peer)
-            took = self._loop.time() - began
-        except TimeoutError:
-            pass
-        for _ in range(_ROUNDS):
-            await asyncio.sleep(0)
-        new = tuple(self.events[events:])
-        return Happened(
-            reply=reply,
-            finished=next((event for event in new if isinstance(event, Finished)), None),
-            sent=tuple(self.upstreams.sent[sent:]),
-            seconds=took,
-            events=new,
-        )
 
 
 class Stage:
@@ -118,7 +52,7 @@ class Stage:
         self._serving = Serving(
             live=live,
             tools=Tools(
-                send=_nobody, clock=lambda: 0.0, wall=lambda: 0.0, sleep=asyncio.sleep, random=Random(0), emit=_nothing
+                send=_nobody, clock=lambda: 0.0, wall=lambda: 0.0, sleep=asyncio.sleep, random=Random(0), emit=ignore
             ),
             pool=StatePool(),
             store=lambda: self._serving.pool.store,
@@ -138,7 +72,7 @@ class Stage:
             return runner.run(self._played(play, wall, seed))
 
     async def _played(self, play: Callable[[World], Coroutine[Any, Any, T]], wall: float, seed: int) -> T:
-        world = World(self, wall, seed)
+        world = World(self.config, self.targets, self.compiled, self.door, wall, seed)
         serving = self._serving
         serving.live.swap(world.engine)
         serving.pool, serving.tools = world.pool, world.tools
@@ -173,7 +107,3 @@ async def _nobody(request: object) -> Any:
 
 async def _silence() -> bytes:
     return b"[]"
-
-
-def _nothing(event: Event) -> None:
-    """Nobody listens."""
