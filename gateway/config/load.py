@@ -18,7 +18,7 @@ from gateway.config.compose import Composed
 from gateway.config.known import Known
 from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
-from gateway.config.refs import Ref, Resolver, Secrets, Unresolved
+from gateway.config.refs import Ref, Resolver, Secrets, Unresolved, stand_in
 from gateway.config.schema import shape_errors
 from gateway.diagnostics.accepting import accepted
 from gateway.diagnostics.diagnostic import Diagnostics, diagnose
@@ -66,18 +66,21 @@ def load(
     known: Known,
     environ: Mapping[str, str],
     texts: Mapping[Path, bytes] | None = None,
+    stand_ins: bool = False,
 ) -> Loaded:
     """Loads one configuration from its files; `texts` stand for files by their paths, as if they were written there.
 
-    Never raises for what they hold.
+    `stand_ins`: references that lead nowhere are no errors, what they would give is made up. For looking at a
+    configuration where its environment is not: nothing is ever served so. Never raises for what the files hold.
     """
     composed = Composed(texts)
     for index, path in enumerate(paths):
         composed.add(path, may_override=index > 0)
     diagnostics = Diagnostics(composed.found)
-    resolver = Resolver(environ, paths[0].parent if paths else Path())
+    resolver = Resolver(environ, paths[0].parent if paths else Path(), stand_ins=stand_ins)
     config: Config | None = None
     values: dict[str, str] = {}
+    made_up: dict[str, str] = {}
     if composed.value:
         try:
             config = Config.model_validate(composed.value, context=resolver)
@@ -86,7 +89,9 @@ def load(
     if config is not None:
         for where, ref in references(config):
             found = resolver.text(ref.env, ref.file, ref.default)
-            if isinstance(found, Unresolved):
+            if isinstance(found, Unresolved) and stand_ins:
+                made_up[ref.key] = stand_in(ref)
+            elif isinstance(found, Unresolved):
                 place = composed.span(where)
                 diagnostics.add(diagnose(found.code, found.detail, place, ".".join(map(str, where)), found.suggestion))
             else:
@@ -95,7 +100,7 @@ def load(
         for check in CHECKS:
             diagnostics.extend(check(subject))
     judged = accepted(diagnostics, composed.sources)
-    return Loaded(config, judged, composed, Secrets(values), [*composed.files, *resolver.files])
+    return Loaded(config, judged, composed, Secrets(values | made_up), [*composed.files, *resolver.files])
 
 
 def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:

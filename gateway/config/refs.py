@@ -7,6 +7,7 @@ value before the field's own type is checked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -103,12 +104,27 @@ class Unresolved(msgspec.Struct, frozen=True):
     suggestion: str | None = None
 
 
-class Resolver:
-    """Looks references up: in an environment, and in files relative to `base`. Notes every file that it read."""
+PLAIN_STAND_IN: Final = "http://unset.invalid"
 
-    def __init__(self, environ: Mapping[str, str], base: Path) -> None:
+
+def stand_in(ref: Ref) -> str:
+    """A value in the place of a secret that is not to be had: every way of signing can be made of it, and it opens
+    nothing. Equal references, equal values."""
+    name = ref.env or ref.file or ""
+    about = {"type": "service_account", "access_key_id": name, "secret_access_key": name}
+    return json.dumps({**about, "tenant_id": name, "client_id": name, "client_secret": name})
+
+
+class Resolver:
+    """Looks references up: in an environment, and in files relative to `base`. Notes every file that it read.
+
+    `stand_ins`: a reference outside of a secret's place that leads nowhere has the value `PLAIN_STAND_IN`.
+    """
+
+    def __init__(self, environ: Mapping[str, str], base: Path, *, stand_ins: bool = False) -> None:
         self._environ = environ
         self._base = base
+        self._stand_ins = stand_ins
         self.files: dict[Path, None] = {}
 
     def text(self, env: str | None, file: str | None, default: str | None) -> str | Unresolved:
@@ -144,7 +160,8 @@ class Resolver:
     def written(self, reference: Mapping[str, Any]) -> str | Unresolved:
         """The text behind a reference as it is written in the file."""
         default = reference.get("default")
-        return self.text(reference.get("env"), reference.get("file"), None if default is None else _as_text(default))
+        found = self.text(reference.get("env"), reference.get("file"), None if default is None else _as_text(default))
+        return PLAIN_STAND_IN if self._stand_ins and isinstance(found, Unresolved) else found
 
     def plain(self, reference: Mapping[str, Any]) -> str | None:
         """The text behind a written reference, None where it leads nowhere."""
