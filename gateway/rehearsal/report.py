@@ -5,7 +5,7 @@ A test that failed points at what it expected, in its file, and shows what was t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
@@ -186,13 +186,17 @@ def _case(file: str, played: Played, loaded: Loaded) -> str:
     found = findings(played, loaded)
     words = "\n".join(f"{each.span.at + ': ' if each.span is not None else ''}{each.detail}" for each in found)
     message = found[0].detail.partition("\n")[0]
-    return f'{head}><failure message={quoteattr(message)} type="test-failed">{junit.escaped(words)}</failure></testcase>'
+    return (
+        f'{head}><failure message={quoteattr(message)} type="test-failed">{junit.escaped(words)}</failure></testcase>'
+    )
 
 
 def uncovered(covered: Sequence[Covered], loaded: Loaded) -> str:
     """What no test touched, with its place, and the share that some did."""
     touched = sum(each.touched for each in covered)
-    out = [f"  {each.kind} {each.name}  {_at(loaded, each.path) or ''}".rstrip() for each in covered if not each.touched]
+    out = [
+        f"  {each.kind} {each.name}  {_at(loaded, each.path) or ''}".rstrip() for each in covered if not each.touched
+    ]
     share = touched / len(covered) if covered else 1.0
     head = f"coverage: {share:.0%}, {touched} of {len(covered)}" + ("; no test touched" if out else "")
     return "\n".join((head, *out, ""))

@@ -253,6 +253,7 @@ class Exchange:
             finish=finish(answer.end) if answer is not None else None,
             trials=course.trials,
             skipped=course.skipped,
+            policies=facts.policies if facts is not None else (),
         )
 
 
