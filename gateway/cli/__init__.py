@@ -12,6 +12,7 @@ from gateway.cli.graph import graph
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
+from gateway.cli.test import test
 from gateway.cli.translate import translate
 from gateway.cli.validate import validate
 
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(validate)
+app.command()(test)
 app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)

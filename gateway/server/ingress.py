@@ -202,7 +202,7 @@ class Exchange:
         usage = answer.usage if answer is not None else None
         target = answer.target if answer is not None else None
         record: Record | None = None
-        if self.serving.recording is not None:
+        if self.serving.recording is not None or self.serving.records:
             if target is None and self.course.left is not None:  # the client left before there was an answer
                 target = self.course.left[0]
                 usage = counted(self.job, None, 0) if self.job is not None else None
@@ -253,6 +253,7 @@ class Exchange:
             finish=finish(answer.end) if answer is not None else None,
             trials=course.trials,
             skipped=course.skipped,
+            policies=facts.policies if facts is not None else (),
         )
 
 
