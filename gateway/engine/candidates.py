@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
+from typing import Any
 
 from gateway.config.model import Config
-from gateway.config.model_policies import Caps
 from gateway.engine.dry import Step, Walked
 from gateway.engine.engine import Engine
 from gateway.engine.explanation import Bound, Candidate, Happened, Lost, Place, Said, Verdict
@@ -85,14 +85,12 @@ class Sight:
         value = getattr(caps, field) if caps is not None else None
         if value is None:
             return None
-        said = [(("defaults", "cap", field), self.config.defaults.cap)]
-        said += [
-            (("policies", index, "do", "cap", field), each.do.cap) for index, each in enumerate(self.config.policies)
-        ]
-        for path, each in said:
+        places: list[tuple[Path, Any]] = [(("defaults", "cap"), self.config.defaults.cap)]
+        places += [(("policies", index, "do", "cap"), each.do.cap) for index, each in enumerate(self.config.policies)]
+        for path, each in places:
             found = getattr(each, field) if each is not None else None
             if found is not None and (round(found.amount * 10**9) if field == "cost" else found) == value:
-                return path
+                return (*path, field)
         return None
 
     def _money(self, why: str) -> Path | None:
