@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from gateway.cli.explain import explain
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
 from gateway.cli.sandbox import sandbox
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(validate)
 app.command()(test)
+app.command()(explain)
 app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)
