@@ -153,11 +153,12 @@ def _received(
 ) -> Received:
     """The request as it would come. Raises `Refused` where its body cannot be read."""
     import msgspec
-    from pydantic import ValidationError
 
     from gateway.config.model_tests import TestRequest
+    from gateway.config.units import tokens as tokens_of
     from gateway.engine.clients import Received
     from gateway.protocols import PROTOCOLS
+    from gateway.protocols.contract import no_clients
     from gateway.rehearsal.request import outgoing
 
     body: dict[str, Any] | None = None
@@ -172,22 +173,25 @@ def _received(
             _end(f"{file} is no JSON object")
     if model is None and (body is None or not isinstance(body.get("model"), str)):
         _end("name what is asked for: gateway explain MODEL")
-    try:
-        request = TestRequest.model_validate(
-            {name: value for name, value in said.items() if value is not None}
-            | {"protocol": wire, "stream": stream, "model": model or (body or {})["model"]}
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        option = str(first["loc"][0] if first["loc"] else "").replace("_", "-")
-        _end(f"--{option}: {first['msg']}")
+    known = [name for name, each in PROTOCOLS.items() if each.decode_request is not no_clients]
+    if wire not in known:
+        _end(f"--protocol: {wire!r} is no wire that clients speak. There are: {', '.join(known)}")
+    values = {name: value for name, value in said.items() if value is not None}
+    if "tokens" in values:
+        try:
+            values["tokens"] = tokens_of(values["tokens"])
+        except ValueError as error:
+            _end(f"--tokens: {error}")
+    asked = model or (body or {})["model"]
+    values |= {"protocol": wire, "stream": stream, "model": asked}
+    request = TestRequest.model_construct(**values)
     sent = outgoing(request, None)
     data = sent.body if body is None else msgspec.json.encode(body if model is None else {**body, "model": model})
     protocol = PROTOCOLS[wire]
     if file is not None or b'"model"' in sent.body:
-        head = protocol.decode_head(data, request.model, stream or None)
+        head = protocol.decode_head(data, asked, stream or None)
     else:
-        head = protocol.decode_head(data, request.model, stream)
+        head = protocol.decode_head(data, asked, stream)
     return Received(protocol=protocol, head=head, headers=dict(sent.headers), peer=sent.peer, wall=wall)
 
 
