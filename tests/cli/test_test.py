@@ -69,7 +69,7 @@ error[test-failed]: A test failed
     the policy 'cap' holds (router.yaml:14:5)
     sent to claude (router.yaml:10:10) with default: overloaded (529) after 0s
     sent to house (router.yaml:10:18) with none: quota (429) after 0s
-    sent to spare (router.yaml:12:30) with default: answered after 0s
+    sent to spare (router.yaml:12:29) with default: answered after 0s
     200 after 0s
 
 1 passed, 1 failed, 2 requests
