@@ -100,7 +100,9 @@ def load(
         for check in CHECKS:
             diagnostics.extend(check(subject))
     judged = accepted(diagnostics, composed.sources)
-    return Loaded(config, judged, composed, Secrets(values | made_up), [*composed.files, *resolver.files])
+    return Loaded(
+        config, judged, composed, Secrets(values | made_up, made_up=made_up), [*composed.files, *resolver.files]
+    )
 
 
 def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:
