@@ -4,7 +4,7 @@ none: nothing that a request could notice. low: it may be served later, elsewher
 medium: a share of requests is answered by something else, or some are refused that were not. high: requests or their
 contents go where they could not go before, callers lose what they call, or a bound that protected something is gone.
 
-A row: the path (`*` is one name, `**` any number of them, none too), the kinds (`*`: all), and the grade or who judges it.
+A row: the path (`*` is one name, `**` any number of them, none too), the kinds (`*`: all), and the grade or who judges.
 """
 
 from __future__ import annotations

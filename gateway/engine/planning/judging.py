@@ -152,12 +152,16 @@ def number(down: Grade, up: Grade, unknown: float = float("inf")) -> Judge:
 
 
 def _amount(value: Any, unknown: float) -> float:
+    """The number in a value; a duration's is its seconds."""
     if isinstance(value, int | float):
         return float(value)
-    try:
-        return float(str(value).split(" ")[0])
-    except ValueError:
-        return unknown
+    readers: tuple[Callable[[Any], float], ...] = (float, duration)
+    for read in readers:
+        try:
+            return read(str(value).split(" ")[0])
+        except ValueError:
+            continue
+    return unknown
 
 
 def price(found: Difference, context: Context) -> Grade:

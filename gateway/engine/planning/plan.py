@@ -26,6 +26,8 @@ from gateway.engine.worst import Worst, as_dict, worst
 # Fields that an entry has from whoever is nearest: the entry, its provider, the defaults.
 _INHERITED: Final = ("timeouts", "retries", "breaker", "on_lossy", "tags")
 
+KINDS: Final[dict[Kind, str]] = {"add": "added", "change": "changed", "remove": "removed", "rename": "renamed"}
+
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """`path` begins with the section. `names`: all entries for which just this changes. `at`: `file:line:column` in the
@@ -72,8 +74,7 @@ class Plan(msgspec.Struct, frozen=True):
         """One line, as the log has it."""
         if not self.changes:
             return "no changes"
-        words = (("add", "added"), ("change", "changed"), ("remove", "removed"), ("rename", "renamed"))
-        told = ", ".join(f"{self.count(kind)} {word}" for kind, word in words if self.count(kind))
+        told = ", ".join(f"{self.count(kind)} {word}" for kind, word in KINDS.items() if self.count(kind))
         return f"{told}; risk {self.risk}"
 
 
