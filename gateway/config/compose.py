@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any, Final
 
+from gateway.config.including import Unusable, directory_of, files_of
 from gateway.config.read import Path, Tree, read
 from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
 from gateway.diagnostics.source import Source, Span
@@ -67,16 +68,13 @@ class Composed:
     def _include(self, tree: Tree, file: File, pattern: str, span: Span | None) -> None:
         base = file.parent
         try:
-            if File(pattern).is_absolute():
-                base, pattern = File(File(pattern).anchor), str(File(pattern).relative_to(File(pattern).anchor))
-            matches = sorted(base.glob(pattern))
-        except (ValueError, NotImplementedError, OSError) as error:
-            self.found.append(diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {error}.", span))
+            matches = files_of(base, pattern)
+        except Unusable as why:
+            self.found.append(diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {why}.", span, "include"))
             return
-        directory = (base / pattern).parent
-        if "*" not in str(directory):
+        directory = directory_of(base, pattern)
+        if directory is not None:
             self.files.setdefault(directory)
-        matches = [match for match in matches if match.is_file()]
         if not matches:
             detail = f"No file matches {pattern!r} below {base or '.'}. Remove it, or add the file."
             self.found.append(diagnose("include-not-found", detail, span, "include"))
