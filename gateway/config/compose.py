@@ -12,7 +12,7 @@ from pathlib import Path as File
 from typing import Any, Final
 
 from gateway.config.including import Unusable, directory_of, files_of
-from gateway.config.read import Path, Tree, read
+from gateway.config.read import Path, Tree, plain_lines, read
 from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
 from gateway.diagnostics.source import Source, Span
 
@@ -98,7 +98,7 @@ class Composed:
             self.found.append(diagnose("unreadable-file", detail, span or Span(str(file), 1, 1, 1, 2)))
             return None
         self.bytes.append((str(file), data))
-        self.sources[str(file)] = Source(str(file), data.decode("utf-8-sig", "replace").replace("\r\n", "\n"))
+        self.sources[str(file)] = Source(str(file), plain_lines(data.decode("utf-8-sig", "replace")))
         tree, found = read(str(file), data)
         self.found.extend(found)
         return tree

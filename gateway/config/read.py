@@ -82,6 +82,7 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
     try:
         loader = YAML(typ="safe", pure=True)
         loader.allow_duplicate_keys = True  # found below, at both places
+        loader.composer.warn_double_anchors = False  # an anchor may be set anew; it is no matter for standard error
         nodes = list(loader.compose_all(text)) if "\n---" in text or "\n..." in text else [loader.compose(text)]
     except RecursionError:
         return None, [diagnose("too-deep", "The nesting is deeper than any configuration needs.", _at(path, 1, 1))]
@@ -117,13 +118,17 @@ def _text(path: str, data: bytes) -> tuple[str | None, list[Diagnostic]]:
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         detail = f"The byte 0x{data[error.start]:02x} is not UTF-8. Save the file in UTF-8."
         return None, [diagnose("not-utf8", detail, _at(path, line, column))]
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = plain_lines(text)
     for row, content in enumerate(text.split("\n"), 1):
         if len(content) > LINE_MOST:
             detail = f"Line {row} has {len(content):,} characters; {LINE_MOST:,} are read at most."
             return None, [diagnose("too-large", detail, _at(path, row, 1))]
     return text, []
+
+
+def plain_lines(text: str) -> str:
+    """The text with each of its lines ended by a line feed alone."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _at(path: str, line: int, column: int) -> Span:

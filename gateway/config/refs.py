@@ -69,8 +69,10 @@ REFERENCE: Final[dict[str, Any]] = {
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a plain value is written as a reference."""
-    return isinstance(value, dict) and (set(value) in ({"env"}, {"env", "default"}, {"file"}))
+    """Whether a plain value is written as a reference: its name is text, or will be said to be none."""
+    if not isinstance(value, dict) or set(value) not in ({"env"}, {"env", "default"}, {"file"}):
+        return False
+    return isinstance(value.get("env", value.get("file")), str)
 
 
 class Secrets:
