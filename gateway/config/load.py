@@ -78,7 +78,7 @@ def load(
     resolver = Resolver(environ, paths[0].parent if paths else Path())
     config: Config | None = None
     values: dict[str, str] = {}
-    if composed.value:
+    if composed.anything:
         try:
             config = Config.model_validate(composed.value, context=resolver)
         except ValidationError as error:

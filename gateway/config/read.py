@@ -110,7 +110,7 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
 
 def _text(path: str, data: bytes) -> tuple[str | None, list[Diagnostic]]:
     if len(data) > SIZE_MOST:
-        return None, [diagnose("too-large", f"It has {len(data):,} bytes; {SIZE_MOST:,} are read at most.", None)]
+        return None, [diagnose("too-large", f"It has more than {SIZE_MOST:,} bytes, which are read at most.", None)]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -128,15 +128,18 @@ class Resolver:
                 f"did you mean {near}?" if near is not None else None,
             )
         path = self._base / str(file or "")
+        if "\0" in str(path):
+            return Unresolved("unreadable-secret", f"{str(path)!r} is no path: it has a NUL character.")
         self.files.setdefault(path)
         try:
-            data = path.read_bytes()
+            if path.exists() and not path.is_file():
+                return Unresolved("unreadable-secret", f"{path} is {_kind_of(path)}. Name a file in which the secret is.")
+            with path.open("rb") as opened:
+                data = opened.read(SECRET_MOST + 1)
         except OSError as error:
             return Unresolved("unreadable-secret", f"{path} cannot be read: {error.strerror or error}.")
         if len(data) > SECRET_MOST:
-            return Unresolved(
-                "unreadable-secret", f"{path} has {len(data):,} bytes; a secret has {SECRET_MOST:,} at most."
-            )
+            return Unresolved("unreadable-secret", f"{path} is larger than a secret is: {SECRET_MOST:,} bytes at most.")
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -152,6 +155,10 @@ class Resolver:
         """The text behind a written reference, None where it leads nowhere."""
         text = self.written(reference)
         return None if isinstance(text, Unresolved) else text
+
+
+def _kind_of(path: Path) -> str:
+    return "a directory" if path.is_dir() else "no file: a device, a pipe or a socket"
 
 
 def _as_text(value: Any) -> str:
