@@ -56,9 +56,7 @@ def side(source: str, other: str, environ: Mapping[str, str]) -> Side:
         loaded = _at_revision(revision, names, environ)
         label = f"git:{revision}:{','.join(names)}"
     else:
-        loaded = load(
-            [Path(name) for name in source.split(",")], known=KNOWN, environ=environ, stand_ins=True
-        )
+        loaded = load([Path(name) for name in source.split(",")], known=KNOWN, environ=environ, stand_ins=True)
         label = source
     return _compiled(label, loaded)
 
@@ -94,18 +92,23 @@ def _at_revision(revision: str, names: Sequence[str], environ: Mapping[str, str]
     first = Path(names[0])
     directory = next((each for each in first.absolute().parents if each.is_dir()), Path.cwd())
     root = Path(_git(directory, "rev-parse", "--show-toplevel").decode().strip())
-    _git(directory, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}", why=f"there is no revision {revision!r}")
+    _git(
+        directory,
+        "rev-parse",
+        "--verify",
+        "--quiet",
+        f"{revision}^{{commit}}",
+        why=f"there is no revision {revision!r}",
+    )
     texts: dict[Path, bytes] = {}
     for name in names:
         path = Path(name)
-        within = os.path.relpath(path.absolute(), root)
+        within = os.path.relpath(os.path.realpath(path), root)
         why = f"{within} is not in git at {revision}"
         texts[path] = _git(root, "show", f"{revision}:{Path(within).as_posix()}", why=why)
         for include in _includes(path, texts[path]):
             texts.update(_matching(root, revision, path.parent, include))
-    return load(
-        [Path(name) for name in names], known=KNOWN, environ=environ, texts=texts, sealed=True, stand_ins=True
-    )
+    return load([Path(name) for name in names], known=KNOWN, environ=environ, texts=texts, sealed=True, stand_ins=True)
 
 
 def _includes(path: Path, data: bytes) -> list[str]:
@@ -120,12 +123,14 @@ def _matching(root: Path, revision: str, base: Path, pattern: str) -> dict[Path,
     """The files that a revision has where a pattern may match."""
     fixed = pattern.split("*", 1)[0].split("?", 1)[0].split("[", 1)[0]
     directory = fixed if fixed == pattern else fixed.rpartition("/")[0]
-    within = os.path.relpath((base / directory).absolute(), root)
+    within = os.path.relpath(os.path.realpath(base / directory), root)
     names = _git(root, "ls-tree", "-r", "-z", "--name-only", revision, "--", within).decode().split("\0")
     found = {}
     for name in filter(None, names):
         if name.endswith((".yaml", ".yml")):
-            found[Path(os.path.relpath(root / name))] = _git(root, "show", f"{revision}:{name}")
+            found[base / os.path.relpath(root / name, os.path.realpath(base))] = _git(
+                root, "show", f"{revision}:{name}"
+            )
     return found
 
 

@@ -71,8 +71,10 @@ REFERENCE: Final[dict[str, Any]] = {
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a plain value is written as a reference."""
-    return isinstance(value, dict) and (set(value) in ({"env"}, {"env", "default"}, {"file"}))
+    """Whether a plain value is written as a reference: its name is text, or will be said to be none."""
+    if not isinstance(value, dict) or set(value) not in ({"env"}, {"env", "default"}, {"file"}):
+        return False
+    return isinstance(value.get("env", value.get("file")), str)
 
 
 class Secrets:
@@ -168,15 +170,20 @@ class Resolver:
                 f"did you mean {near}?" if near is not None else None,
             )
         path = self._base / str(file or "")
+        if "\0" in str(path):
+            return Unresolved("unreadable-secret", f"{str(path)!r} is no path: it has a NUL character.")
         self.files.setdefault(path)
         try:
-            data = path.read_bytes()
+            if path.exists() and not path.is_file():
+                return Unresolved(
+                    "unreadable-secret", f"{path} is {_kind_of(path)}. Name a file in which the secret is."
+                )
+            with path.open("rb") as opened:
+                data = opened.read(SECRET_MOST + 1)
         except OSError as error:
             return Unresolved("unreadable-secret", f"{path} cannot be read: {error.strerror or error}.")
         if len(data) > SECRET_MOST:
-            return Unresolved(
-                "unreadable-secret", f"{path} has {len(data):,} bytes; a secret has {SECRET_MOST:,} at most."
-            )
+            return Unresolved("unreadable-secret", f"{path} is larger than a secret is: {SECRET_MOST:,} bytes at most.")
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -193,6 +200,10 @@ class Resolver:
         """The text behind a written reference, None where it leads nowhere."""
         text = self.written(reference)
         return None if isinstance(text, Unresolved) else text
+
+
+def _kind_of(path: Path) -> str:
+    return "a directory" if path.is_dir() else "no file: a device, a pipe or a socket"
 
 
 def _as_text(value: Any) -> str:

@@ -158,12 +158,12 @@ class _Builder:
         known = self.nodes.get(name)
         if known is not None:
             return known
-        if "@" in name and name not in self.config.models:
-            node = self.deployment(name)
-        elif name in self.config.models:
+        if name in self.config.models:
             node = self.model(name, self.config.models[name])
         elif name in self.config.combos:
             node = self.combo(name, self.config.combos[name])
+        elif name.rpartition("@")[0] in self.config.models:
+            node = self.deployment(name)
         else:
             node = self.filled(name)
         rules = self.config.fallbacks.get(name)
