@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.engine.planning.wording import between, condition, plain, seconds, words
 from gateway.failure import RULES, Falls, Kind
-from gateway.ir.cost import Price
+from gateway.ir.cost import FIELDS, Price, Tier
 from gateway.protocols.contract import Edits
 from gateway.routing.allowances import Allowance, Rules
 from gateway.routing.constraints import Constraints
@@ -97,13 +97,13 @@ def price(said: Price | None) -> Plain | None:
     """USD per million tokens, by kind; tiers by the size above which they hold. Who says so is no matter."""
     if said is None:
         return None
-    known: Plain = msgspec.to_builtins(said)
-    tiers = {f"above {each.pop('above')}": _rates(each) for each in known.pop("tiers", ())}
-    return {**_rates(known), **({"tiers": tiers} if tiers else {})}
+    tiers = {f"above {each.above}": _rates(each) for each in said.tiers}
+    return {**_rates(said), **({"tiers": tiers} if tiers else {})}
 
 
-def _rates(said: Plain) -> Plain:
-    return {name: plain(value) for name, value in said.items() if name not in ("source", "rates")}
+def _rates(said: Price | Tier) -> Plain:
+    values = {name: getattr(said, name) for name in FIELDS}
+    return {name: plain(value) for name, value in values.items() if value is not None}
 
 
 def constraints(said: Constraints | None) -> Plain | None:
