@@ -58,7 +58,7 @@ def side(source: str, other: str, environ: Mapping[str, str]) -> Side:
     else:
         loaded = load([Path(name) for name in source.split(",")], known=KNOWN, environ=environ, stand_ins=True)
         label = source
-    return _compiled(label, loaded)
+    return compiled(label, loaded)
 
 
 def is_url(source: str) -> bool:
@@ -74,7 +74,8 @@ def of_git(source: str, other: str) -> tuple[str, list[str]]:
     return revision or "HEAD", (DEFAULT if not path or is_url(path) else path).split(",")
 
 
-def _compiled(label: str, loaded: Loaded) -> Side:
+def compiled(label: str, loaded: Loaded) -> Side:
+    """A configuration that was loaded, as one side. Raises Unusable where it has errors."""
     if loaded.config is None or loaded.diagnostics.has_errors:
         found = render(loaded.diagnostics, loaded.sources, colour=False)
         raise Unusable(f"{found}gateway: {label} has errors, so there is nothing to compare\n")

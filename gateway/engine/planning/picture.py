@@ -209,14 +209,10 @@ def _models(side: Side, bases: Mapping[str, str]) -> Iterator[tuple[str, Plain]]
             entry |= leaf(primary, bases[primary.provider])
         elif isinstance(primary, Split):
             entry |= split(primary, partial(find, engine), rules)
-            places = (branch.node for branch in primary.branches if isinstance(branch.node, Target))
-            entry["deployments"] = {
-                place.provider: {
-                    **leaf(place, bases[place.provider]),
-                    **given(limits=allowance(rules.things.get(f"deployment:{place.name}"))),
-                }
-                for place in places
-            }
+            for place, branch in zip(entry["targets"], primary.branches, strict=True):
+                if isinstance(branch.node, Target):
+                    place |= leaf(branch.node, bases[branch.node.provider])
+                    place |= given(limits=allowance(rules.things.get(f"deployment:{branch.node.name}")))
         limits = allowance(rules.things.get(f"model:{name}"))
         yield name, {**entry, **given(limits=limits)}
 

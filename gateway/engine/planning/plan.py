@@ -222,11 +222,6 @@ def _places(found: Difference, config: Config) -> Iterator[Path]:
         return
     if len(rest) > 1 and rest[1] in _INHERITED and section == "models":
         yield from _nearest(name, rest[1:], config)
-    if len(rest) > 1 and rest[1] == "deployments":
-        model = config.models[name]
-        index = next((at for at, each in enumerate(model.deployments) if each.provider == rest[2]), 0)
-        yield (section, name, "deployments", index, *rest[3:])
-        return
     if len(rest) > 1 and rest[1] == "targets":
         yield (section, name, *_in_targets(rest[1:], section, name, config))
         return

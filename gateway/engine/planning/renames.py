@@ -74,9 +74,7 @@ def _put(value: Any, names: Mapping[str, str], fields: frozenset[str], section: 
         return value
     out: dict[str, Any] = {}
     for field, inner in value.items():
-        if field == "deployments" and section == "providers":
-            out[field] = {names.get(name, name): _put(each, names, fields, section) for name, each in inner.items()}
-        elif field in fields and isinstance(inner, str):
+        if field in fields and isinstance(inner, str):
             out[field] = _word(inner, names, section)
         elif field in fields and isinstance(inner, list) and all(isinstance(each, str) for each in inner):
             words = [_word(each, names, section) for each in inner]

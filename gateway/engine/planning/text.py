@@ -82,10 +82,9 @@ def said(change: Change) -> str:
         return ""
     if change.path[0] == "reach":
         return "; ".join(f"{word}: {brief(names)}" for word, names in _reached(change))
-    if change.kind == "add":
-        return brief(change.after)
-    if change.kind == "remove":
-        return brief(change.before)
+    if change.kind in ("add", "remove"):
+        value = change.after if change.kind == "add" else change.before
+        return f"leads to {value['to']}" if change.path[0] == "aliases" else brief(value)
     if change.path[-1] == "order":
         return f"{brief(change.before)} → {brief(change.after)}"
     before, after = change.before, change.after
@@ -108,7 +107,9 @@ def _reached(change: Change) -> Iterator[tuple[str, list[str]]]:
 def brief(value: Any) -> str:
     """A value in one line; an entry by its fields."""
     if isinstance(value, dict):
-        text = ", ".join(f"{name} {brief(inner)}" for name, inner in value.items() if name not in _LEFT_OUT)
+        text = ", ".join(
+            f"{name} {brief(inner)}" for name, inner in value.items() if name not in _LEFT_OUT and inner != ""
+        )
         return f"({text})" if text else ""
     if isinstance(value, list):
         names = [str(each["to"]) if isinstance(each, dict) and "to" in each else brief(each) for each in value]
