@@ -17,6 +17,7 @@ Kind: TypeAlias = Literal["add", "change", "remove", "rename"]
 NamePath: TypeAlias = tuple[str, ...]
 
 ORDER: Final = "order"  # the last word of the path of a difference that is only one of order
+WHOLE: Final = ("price", "wire")  # mappings that are one value: their parts change together
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -52,7 +53,7 @@ def _inside(path: NamePath, before: Any, after: Any) -> Iterator[Difference]:
         return
     if path[-1] == "fingerprint" and "" in (before, after):
         return  # of one of the two secrets nothing is known here
-    if isinstance(before, dict) and isinstance(after, dict):
+    if isinstance(before, dict) and isinstance(after, dict) and path[-1] not in WHOLE:
         for name in dict.fromkeys((*after, *before)):
             here = (*path, name)
             if name not in before:

@@ -37,6 +37,7 @@ from gateway.engine.planning.judging import (
     switch,
     tls,
     weaker,
+    worse,
 )
 from gateway.engine.restart import FIELDS
 
@@ -116,12 +117,12 @@ RULES: Final[tuple[Row, ...]] = (
      number(("medium", "longer prompts go elsewhere or are refused"), ("low", "longer prompts are sent to it"))),
     ("models.**.max_output", "*",
      number(("low", "less is reserved for its answers"), ("low", "more is reserved for its answers"))),
-    ("models.**.price.**", "*", price),
     ("models.**.price", "*", price),
     ("models.**.supports", "*", supported),
     ("models.**.tags", "*", ("medium", "policies that go by tags judge it differently")),
     ("models.**.request.**", "*", ("medium", "other fields are sent to it")),
     ("models.**.request", "*", ("medium", "other fields are sent to it")),
+    ("models.**.wire", "*", ("low", "it is asked at another path, or in another dialect")),
     ("models.**.on_lossy", "*", ("medium", "requests that a translation would cut are treated differently")),
     ("models.*", "add", new_name),
     ("models.*", "remove", answered),
@@ -225,12 +226,6 @@ RULES: Final[tuple[Row, ...]] = (
     ("cache.**", "*", ("low", "answers are kept differently")),
     ("idempotency.**", "*", ("low", "repeated requests are recognised for another time")),
     ("reach.*", "*", reached),
-    ("worst.*.usd", "*",
-     number(("none", "one request costs less at worst"), ("low", "one request may cost more at worst"))),
-    ("worst.*.seconds", "*",
-     number(("none", "one request takes less long at worst"), ("low", "one request may take longer at worst"))),
-    ("worst.**", "*",
-     number(("none", "one request is sent less often at worst"),
-      ("low", "one request may be sent more often at worst"))),
+    ("worst.*", "*", worse),
     ("**", "*", ("low", "the program is another one")),
 )  # fmt: skip

@@ -7,14 +7,17 @@ such a function for one row of the table in `grades.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
 
 from gateway.config.units import duration
+from gateway.engine.engine import Route
 from gateway.engine.planning.differ import Difference
 from gateway.engine.planning.picture import Picture, Side
 from gateway.engine.planning.wording import percent
+from gateway.routing.node import targets
 
 Risk: TypeAlias = Literal["none", "low", "medium", "high"]
 Grade: TypeAlias = tuple[Risk, str]
@@ -44,14 +47,22 @@ def answered(found: Difference, context: Context) -> Grade:
     now = new.route(asked)
     if now is None or not now.public:
         return "high", f"callers that ask for {name} get 404"
-    if sorted(was.models) == sorted(now.models):
+    if _upstreams(was) == _upstreams(now):
         return "low", f"{name} is still answered, by the same models"
     return "medium", f"{name} is still answered, by {', '.join(now.models[:3])}"
+
+
+def _upstreams(route: Route) -> set[tuple[str, str]]:
+    """Who can answer, whatever they are called."""
+    return {(target.provider, target.upstream) for target in targets(route.node)}
 
 
 def new_name(found: Difference, context: Context) -> Grade:
     asked = found.path[1].replace("*", "x")
     was = context.old.engine.route(asked)
+    now = context.new.engine.route(asked)
+    if was is not None and was.public and now is not None and _upstreams(was) == _upstreams(now):
+        return "low", f"{found.path[1]} is answered by the same models as before"
     if was is not None and was.public:
         return "medium", f"{found.path[1]} was answered by {', '.join(was.models[:3])} until now"
     entry = found.after
@@ -99,12 +110,13 @@ def joins(found: Difference, context: Context) -> Grade:
             share = now.get(name, 0.0)
             return ("medium" if share else "low"), f"it gets {percent(share)} of the requests"
         place = str(found.after.get("place", ""))
-        if _strategy(found, context.now) == "priority" and not place.startswith("1 "):
-            return "low", "it is asked only when those before it fail"
+        if _strategy(found, context.now) == "priority":
+            first = place.startswith("1 of")
+            return ("medium", "it is asked first") if first else ("low", "it is asked only when those before it fail")
         return "medium", "it takes part in answering"
     if was is not None:
         return "medium", f"its {percent(was.get(name, 0.0))} of the requests go to the others"
-    if _strategy(found, context.was) == "priority" and not str(found.before.get("place", "")).startswith("1 "):
+    if _strategy(found, context.was) == "priority" and not str(found.before.get("place", "")).startswith("1 of"):
         return "medium", "one way less where those before it fail"
     return "medium", "its requests go to the others"
 
@@ -165,13 +177,17 @@ def _amount(value: Any, unknown: float) -> float:
 
 
 def price(found: Difference, context: Context) -> Grade:
-    before, after = _amount(found.before, 0.0), _amount(found.after, 0.0)
-    if found.before is None or found.after is None or isinstance(found.after, dict):
-        return "medium", "budgets and reports count differently from now on"
-    if not before:
-        return "medium", "what was free is counted from now on"
-    change = f"{(after - before) / before * 100:+.0f} %".replace("-", "−")
-    return ("low" if after < before else "medium"), f"{change}; budgets and reports count so from now on"
+    """What tokens cost, by their kinds."""
+    before, after = found.before or {}, found.after or {}
+    told = []
+    dearer = False
+    for kind in ("input", "output"):
+        was, now = before.get(kind), after.get(kind)
+        dearer = dearer or (now or 0) > (was or 0)
+        if was and now and was != now:
+            told.append(f"{kind} {(now - was) / was * 100:+.0f} %".replace("-", "−"))
+    words = f"{', '.join(told)}; budgets and reports count so" if told else "budgets and reports count differently"
+    return ("medium" if dearer or not after else "low"), f"{words} from now on"
 
 
 def allowed(found: Difference, context: Context) -> Grade:
@@ -246,12 +262,22 @@ def supported(found: Difference, context: Context) -> Grade:
 
 
 def reached(found: Difference, context: Context) -> Grade:
-    after = found.after or {}
-    if after:
-        return (
-            ("high", "a bounded key reaches more") if after.get("listed") else ("low", "it may use everything there is")
-        )
-    return "medium", "it reaches less"
+    """What a key reaches."""
+    if found.kind == "remove":
+        refused = ", ".join(found.before.get("names", ()))
+        return ("high", f"it gets 403 for {refused}") if refused else ("medium", "less can answer it")
+    if found.after.get("listed"):
+        return "high", "a bounded key reaches more"
+    return "low", "it may use everything there is"
+
+
+def worse(found: Difference, context: Context) -> Grade:
+    """Bounds over one request."""
+    words = {"usd": "dollars"}
+    up = [words.get(name, name) for name, value in found.after.items() if _amount(value, inf) > _amount(found.before[name], inf)]
+    if found.after.get("usd") == "unknown":
+        return "medium", "nobody knows any more what one request may cost"
+    return ("low", f"more {' and '.join(up)} at worst") if up else ("none", "less at worst")
 
 
 def became(word: object, then: Grade, otherwise: Grade) -> Judge:

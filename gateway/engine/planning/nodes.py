@@ -48,9 +48,13 @@ def leaf(target: Target, base: str) -> Plain:
     return given(
         provider=target.provider,
         id=target.upstream,
-        path=path,
-        stream_path=streamed if streamed != path else None,
-        count_path=counted,
+        wire=given(
+            path=path,
+            stream_path=streamed if streamed != path else None,
+            count_path=counted,
+            quirks=sorted(target.dialect.quirks) or None,
+            catalog=target.catalog if "*" in target.upstream else None,
+        ),
         timeouts={
             "connect": seconds(target.whole.connect),
             "first_token": seconds(target.first_token),
@@ -67,14 +71,12 @@ def leaf(target: Target, base: str) -> Plain:
             "cooldown": between(target.breaker.low, target.breaker.high),
         },
         request=edits(target.edits) or None,
-        quirks=sorted(target.dialect.quirks) or None,
         on_lossy=target.on_lossy,
         context=target.context,
         max_output=target.max_output,
         price=price(target.price),
         supports=None if target.supports is None else sorted(target.supports),
         tags=sorted(set(target.tags)) or None,
-        catalog=target.catalog if "*" in target.upstream else None,
     )
 
 

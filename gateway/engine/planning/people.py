@@ -181,9 +181,8 @@ def guardrails(engine: Engine) -> dict[str, Plain]:
     for rules in engine.rules.values():
         for direction, guards in (("request", rules.inbound), ("response", rules.outbound)):
             for guard in guards:
-                entry = found.setdefault(guard.name, {"pattern": guard.pattern, "do": guard.do, "on": []})
-                if guard.do == "redact":
-                    entry["instead"] = guard.instead
+                does = f"redact to {guard.instead}" if guard.do == "redact" else guard.do
+                entry = found.setdefault(guard.name, {"pattern": guard.pattern, "do": does, "on": []})
                 if direction not in entry["on"]:
                     entry["on"].append(direction)
     return found

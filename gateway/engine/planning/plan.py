@@ -7,7 +7,7 @@ the pictures are equal the compiled nodes are compared as well, so that nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -17,11 +17,14 @@ from gateway.engine.engine import Engine
 from gateway.engine.planning.differ import ORDER, Difference, Kind, differences
 from gateway.engine.planning.grades import grade
 from gateway.engine.planning.judging import RISKS, Context, Risk
-from gateway.engine.planning.picture import Path, Picture, Side, nodes, picture
+from gateway.engine.planning.picture import SINGLE, Path, Picture, Side, nodes, picture
 from gateway.engine.planning.reach import Reach, reaches
 from gateway.engine.planning.renames import renamed
 from gateway.engine.planning.wording import seconds
 from gateway.engine.worst import Worst, as_dict, worst
+from gateway.routing.node import targets
+
+_NAMED: Final = ("models", "combos", "aliases", "providers")
 
 # Fields that an entry has from whoever is nearest: the entry, its provider, the defaults.
 _INHERITED: Final = ("timeouts", "retries", "breaker", "on_lossy", "tags")
@@ -41,6 +44,18 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     risk: Risk = "low"
     reason: str = ""
     names: tuple[str, ...] = ()
+
+    @property
+    def entire(self) -> bool:
+        """Whether it is of an entry as a whole."""
+        return self.kind == "rename" or (len(self.path) == 2 and self.path[0] not in SINGLE and self.path[1] != ORDER)
+
+    @property
+    def field(self) -> tuple[str, ...]:
+        """What of the entry it is about."""
+        if self.path[0] in SINGLE:
+            return self.path[1:]
+        return self.path[4:] if _of_place(self.path) else self.path[2:]
 
 
 class Stand(msgspec.Struct, frozen=True):
@@ -67,8 +82,15 @@ class Plan(msgspec.Struct, frozen=True):
         return max((change.risk for change in every), key=RISKS.index, default="none")
 
     def count(self, kind: Kind) -> int:
-        """How many entries are added, changed, removed or renamed."""
-        return sum(max(1, len(change.names)) for change in self.changes if change.kind == kind)
+        """How many entries are added, changed, removed or renamed; whatever differs inside an entry changes it."""
+        whole = {"add", "remove", "rename"}
+        found = {
+            (change.path[0], name)
+            for change in self.changes
+            for name in change.names or ("",)
+            if kind == (change.kind if change.entire and change.kind in whole else "change")
+        }
+        return len(found)
 
     def summary(self) -> str:
         """One line, as the log has it."""
@@ -76,6 +98,11 @@ class Plan(msgspec.Struct, frozen=True):
             return "no changes"
         told = ", ".join(f"{self.count(kind)} {word}" for kind, word in KINDS.items() if self.count(kind))
         return f"{told}; risk {self.risk}"
+
+
+def _of_place(path: tuple[str, ...]) -> bool:
+    """Whether it is about one place of a model that is in several, which has a name of its own."""
+    return path[0] == "models" and len(path) > 4 and path[2] == "targets" and path[4] not in ("weight", "when")
 
 
 def plan(old: Side, new: Side) -> Plan:
@@ -125,17 +152,22 @@ def _change(found: Difference, context: Context) -> Change:
         at=_at(found, context.old if gone else context.new),
         risk=risk,
         reason=reason,
-        names=(found.path[1],) if len(found.path) > 1 else (),
+        names=_names(found.path),
     )
+
+
+def _names(path: tuple[str, ...]) -> tuple[str, ...]:
+    if path[0] in SINGLE or path[1] == ORDER:
+        return ()
+    return (path[3],) if _of_place(path) else (path[1],)
 
 
 def _merged(changes: list[Change]) -> Iterator[Change]:
     """Changes that differ only in the name of their entry, as one."""
     alike: dict[str, list[Change]] = {}
     for change in changes:
-        whole = len(change.path) <= 2 or change.kind == "rename"
-        same = (change.path[0], change.path[2:], change.kind, change.before, change.after, change.risk, change.reason)
-        key = repr(change.path if whole and change.path[0] not in ("reach", "worst") else same)
+        same = (change.path[0], change.field, change.kind, change.before, change.after, change.risk, change.reason)
+        key = repr(change.path if change.entire and change.path[0] not in ("reach", "worst") else same)
         alike.setdefault(key, []).append(change)
     for group in alike.values():
         names = tuple(name for change in group for name in change.names)
@@ -143,34 +175,33 @@ def _merged(changes: list[Change]) -> Iterator[Change]:
 
 
 def _reach(old: Side, new: Side, renames: Iterable[Difference]) -> Iterator[Difference]:
-    """What keys reach more or less. Names and targets that only have another name are the same."""
-    routes = {
-        each.path[1]: str(each.after)
-        for each in renames
-        if each.path[0] in ("models", "combos", "aliases", "providers")
-    }
+    """What keys reach more or less of what there is. Names and targets that only have another name are the same."""
+    routes = {each.path[1]: str(each.after) for each in renames if each.path[0] in _NAMED}
     keys = {each.path[1]: str(each.after) for each in renames if each.path[0] == "keys"}
     before = {keys.get(name, name): reach for name, reach in reaches(old).items()}
+    standing = nodes(new.engine)
+    there = {target.name for node in standing.values() for target in targets(node)}
     for name, reach in reaches(new).items():
-        was = before.get(name)
-        if was is None:
+        if name not in before:
             continue
-        more = _beyond(reach, _under(was, routes))
+        was = _under(before[name], routes, standing)
+        more = _beyond(reach, was)
         if more:
             yield Difference(("reach", name), "add", None, {**more, **({"listed": True} if reach.listed else {})})
-        less = _beyond(_under(was, routes), reach)
+        less = _beyond(Reach(was.names & standing.keys(), was.targets & there, was.listed), reach)
         if less:
             yield Difference(("reach", name), "remove", less)
 
 
-def _under(reach: Reach, routes: dict[str, str]) -> Reach:
-    """With the names of the new configuration."""
+def _under(reach: Reach, routes: dict[str, str], standing: Container[str]) -> Reach:
+    """With the names of the new configuration; a name that still leads somewhere stays."""
 
     def now(name: str) -> str:
         base, at, place = name.rpartition("@")
         return routes.get(name) or (f"{routes.get(base, base)}@{routes.get(place, place)}" if at else name)
 
-    return Reach(frozenset(map(now, reach.names)), frozenset(map(now, reach.targets)), reach.listed)
+    names = frozenset(name if name in standing else now(name) for name in reach.names)
+    return Reach(names, frozenset(map(now, reach.targets)), reach.listed)
 
 
 def _beyond(more: Reach, less: Reach) -> dict[str, list[str]]:
@@ -182,15 +213,16 @@ def _beyond(more: Reach, less: Reach) -> dict[str, list[str]]:
 def _worst(old: Side, new: Side, renames: Iterable[Difference]) -> Iterator[Difference]:
     """Worst cases of routes that were there and are."""
     routes = {each.path[1]: str(each.after) for each in renames if each.path[0] in ("models", "combos")}
-    before = {routes.get(row.route, row.route): row for row in worst(old.engine, old.config)}
+    known = {routes.get(row.route, row.route): row for row in worst(old.engine, old.config)}
     for row in worst(new.engine, new.config):
-        was = before.get(row.route)
+        was = known.get(row.route)
         if was is None:
             continue
         ours, theirs = _bounds(was), _bounds(row)
-        for field, value in theirs.items():
-            if ours[field] != value:
-                yield Difference(("worst", row.route, field), "change", ours[field], value)
+        changed = [field for field, value in theirs.items() if ours[field] != value]
+        if changed:
+            before, after = ({field: side[field] for field in changed} for side in (ours, theirs))
+            yield Difference(("worst", row.route), "change", before, after)
 
 
 def _bounds(row: Worst) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _FIELDS: Final[dict[str, frozenset[str]]] = {
     "policies": frozenset(),
     "guardrails": frozenset(),
 }
+_LISTS: Final = ("keys", "teams")  # an old name that still means something stays in their allow-lists
 _KEYED: Final = {"models": ("fallbacks",), "combos": ("fallbacks",), "aliases": ()}
 
 
@@ -36,9 +37,11 @@ def renamed(old: Picture, new: Picture) -> tuple[Picture, list[Difference]]:
         if not names:
             continue
         found += (Difference((section, was), "rename", was, now) for was, now in names.items())
+        standing = {name for each in ("models", "combos", "aliases") for name in new[each]}
+        kept = {was: now for was, now in names.items() if was not in standing}
         old = {
             other: {
-                _name(name, names, other, section): _put(entry, names, fields, section)
+                _name(name, names, other, section): _put(entry, kept if other in _LISTS else names, fields, section)
                 for name, entry in entries.items()
             }
             for other, entries in old.items()

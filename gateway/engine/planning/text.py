@@ -70,10 +70,8 @@ def what(change: Change) -> str:
     )
     if change.kind == "rename":
         return f"{change.before} → {change.after}"
-    field = " ".join(change.path[2:])
-    if change.path[0] in ("gateway", "defaults", "cache", "idempotency"):
-        return ".".join(change.path[1:])
-    return f"{told} {field}".strip() if len(change.path) > 2 else told
+    field = " ".join(change.field) or ("" if names else change.path[-1])
+    return f"{told} {field}".strip()
 
 
 def said(change: Change) -> str:
@@ -93,7 +91,20 @@ def said(change: Change) -> str:
             f"-{each}" for each in before if each not in after
         ]
         return " ".join(parts) or f"{brief(before)} → {brief(after)}"
+    if isinstance(before, dict) and isinstance(after, dict):
+        return ", ".join(_parts(before, after))
     return f"{brief(before)} → {brief(after)}"
+
+
+def _parts(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """What differs between two mappings that are one value."""
+    for name in dict.fromkeys((*after, *before)):
+        if name not in before:
+            yield f"+{name} {brief(after[name])}"
+        elif name not in after:
+            yield f"-{name} {brief(before[name])}"
+        elif before[name] != after[name]:
+            yield f"{name} {brief(before[name])} → {brief(after[name])}"
 
 
 def _reached(change: Change) -> Iterator[tuple[str, list[str]]]:
@@ -112,15 +123,21 @@ def brief(value: Any) -> str:
         )
         return f"({text})" if text else ""
     if isinstance(value, list):
-        names = [str(each["to"]) if isinstance(each, dict) and "to" in each else brief(each) for each in value]
-        return _cut(", ".join(names)) if names else "nothing"
+        return _cut(", ".join(map(_item, value))) if value else "nothing"
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     return _cut(str(value))
 
 
+def _item(each: Any) -> str:
+    """One of a list: a rule of fallbacks, a target, or a value."""
+    if isinstance(each, dict) and "on" in each and "to" in each:
+        return f"on {'/'.join(each['on'])} to {'/'.join(each['to'])}"
+    return str(each["to"]) if isinstance(each, dict) and "to" in each else brief(each)
+
+
 # Of an entry that is new or gone, what is seldom why somebody looks.
-_LEFT_OUT: Final = ("timeouts", "retries", "breaker", "path", "stream_path", "count_path", "quirks", "on_lossy", "to")
+_LEFT_OUT: Final = ("timeouts", "retries", "breaker", "wire", "on_lossy", "to")
 
 
 def _cut(text: str) -> str:
