@@ -37,6 +37,7 @@ def plan(
 ) -> None:
     """Show what changes from OLD to NEW. Exit 0: nothing. 1: an error. 2: changes."""
     from gateway.cli.sources import DEFAULT, Unusable, side
+    from gateway.engine.planning.document import json_text, markdown
     from gateway.engine.planning.plan import plan as planned
     from gateway.engine.planning.text import render
 
@@ -49,7 +50,12 @@ def plan(
     except Unusable as unusable:
         sys.stderr.write(unusable.text)
         raise typer.Exit(1) from None
-    colour = sys.stdout.isatty() and not no_color and "NO_COLOR" not in os.environ
-    sys.stdout.write(render(found, colour=colour))
-    if found.changes or found.reach or found.worst:
+    if format_ is Format.JSON:
+        sys.stdout.write(json_text(found))
+    elif format_ is Format.MARKDOWN:
+        sys.stdout.write(markdown(found))
+    else:
+        colour = sys.stdout.isatty() and not no_color and "NO_COLOR" not in os.environ
+        sys.stdout.write(render(found, colour=colour))
+    if not found.empty:
         raise typer.Exit(2)

@@ -274,7 +274,11 @@ def reached(found: Difference, context: Context) -> Grade:
 def worse(found: Difference, context: Context) -> Grade:
     """Bounds over one request."""
     words = {"usd": "dollars"}
-    up = [words.get(name, name) for name, value in found.after.items() if _amount(value, inf) > _amount(found.before[name], inf)]
+    up = [
+        words.get(name, name)
+        for name, value in found.after.items()
+        if _amount(value, inf) > _amount(found.before[name], inf)
+    ]
     if found.after.get("usd") == "unknown":
         return "medium", "nobody knows any more what one request may cost"
     return ("low", f"more {' and '.join(up)} at worst") if up else ("none", "less at worst")

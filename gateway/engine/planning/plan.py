@@ -76,6 +76,11 @@ class Plan(msgspec.Struct, frozen=True):
     worst: tuple[Change, ...] = ()
 
     @property
+    def empty(self) -> bool:
+        """Whether nothing changes."""
+        return not (self.changes or self.reach or self.worst)
+
+    @property
     def risk(self) -> Risk:
         """The highest risk of all."""
         every = (*self.changes, *self.reach, *self.worst)
@@ -134,7 +139,26 @@ def _ordered(found: Iterable[Difference], now: Picture) -> list[Difference]:
 def _hidden(old: Engine, new: Engine) -> list[str]:
     """Names that lead to other nodes although nothing that has words differs."""
     before, after = nodes(old), nodes(new)
-    return [name for name, node in after.items() if name not in before or before[name] != node]
+    return [
+        name
+        for name, node in after.items()
+        if name not in before or (before[name] != node and _plain(before[name]) != _plain(node))
+    ]
+
+
+def _plain(node: Any) -> Any:
+    """A node without the order of what has none, and without who said a price."""
+    value = node if isinstance(node, list | dict) else msgspec.to_builtins(node)
+    if isinstance(value, dict):
+        return {
+            name: sorted(map(repr, inner)) if name in _UNORDERED else _plain(inner)
+            for name, inner in value.items()
+            if name != "source"
+        }
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+_UNORDERED: Final = ("tags", "drop", "default", "set", "supports", "on", "exact", "globs", "not_tags", "quirks")
 
 
 def _graded(found: Iterable[Difference], context: Context) -> list[Change]:

@@ -26,7 +26,7 @@ def render(plan: Plan, *, colour: bool = False) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
     lines = [f"{_side(plan.old.label, plan.old.revision)} → {_side(plan.new.label, plan.new.revision)}", ""]
-    if not plan.changes and not plan.reach and not plan.worst:
+    if plan.empty:
         lines.append("No changes. Every request is treated as before.")
         return "\n".join(lines) + "\n"
     section = ""
@@ -132,7 +132,7 @@ def brief(value: Any) -> str:
 def _item(each: Any) -> str:
     """One of a list: a rule of fallbacks, a target, or a value."""
     if isinstance(each, dict) and "on" in each and "to" in each:
-        return f"on {'/'.join(each['on'])} to {'/'.join(each['to'])}"
+        return f"on {' or '.join(each['on'])} to {' then '.join(each['to'])}"
     return str(each["to"]) if isinstance(each, dict) and "to" in each else brief(each)
 
 
