@@ -151,7 +151,7 @@ def _plain(node: Any) -> Any:
     value = node if isinstance(node, list | dict) else msgspec.to_builtins(node)
     if isinstance(value, dict):
         return {
-            name: sorted(map(repr, inner)) if name in _UNORDERED else _plain(inner)
+            name: sorted(map(repr, inner)) if inner and name in _UNORDERED else _plain(inner)
             for name, inner in value.items()
             if name != "source"
         }
