@@ -61,6 +61,11 @@ class Composed:
         found = self.place(path)
         return None if found is None else found[0].nearest(found[1], key=key)
 
+    def written(self, path: Path) -> bool:
+        """Whether a path is written, and not only a part of it."""
+        found = self.place(path)
+        return found is not None and found[0].has(found[1])
+
     def add(self, file: File, *, may_override: bool) -> None:
         """Reads a file with its includes into this."""
         tree = self._read(file, None)

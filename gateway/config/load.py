@@ -53,6 +53,11 @@ class Loaded:
         """Where a path of the configuration is written."""
         return self._composed.span(path, key=key)
 
+    def at(self, path: TreePath) -> str | None:
+        """`file:line:column` of a path of the typed configuration, also where it is written in a short form."""
+        span = self.span(next((form for form in _forms(path) if self._composed.written(form)), path), key=True)
+        return None if span is None else span.at
+
     def payload(self) -> bytes:
         """For `handoff.restore`. Raises ValueError where there is no configuration."""
         if self.config is None:
@@ -105,6 +110,15 @@ def load(
     return Loaded(
         config, judged, composed, Secrets(values | made_up, made_up=made_up), [*composed.files, *resolver.files]
     )
+
+
+def _forms(path: TreePath) -> Iterator[TreePath]:
+    """A path, then as short forms have it: a combo that is a list, fallbacks that are a list of names."""
+    yield path
+    if path[0] == "combos" and len(path) > 3 and path[2] == "targets":
+        yield (*path[:2], *path[3:])
+    elif path[0] == "fallbacks" and len(path) == 5:
+        yield (*path[:2], path[4])
 
 
 def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:

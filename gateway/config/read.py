@@ -53,6 +53,10 @@ class Tree:
         """Notes where a path stands."""
         self._places[path] = (key, value)
 
+    def has(self, path: Path) -> bool:
+        """Whether a path is written in this file."""
+        return path in self._places
+
     def key_span(self, path: Path) -> Span | None:
         """Where the key of a path is written; for a list item, where the item is."""
         found = self._place(path)

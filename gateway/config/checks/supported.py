@@ -13,9 +13,7 @@ from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 
 # Top-level parts.
-PARTS: Final[Mapping[str, str]] = {
-    "tests": "Try the file with `gateway serve` on the sandbox provider.",
-}
+PARTS: Final[Mapping[str, str]] = {}
 
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {

@@ -58,6 +58,7 @@ def apply(policies: tuple[Policy, ...], job: Job) -> Ruling | None:
             continue
         if ruling is None:
             ruling = Ruling(job)
+            job.facts.policies = ruling.applied
         ruling.applied.append(policy.name)
         if policy.require is not None:
             ruling.job.constraints = policy.require.within(ruling.job.constraints)
