@@ -22,7 +22,7 @@ from gateway.engine.clients import Received, job_of
 from gateway.engine.dry import NOTHING, START, Dry, Walked
 from gateway.engine.engine import Engine, Route
 from gateway.engine.explanation import Bound, Explanation, Leads, Most, Outcome, Place, Resolved, Ruled
-from gateway.engine.places import Path, Way, dotted, ways
+from gateway.engine.places import Path, Way, dotted, kind_of, ways
 from gateway.engine.shadow import Fault, Given
 from gateway.engine.worst import worst_of
 from gateway.failure import Kind, Refused
@@ -138,11 +138,8 @@ def _resolved(main: Walked, config: Config, sight: Sight) -> Resolved | None:
     name, through = main.asked, []
     if job is not None and job.hints is not None and job.hints.pinned and name != resolved.name:
         name = resolved.name
-    path: Path
-    if name not in config.aliases and resolved.label in config.aliases:
-        what, path, alias = "pattern", ("aliases", resolved.label), resolved.label
-    else:
-        what, path, alias = _kind(name, resolved.label, config)
+    what, path = kind_of(name, resolved.label, config)
+    alias = str(path[1]) if path[0] == "aliases" else ""
     while alias in config.aliases:
         alias = config.aliases[alias]
         through.append(alias)
@@ -160,23 +157,6 @@ def _resolved(main: Walked, config: Config, sight: Sight) -> Resolved | None:
         policy=policy,
         also=job.hints.models if job is not None and job.hints is not None else (),
     )
-
-
-def _kind(name: str, label: str, config: Config) -> tuple[str, Path, str]:
-    """(what a name is, where it is declared, the alias that it is or "")."""
-    if name in config.aliases:
-        return "alias", ("aliases", name), name
-    if name in config.combos:
-        return "combo", ("combos", name), ""
-    if name in config.models:
-        return "model", ("models", name), ""
-    base, _, provider = name.rpartition("@")
-    if base in config.models:
-        places = [each.provider for each in config.models[base].deployments]
-        if provider in places:
-            return "deployment", ("models", base, "deployments", places.index(provider)), ""
-        return "model", ("models", base), ""
-    return "pattern", ("models", label), ""
 
 
 def _policies(config: Config, caller: Caller, main: Walked, sight: Sight) -> Iterator[Ruled]:
