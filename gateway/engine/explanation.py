@@ -114,7 +114,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the client gets. `attempts` are sends, `seconds` virtual, absent for none. `instead`: the route of an exhausted budget."""
+    """What the client gets. `attempts` are sends, `seconds` virtual, absent for none. `instead`: the route that an
+    exhausted budget leads to."""
 
     status: int
     attempts: int
