@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import typer
 
+from gateway.cli.blame import blame
 from gateway.cli.explain import explain
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
+from gateway.cli.plan import plan
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -28,10 +30,12 @@ app.command()(serve)
 app.command()(validate)
 app.command()(test)
 app.command()(explain)
+app.command()(blame)
 app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)
 app.command()(graph)
+app.command()(plan)
 app.command()(schema)
 
 
