@@ -55,7 +55,9 @@ class Sight:
             return self._whose(broken[0])
         if why.startswith("it may cost "):
             return self.cap("cost") or "gateway"
-        if job.hints is not None and job.hints.objection(target, True) == why:
+        if job.hints is not None and (
+            job.hints.objection(target, True) == why or why.startswith("it has no credential ")
+        ):
             return "request"
         cannot = unable(target, job)
         if cannot is not None and cannot.why == why:

@@ -22,7 +22,7 @@ from gateway.engine.clients import Received, job_of
 from gateway.engine.dry import NOTHING, START, Dry, Walked
 from gateway.engine.engine import Engine, Route
 from gateway.engine.explanation import Bound, Explanation, Leads, Most, Outcome, Place, Resolved, Ruled
-from gateway.engine.places import Path, Way, dotted, kind_of, ways
+from gateway.engine.places import Path, Way, child_path, dotted, kind_of, ways
 from gateway.engine.shadow import Fault, Given
 from gateway.engine.worst import worst_of
 from gateway.failure import Kind, Refused
@@ -30,7 +30,7 @@ from gateway.ir.cost import usd
 from gateway.ir.estimate import prompt_tokens
 from gateway.routing.constraints import Caps
 from gateway.routing.limiting import Limits
-from gateway.routing.node import Target
+from gateway.routing.node import Chain, Node, Panel, Split, Target
 from gateway.routing.sending import Job
 
 _KINDS: Final = tuple(kind for kind in Kind if kind not in (Kind.CANCELLED, Kind.INTERRUPTED, Kind.BUDGET))
@@ -94,6 +94,7 @@ def _told(
         tokens=_tokens(job),
         resolved=_resolved(main, config, sight),
         policies=tuple(_policies(config, caller, main, sight)),
+        orders=tuple(_orders(route.node, config, sight)) if route is not None else (),
         limits=tuple(_limits(engine.limits, config, job, sight)) if engine.limits is not None else (),
         caps=tuple(_caps(job, sight)),
         guardrails=tuple(_guardrails(engine, caller, sight)),
@@ -180,6 +181,36 @@ def _words(section: Any) -> dict[str, Any]:
     """What a section of the file says, in its own words."""
     said: dict[str, Any] = section.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return said
+
+
+def _orders(node: Node, config: Config, sight: Sight) -> Iterator[Bound]:
+    """The strategy of every combo, and of every model in several places, each once."""
+    seen: dict[str, Split] = {}
+
+    def visit(at: Node) -> None:
+        if isinstance(at, Split):
+            if len(at.branches) > 1:
+                seen.setdefault(at.name, at)
+            for branch in at.branches:
+                visit(branch.node)
+            if isinstance(at.plan, Panel):
+                visit(at.plan.judge)
+        elif isinstance(at, Chain):
+            visit(at.primary)
+            for to in (to for rule in at.rules for to in rule.to):
+                visit(to)
+
+    visit(node)
+    for name, split in seen.items():
+        child = child_path(name, 0, config)
+        whole = sum(branch.weight for branch in split.branches)
+        draws = split.strategy == "weighted" or split.ordering.weighted
+        named = [
+            f"{branch.node.name} {branch.weight / whole * 100:.3g} %" if draws and whole else branch.node.name
+            for branch in split.branches
+        ]
+        place = sight.place((*child[:-2], "strategy")) if child is not None else None
+        yield Bound(of=name, says=f"{split.strategy} of {', '.join(named)}", place=place)
 
 
 def _limits(limits: Limits, config: Config, job: Job, sight: Sight) -> Iterator[Bound]:

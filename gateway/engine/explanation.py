@@ -149,7 +149,8 @@ class Most(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Everything. `tokens`: the prompt's, estimated; `at`: the time of the request, ISO 8601."""
+    """Everything. `tokens`: the prompt's, estimated; `at`: the time of the request, ISO 8601. `orders`: who is asked
+    first, by combo."""
 
     revision: str
     digest: str
@@ -167,6 +168,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tokens: int | None = None
     resolved: Resolved | None = None
     policies: tuple[Ruled, ...] = ()
+    orders: tuple[Bound, ...] = ()
     limits: tuple[Bound, ...] = ()
     caps: tuple[Bound, ...] = ()
     guardrails: tuple[Bound, ...] = ()
