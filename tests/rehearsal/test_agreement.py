@@ -69,7 +69,7 @@ def assumed(faults: dict[str, Faults], used: dict[str, int]) -> Given:
     def of(name: str) -> tuple[Fault, ...]:
         said = faults[name]
         left = [*said.each[used.get(name, 0) :], *([said.then] if said.then is not None else [])]
-        found = [Fault(kind=Kind.CONNECTION if each.kind == "reset" else Kind(str(each.kind))) for each in left]
+        found = [Fault(kind=Kind(str(each.kind))) for each in left]
         return (*found, *(() if said.then is not None else (Fault(),)))
 
     return Given(faults={name: of(name) for name in faults})
