@@ -244,7 +244,7 @@ Spent = Annotated[
 class Given(Section):
     """What was before the first request."""
 
-    time: Time | None = Field(None, description="What the clock says. Default 2027-01-04T12:00:00Z, a Monday.")
+    time: Time | None = Field(None, description="What the clock says. Default 2026-01-05T12:00:00Z, a Monday.")
     seed: int | None = Field(None, ge=0, description="What chance begins with. Default: the one of the whole run, 1.")
     spent: Spent = Field(
         {},

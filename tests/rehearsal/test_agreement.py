@@ -101,8 +101,8 @@ async def rehearsed(world: World, case: Made) -> list[tuple[Said, Said]]:
             foretold = pool.submit(walked, world, received_of(sent, request, world.wall()), given, turn).result()
             world.tools.random.seed(turn)
             happened = await world.ask(sent)
-            assert happened.reply is not None and happened.finished is not None and happened.finished.record is not None
-            trials = [trial.target for trial in happened.finished.record.trials]
+            assert happened.reply is not None and happened.finished is not None
+            trials = [trial.target for trial in happened.trials]
             found.append((Said(tuple(trials), happened.reply.status, happened.finished.attempts), foretold))
     return found
 

@@ -31,6 +31,10 @@ combos:
   drawn: {strategy: weighted, targets: [{model: a, weight: 80}, {model: b, weight: 20}]}
   quick: {strategy: fastest, targets: [a, b]}
   idle: {strategy: least_busy, targets: [a, b]}
+  raced: {strategy: race, after: 800ms, targets: [a, b]}
+  copied: {strategy: mirror, targets: [a, b]}
+  merged: {strategy: panel, targets: [a, b], judge: b}
+  staged: {strategy: pipeline, targets: [a, b]}
 fallbacks:
   b: [{on: [context_window], to: [a]}]
 keys:
@@ -189,6 +193,18 @@ def test_what_is_measured_and_what_is_busy(stage: Stage) -> None:
         for model, given in (("quick", latency), ("idle", busy)):
             said = {"given": given, "request": {"model": model, **ANNA}, "expect": {"path": [target]}}
             assert play(stage, said).missed == ()
+
+
+def test_strategies_that_ask_several(stage: Stage) -> None:
+    for model, faults, expect in (
+        ("raced", {"a": {"delay": "3s"}}, {"path": ["a", "b"], "model": "b", "time": "800ms..900ms"}),
+        ("raced", {}, {"path": ["a"], "model": "a", "time": "1ms"}),
+        ("copied", {"b": "server_error"}, {"path": ["a"], "status": 200}),
+        ("merged", {}, {"attempts": 3, "model": "b"}),
+        ("staged", {}, {"path": ["a", "b"], "model": "b"}),
+    ):
+        said = {"request": {"model": model, **ANNA}, "faults": faults, "expect": expect}
+        assert play(stage, said).missed == (), model
 
 
 def test_steps_follow_each_other_on_one_clock(stage: Stage) -> None:
