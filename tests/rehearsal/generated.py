@@ -30,7 +30,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 TOLD = FAULTS[:-1]  # on sockets, an upstream that listens refuses nobody
 CERTAIN = ("priority", "round_robin", "largest_context", "cheapest", "when")
-CHANCY = (*CERTAIN, "weighted", "random", "least_busy", "least_used", "fastest", "consistent", "score")
+CHANCY = (*CERTAIN, "weighted", "random", "least_busy", "least_used", "fastest", "consistent", "score", "race")
 KINDS = ("rate_limit", "overloaded", "server_error", "connection", "auth", "quota", "not_found", "bad_response")
 
 
