@@ -88,6 +88,8 @@ def test_what_is_assumed() -> None:
 
 def test_who_asks() -> None:
     assert "limits" not in told("fast")
+    assert told("fast")["needs_key"] is True
+    assert run("fast").output.startswith("fast, asked by anybody, though a key is needed, openai-chat")
     ci = told("fast", "--key", "ci")
     assert (ci["caller"], ci["team"], ci["limits"][0]["says"]) == ("ci", "platform", "60 requests per minute")
     result = run("gpt-4.1", "--key", "anna")
