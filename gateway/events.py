@@ -58,8 +58,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What only the ledger wants to know of a request: made where there is one.
 
     `wall` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
-    again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol. `policies`
-    are those that held.
+    again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol.
+    `policies` are those that held.
     """
 
     wall: float

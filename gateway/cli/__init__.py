@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from gateway.cli.blame import blame
 from gateway.cli.explain import explain
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
@@ -29,6 +30,7 @@ app.command()(serve)
 app.command()(validate)
 app.command()(test)
 app.command()(explain)
+app.command()(blame)
 app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from gateway.config.including import Unusable, among, directory_of, files_of
 from gateway.config.read import SIZE_MOST, Path, Tree, plain_lines, read
+from gateway.config.written import name_of
 from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
 from gateway.diagnostics.source import Source, Span
 from gateway.diagnostics.suggest import closest
@@ -61,10 +62,19 @@ class Composed:
         found = self.place(path)
         return None if found is None else found[0].nearest(found[1], key=key)
 
-    def written(self, path: Path) -> bool:
-        """Whether a path is written, and not only a part of it."""
-        found = self.place(path)
-        return found is not None and found[0].has(found[1])
+    def places(self) -> dict[str, str]:
+        """Every path that is written, by `written.name_of`, with `file:line:column` of its key."""
+        taken = {(id(tree), section, name): at for (section, at), (tree, name) in self._owners.items()}
+        found: dict[str, str] = {}
+        for tree in self._roots:
+            for path, at in tree.places():
+                if path[0] not in (*NAMED, *LISTED):
+                    found.setdefault(name_of(path), at)
+                elif len(path) == 1:
+                    found.setdefault(str(path[0]), at)
+                elif (id(tree), path[0], path[1]) in taken:
+                    found[name_of((path[0], taken[id(tree), path[0], path[1]], *path[2:]))] = at
+        return found
 
     def add(self, file: File, *, may_override: bool) -> None:
         """Reads a file with its includes into this."""

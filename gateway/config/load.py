@@ -7,6 +7,7 @@ is a SHA-256 over the bytes of all files and the fingerprints of all secrets: sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
 from gateway.config.refs import Ref, Resolver, Secrets, Unresolved, stand_in
 from gateway.config.schema import shape_errors
+from gateway.config.written import Places, lookup
 from gateway.diagnostics.accepting import accepted
 from gateway.diagnostics.diagnostic import Diagnostics, diagnose
 from gateway.diagnostics.source import Source, Span
@@ -53,16 +55,20 @@ class Loaded:
         """Where a path of the configuration is written."""
         return self._composed.span(path, key=key)
 
+    @cached_property
+    def places(self) -> Places:
+        """Where everything is written, for `lookup`."""
+        return self._composed.places()
+
     def at(self, path: TreePath) -> str | None:
         """`file:line:column` of a path of the typed configuration, also where it is written in a short form."""
-        span = self.span(next((form for form in _forms(path) if self._composed.written(form)), path), key=True)
-        return None if span is None else span.at
+        return lookup(self.places, path)
 
     def payload(self) -> bytes:
         """For `handoff.restore`. Raises ValueError where there is no configuration."""
         if self.config is None:
             raise ValueError("there is no configuration to hand on")
-        return handoff.payload(self.config, self.secrets)
+        return handoff.payload(self.config, self.secrets, self.places)
 
 
 def load(
@@ -110,15 +116,6 @@ def load(
     return Loaded(
         config, judged, composed, Secrets(values | made_up, made_up=made_up), [*composed.files, *resolver.files]
     )
-
-
-def _forms(path: TreePath) -> Iterator[TreePath]:
-    """A path, then as short forms have it: a combo that is a list, fallbacks that are a list of names."""
-    yield path
-    if path[0] == "combos" and len(path) > 3 and path[2] == "targets":
-        yield (*path[:2], *path[3:])
-    elif path[0] == "fallbacks" and len(path) == 5:
-        yield (*path[:2], path[4])
 
 
 def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:

@@ -426,6 +426,10 @@ class Key(Section):
     hints: bool = Field(
         True, description="Whether its requests may choose among the targets that it may use (docs/hints.md)."
     )
+    explain: bool = Field(
+        False,
+        description="Whether its requests may ask why they are routed as they are (docs/explain.md); `admin` keys may.",
+    )
     limits: Limits | None = Field(None, description="What it may ask at most.")
 
 

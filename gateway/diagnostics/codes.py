@@ -114,6 +114,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     # tests
     "unknown-in-test": ("A test names what there is not", E_),
     "impossible-test": ("A test expects what cannot be", E_),
+    "inert-test": ("A test, or a part of one, has no effect", E_),
     "test-failed": ("A test failed", E_),
     # comments that accept findings
     "bad-accept": ("A comment cannot accept a finding", E_),

@@ -1,4 +1,4 @@
-"""What the tests of a file touched of what it says: models, names, branches of strategies, fallbacks, policies, budgets.
+"""What tests touched of what a file says: models, names, branches of strategies, fallbacks, policies, budgets.
 
 - a model, and each of its deployments, is touched where it was sent a request;
 - an alias where it was asked for; a combo where one of its targets was sent to, or passed over, on its account;

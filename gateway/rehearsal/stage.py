@@ -1,9 +1,9 @@
 """A stage: the server's own application around one configuration, and for each test a world that nothing came before.
 
-The file is compiled once for its routes to be looked at, and again for each world, with a state of its own, as a server
-that starts compiles it. A world differs from a worker in what comes from outside, and in nothing else: the clock and
-chance are given, upstreams are scripted, what a credential signs is a mark that tells lanes apart, and keys have secrets
-that are known here.
+The file is compiled once for its routes to be looked at, and again for each world with a state of its own, as a server
+that starts compiles it. A world differs from a worker in what comes from outside, and in nothing else: clock and chance
+are given, upstreams are scripted, lanes carry a mark in place of what a signer adds, and keys have secrets that are
+known here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from hashlib import sha256
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -37,6 +37,20 @@ from gateway.state.pool import StatePool
 T = TypeVar("T")
 
 
+async def _nobody(request: object) -> Any:
+    raise RuntimeError("nothing is sent outside of a world")
+
+
+IDLE: Final = Tools(
+    send=_nobody,
+    clock=lambda: 0.0,
+    wall=lambda: 0.0,
+    sleep=asyncio.sleep,
+    random=Random(0),  # noqa: S311 - nothing is drawn
+    emit=ignore,
+)
+
+
 class Stage:
     """One configuration, ready to be rehearsed. It must be good: `loaded` has no errors."""
 
@@ -51,9 +65,7 @@ class Stage:
         live.swap(self.engine)
         self._serving = Serving(
             live=live,
-            tools=Tools(
-                send=_nobody, clock=lambda: 0.0, wall=lambda: 0.0, sleep=asyncio.sleep, random=Random(0), emit=ignore
-            ),
+            tools=IDLE,
             pool=StatePool(),
             store=lambda: self._serving.pool.store,
             ask_metrics=_silence,
@@ -99,10 +111,6 @@ class Stage:
             digest = sha256(self.secret(caller.name).encode()).digest()
             callers[digest] = msgspec.structs.replace(caller, digest=digest)
         return msgspec.structs.replace(engine, keyring=Keyring(open=engine.keyring.open, callers=callers))
-
-
-async def _nobody(request: object) -> Any:
-    raise RuntimeError("nothing is sent outside of a world")
 
 
 async def _silence() -> bytes:

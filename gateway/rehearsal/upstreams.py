@@ -127,11 +127,7 @@ class Upstreams:
 
 def words_of(fault: Fault, stream: bool) -> list[str]:
     """The words that make the sandbox behave so (docs/sandbox.md)."""
-    kind = fault.kind or "ok"
-    if kind == "stall":
-        words = ["stall-at=1" if stream else "stall"]
-    else:
-        words = list(_WORDS[kind])
+    words = ["stall-at=1" if stream else "stall"] if fault.kind == "stall" else list(_WORDS[fault.kind or "ok"])
     if fault.status is not None and fault.status >= 400:
         words.append(f"status={fault.status}")
     if fault.retry_after is not None:

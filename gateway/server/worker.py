@@ -27,7 +27,7 @@ from sanic.application.state import ApplicationServerInfo
 from sanic.http.constants import HTTP
 from sanic.server.async_server import AsyncioServer
 
-from gateway.config.handoff import restore
+from gateway.config.handoff import places, restore
 from gateway.engine.build import build
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
@@ -41,7 +41,7 @@ from gateway.server.channel import Channel
 from gateway.server.health import keep
 from gateway.server.health import samples as samples_of_health
 from gateway.server.recording import opened
-from gateway.server.serving import Serving
+from gateway.server.serving import Running, Serving
 from gateway.state.health import Health
 from gateway.state.pool import StatePool
 from gateway.store.contract import StoreDown
@@ -156,6 +156,7 @@ class Worker:
                 self.serving.pool = self.state
             self._size = size_of(config)
             engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
+            self.serving.remember(message.revision, Running(config, known, places(message.payload)))
             first = self._log is None
             log = config.gateway.log
             self._log = Log(log.level, log.format, time.time)
