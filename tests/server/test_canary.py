@@ -108,3 +108,137 @@ async def test_a_healthy_revision_serves_some_then_all(launch: Any, upstream: Up
     turns = {tuple(callers.turns(name)) for name in callers.seen}
     assert turns == {(old[:12], new[:12])}, "a session goes over once and never back"
     assert {status for seen in callers.seen.values() for _, status in seen} == {200}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_failing_revision_is_taken_back_by_itself(launch: Any, upstream: Upstream, workers: int) -> None:
+    text = config(upstream, workers=workers, bake="1m")
+    gateway = launch(text)
+    old = gateway.health()["revision"]
+    async with Callers(gateway) as callers:
+        bad = config(upstream, "sandbox:status=500", workers=workers, bake="1m")
+        gateway.write(bad)
+        health = await until(gateway, lambda health: health["not_the_file"])
+        await asyncio.sleep(0.2)
+    apart = health["not_the_file"]
+    assert health["revision"] == old
+    assert health["shares"] == {old: 1.0}
+    assert health["status"] == "ok"
+    assert apart["why"] == "canary-aborted"
+    assert "requests failed (100%; server_error" in apart["detail"]
+    assert "`error_rate` allows 10% more" in apart["detail"]
+    assert gateway.file.read_text() == bad, "the file is left alone"
+    new = apart["file"]
+    tried = [name for name in callers.seen if new[:12] in callers.turns(name)]
+    assert tried
+    for name, seen in callers.seen.items():
+        ways = ([old[:12], new[:12], old[:12]],) if name in tried else ([old[:12]],)
+        assert callers.turns(name) in ways, "one engine at a time"
+        assert all((status == 200) is (revision == old[:12]) for revision, status in seen)
+    assert await outcomes(gateway) == ["canary-began", "canary-aborted"]
+    metrics = (await operate(gateway, "/metrics", "GET")).text
+    assert 'gateway_changes_total{outcome="canary-aborted"} 1.0' in metrics
+    assert 'gateway_config_not_the_file{why="canary-aborted"} 1.0' in metrics
+    log = gateway.log.read_text()
+    assert "the new revision was taken back" in log
+    again = (await operate(gateway, "/-/reload")).json()
+    assert again["outcome"] == "canary", "who asks for it has it tried again"
+    gateway.write(text)
+    health = await until(gateway, lambda health: health["canary"] is None and health["not_the_file"] is None)
+    assert health["shares"] == {old: 1.0}
+    assert (await outcomes(gateway))[2:] == ["canary-began", "canary-aborted"]
+
+
+async def test_an_edit_meanwhile_begins_anew(launch: Any, upstream: Upstream) -> None:
+    gateway = launch(config(upstream, bake="1m"))
+    old = gateway.health()["revision"]
+    gateway.write(config(upstream, "sandbox:tokens=3", bake="1m"))
+    first = gateway.wait(lambda health: health["canary"])["canary"]["revision"]
+    gateway.write(gateway.text.replace("provider: up", "provider: upp"))
+    health = gateway.wait(lambda health: health["last_rejection"])
+    assert health["canary"]["revision"] == first, "what cannot be served changes nothing"
+    gateway.write(config(upstream, "sandbox:tokens=4", bake="300ms"))
+    health = gateway.wait(lambda health: health["revision"] != old)
+    assert health["revision"] != first
+    assert health["last_rejection"] is None
+    assert await outcomes(gateway) == [
+        "canary-began", "rejected", "canary-aborted", "canary-began", "canary-promoted"
+    ]  # fmt: skip
+    gateway.write(config(upstream, "sandbox:tokens=4", bake="300ms") + "# a comment\n")
+    commented = gateway.wait(lambda health: health["last_reload"]["outcome"] == "reloaded")
+    assert commented["revision"] != health["revision"], "what says the same needs no trial"
+
+
+async def test_rollback(launch: Any, upstream: Upstream) -> None:
+    """Back to what was before, by command, past every trial; and the server says that it is not the file."""
+    text = config(upstream, bake="1m").replace("reload: {canary: 40%", "x: {canary: 40%").splitlines()
+    text = "\n".join(line for line in text if "x: {" not in line)
+    gateway = launch(text)
+    first = gateway.health()["revision"]
+    assert (await operate(gateway, "/-/rollback", key=KEY)).status_code == 403
+    nothing = await operate(gateway, "/-/rollback")
+    assert (nothing.status_code, nothing.json()["outcome"]) == (409, "rejected")
+    assert "Nothing was in force before" in nothing.json()["detail"]
+    revisions = [first]
+    for tokens in (3, 4):
+        gateway.write(text.replace('"sandbox"', f'"sandbox:tokens={tokens}"'))
+        revisions.append(gateway.wait(lambda health: health["revision"] != revisions[-1])["revision"])
+    back = (await operate(gateway, "/-/rollback")).json()
+    assert back == {"outcome": "rolled-back", "revision": revisions[1], "from": revisions[2]}
+    health = gateway.health()
+    assert health["not_the_file"]["why"] == "rolled-back"
+    assert health["not_the_file"]["file"] == revisions[2]
+    assert health["not_the_file"]["detail"] == f"key admin rolled back from {revisions[2][:12]}"
+    assert (await ask(gateway)).headers["x-gateway-revision"] == revisions[1][:12]
+    assert 'gateway_config_not_the_file{why="rolled-back"} 1.0' in (await operate(gateway, "/metrics", "GET")).text
+    assert (await operate(gateway, f"/-/rollback?to={first[:12]}")).json()["revision"] == first
+    unknown = await operate(gateway, "/-/rollback?to=abcdef")
+    assert unknown.status_code == 409
+    assert f"none of those that are kept: {first[:12]}." in unknown.json()["detail"]
+    assert (await operate(gateway, "/-/reload")).json()["outcome"] == "reloaded", "the file again"
+    health = gateway.health()
+    assert health["revision"] == revisions[2]
+    assert health["not_the_file"] is None
+    canary = config(upstream, bake="1m")
+    gateway.write(canary)
+    tried = gateway.wait(lambda health: health["canary"])["canary"]["revision"]
+    assert (await operate(gateway, "/-/rollback")).json() == {"outcome": "canary-aborted", "revision": revisions[2]}
+    assert gateway.health()["not_the_file"]["file"] == tried
+    changes = (await operate(gateway, "/-/audit", "GET")).json()["changes"]
+    assert [(change["outcome"], change["who"]) for change in changes] == [
+        ("canary-aborted", "key admin"),
+        ("canary-began", "a source changed"),
+        ("reloaded", "POST /-/reload by key admin"),
+        ("rollback-refused", "key admin"),
+        ("rolled-back", "key admin"),
+        ("rolled-back", "key admin"),
+        ("reloaded", "a source changed"),
+        ("reloaded", "a source changed"),
+        ("rollback-refused", "key admin"),
+    ]
+    assert (await operate(gateway, "/-/audit", "GET", key=KEY)).status_code == 403
+
+
+async def test_a_session_without_a_name_is_one_too(launch: Any, upstream: Upstream) -> None:
+    """The first words of a conversation name it, so one key's requests do not all go the same way."""
+    gateway = launch(config(upstream, bake="1m"))
+    gateway.write(config(upstream, "sandbox:tokens=3", bake="1m"))
+    gateway.wait(lambda health: health["canary"])
+    seen = [
+        {(await ask(gateway, text=f"conversation {index}")).headers["x-gateway-revision"] for _ in range(3)}
+        for index in range(12)
+    ]
+    assert {len(revisions) for revisions in seen} == {1}
+    assert len(set.union(*seen)) == 2
+
+
+async def test_a_worker_that_dies_ends_a_trial_and_comes_back(launch: Any, upstream: Upstream) -> None:
+    gateway = launch(config(upstream, workers=2, bake="1m"))
+    old = gateway.health()["revision"]
+    gateway.write(config(upstream, "sandbox:tokens=3", workers=2, bake="1m"))
+    gateway.wait(lambda health: health["canary"])
+    os.kill(children_of(gateway.process.pid)[0], signal.SIGKILL)
+    health = gateway.wait(lambda health: health["not_the_file"] and health["workers"] == 2)
+    assert health["not_the_file"]["detail"].startswith("worker ")
+    seen = {(await ask(gateway, f"s{index}")).headers["x-gateway-revision"] for index in range(20)}
+    assert seen == {old[:12]}
