@@ -45,7 +45,7 @@ class Callers:
 
     async def __aenter__(self) -> Callers:
         self._tasks = [asyncio.create_task(self._call(name)) for name in self.seen]
-        while not all(self.seen.values()):
+        while not all(self.seen.values()):  # noqa: ASYNC110 - a few requests long
             await asyncio.sleep(0.01)
         return self
 
@@ -171,8 +171,8 @@ async def test_an_edit_meanwhile_begins_anew(launch: Any, upstream: Upstream) ->
 
 async def test_rollback(launch: Any, upstream: Upstream) -> None:
     """Back to what was before, by command, past every trial; and the server says that it is not the file."""
-    text = config(upstream, bake="1m").replace("reload: {canary: 40%", "x: {canary: 40%").splitlines()
-    text = "\n".join(line for line in text if "x: {" not in line)
+    canary = config(upstream, bake="1m")
+    text = "\n".join(line for line in canary.splitlines() if "reload:" not in line)
     gateway = launch(text)
     first = gateway.health()["revision"]
     assert (await operate(gateway, "/-/rollback", key=KEY)).status_code == 403
@@ -199,7 +199,6 @@ async def test_rollback(launch: Any, upstream: Upstream) -> None:
     health = gateway.health()
     assert health["revision"] == revisions[2]
     assert health["not_the_file"] is None
-    canary = config(upstream, bake="1m")
     gateway.write(canary)
     tried = gateway.wait(lambda health: health["canary"])["canary"]["revision"]
     assert (await operate(gateway, "/-/rollback")).json() == {"outcome": "canary-aborted", "revision": revisions[2]}
