@@ -280,12 +280,13 @@ async def _once(
 ) -> Answer | Failure:
     """One send, with its bookkeeping: limits and money, load, breakers, trials, events."""
     hold: Hold = NOTHING
+    bound: int | None = None
     gate = moment.runtime.gate
     course.begun += 1
     if gate is not None:
         passed = gate.enter(target, lane, job, tools)
         if isinstance(passed, Reserved):
-            hold, job = passed, passed.job
+            hold, bound = passed, passed.bound
             passed = None if passed.take_now() else await passed.take()
         if passed is not None:
             course.begun -= 1
@@ -326,6 +327,7 @@ async def _once(
             seconds=seconds,
             left=left,
             counts=gate is not None or moment.runtime.counts,
+            bound=bound,
         )
     except Failed as failed:
         load.count -= 1

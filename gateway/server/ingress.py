@@ -87,16 +87,27 @@ def authenticate(request: Request, engine: Engine, wall: float) -> Caller:
 
 
 class Answered(HTTPResponse):
-    """An answer whose headers need no cleaning: the gateway made them, or its HTTP parser let them pass."""
+    """An answer whose headers need no cleaning: the gateway made them, or its HTTP parser let them pass.
+
+    They are a plain dictionary of lower-case names, and go out in one piece.
+    """
+
+    def __init__(self, body: bytes, headers: dict[str, Any], content_type: str) -> None:
+        self.asgi = False
+        self.body = body
+        self.content_type = content_type
+        self.stream = None
+        self.status = 200
+        self.headers = headers  # type: ignore[assignment]  # Sanic asks no more of it than a dictionary has
+        self._cookies = None
 
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
-        """Names and values as bytes."""
-        self.headers.setdefault("content-type", self.content_type)
-        return (
-            (name.encode("ascii"), str(value).encode("utf-8", "surrogateescape"))
-            for name, value in self.headers.items()
-        )
+        """Names and values as bytes: the first name, and everything else as its value."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        block = f"{lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
+        name, _, rest = block.partition(b": ")
+        return iter(((name, rest),))
 
 
 class Exchange:
