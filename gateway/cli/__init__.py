@@ -9,6 +9,7 @@ import typer
 
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
+from gateway.cli.rollback import rollback
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -29,6 +30,7 @@ app.command()(sandbox)
 app.command()(fmt)
 app.command()(graph)
 app.command()(schema)
+app.command()(rollback)
 
 
 def main() -> None:
