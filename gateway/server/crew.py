@@ -112,9 +112,12 @@ class Crew:
                 revision, self._tried = self._tried[0].revision, None
                 await self._everywhere(lambda worker: self._commit(worker, revision, 0.0))
 
-    async def seen(self) -> dict[str, Seen]:
-        """The counts of a trial in all workers together, by the beginnings of revisions."""
+    async def seen(self) -> dict[str, Seen] | None:
+        """The counts of a trial in all workers together, by the beginnings of revisions; None where one is silent."""
+        workers = len(self._workers)
         counts = [_SEEN.decode(body) for body in await self._snapshots(trial=True)]
+        if len(counts) < workers:
+            return None
         revisions = {revision for each in counts for revision in each}
         return {revision: together(each[revision] for each in counts if revision in each) for revision in revisions}
 

@@ -35,6 +35,7 @@ AUDITED: Final = 200
 LOOKS: Final = 50  # at a trial, in its time, but
 OFTEN: Final = 0.1  # seconds between two at the least
 SELDOM: Final = 1.0  # and at the most
+SILENCE: Final = 30.0  # seconds that a worker may give no counts
 _SHOWN: Final = 12  # digits of a revision
 
 
@@ -53,8 +54,8 @@ class Workers(Protocol):
     async def withdraw(self) -> None:
         """Ends the trial."""
 
-    async def seen(self) -> Mapping[str, Seen]:
-        """The counts of the trial so far, by the beginnings of revisions."""
+    async def seen(self) -> Mapping[str, Seen] | None:
+        """The counts of the trial so far, by the beginnings of revisions; None where a worker does not answer."""
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -161,26 +162,32 @@ class Rollout:
         }
 
     async def _bake(self, trial: Trial) -> None:
-        """Looks at a trial until it has ended."""
+        """Looks at a trial until it has ended. No worker's silence is taken for a good sign."""
         pause = min(SELDOM, max(OFTEN, trial.rules.bake / LOOKS))
-        while True:
+        heard = self._clock()
+        while self._trial is trial:
             left = trial.until - self._clock()
-            await self._sleep(min(pause, max(0.0, left)))
+            await self._sleep(min(pause, left) if left > 0 else pause)
             seen = await self._workers.seen()
-            last = self._clock() >= trial.until
+            now = self._clock()
             async with self._changing:
                 if self._trial is not trial:
                     return
-                trial.old = seen.get(self.current.revision[:_SHOWN], Seen())
-                trial.new = seen.get(trial.accepted.revision[:_SHOWN], Seen())
-                why = judge(trial.old, trial.new, trial.rules.abort_if, last=last)
-                if why is not None:
-                    await self._abort(trial, why)
-                elif last:
-                    await self._promote(trial)
+                if seen is not None:
+                    heard = now
+                    await self._judge(trial, seen, last=now >= trial.until)
+                elif now - heard >= SILENCE:
+                    await self._abort(trial, f"a worker gave no counts for {SILENCE:g}s")
                 self._told()
-                if self._trial is not trial:
-                    return
+
+    async def _judge(self, trial: Trial, seen: Mapping[str, Seen], *, last: bool) -> None:
+        trial.old = seen.get(self.current.revision[:_SHOWN], Seen())
+        trial.new = seen.get(trial.accepted.revision[:_SHOWN], Seen())
+        why = judge(trial.old, trial.new, trial.rules.abort_if, last=last)
+        if why is not None:
+            await self._abort(trial, why)
+        elif last:
+            await self._promote(trial)
 
     async def lost(self, why: str) -> None:
         """A worker died. During a trial that is held against it: a configuration that kills workers must not spread."""

@@ -46,7 +46,7 @@ class Workers:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.counts: dict[str, Seen] = {}
+        self.counts: dict[str, Seen] | None = {}
         self.error: str | None = None
 
     async def offer(self, offer: Offer) -> str | None:
@@ -63,7 +63,7 @@ class Workers:
     async def withdraw(self) -> None:
         self.asked.append("withdraw")
 
-    async def seen(self) -> Mapping[str, Seen]:
+    async def seen(self) -> Mapping[str, Seen] | None:
         return self.counts
 
 
@@ -148,7 +148,7 @@ async def test_a_failing_canary_is_aborted_at_the_next_look() -> None:
     case.workers.counts = {"a": Seen(200, 0, {}, TIMES), "b": Seen(9, 9, {"auth": 9}, TIMES)}
     await case.time.pass_(5)
     assert case.workers.asked == ["try b 0.05"], "too few"
-    case.workers.counts["b"] = Seen(10, 10, {"auth": 10}, TIMES)
+    case.workers.counts = {"a": Seen(200, 0, {}, TIMES), "b": Seen(10, 10, {"auth": 10}, TIMES)}
     await case.time.pass_(1)
     assert case.workers.asked == ["try b 0.05", "withdraw"]
     status = case.rollout.status()
@@ -200,6 +200,21 @@ async def test_a_dead_worker_ends_a_canary() -> None:
     await case.rollout.lost("worker 0 died (exit -9)")
     assert case.changes[-1].why == "worker 0 died (exit -9)"
     assert case.workers.asked == ["try b 0.05", "withdraw"]
+
+
+async def test_silence_is_no_good_sign() -> None:
+    case = Case()
+    await case.rollout.accept(accepted("b", CANARY), "a test")
+    case.workers.counts = None
+    await case.time.pass_(20)
+    case.workers.counts = {}
+    await case.time.pass_(570)
+    case.workers.counts = None
+    await case.time.pass_(25)
+    assert case.workers.asked == ["try b 0.05"], "it is not promoted unseen"
+    await case.time.pass_(10)
+    assert case.workers.asked == ["try b 0.05", "withdraw"]
+    assert case.changes[-1].why == "a worker gave no counts for 30s"
 
 
 async def test_rollback_goes_back_step_by_step() -> None:
