@@ -45,9 +45,14 @@ class Callers:
 
     async def __aenter__(self) -> Callers:
         self._tasks = [asyncio.create_task(self._call(name)) for name in self.seen]
-        while not all(self.seen.values()):  # noqa: ASYNC110 - a few requests long
-            await asyncio.sleep(0.01)
+        await self.answered(1)
         return self
+
+    async def answered(self, more: int) -> None:
+        """Waits until every session has had so many more answers."""
+        least = {name: len(seen) + more for name, seen in self.seen.items()}
+        while any(len(seen) < least[name] for name, seen in self.seen.items()):  # noqa: ASYNC110 - a few requests long
+            await asyncio.sleep(0.01)
 
     async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
@@ -100,7 +105,7 @@ async def test_a_healthy_revision_serves_some_then_all(launch: Any, upstream: Up
         assert during["revision"] == old
         assert during["shares"] == {old: 0.6, new: 0.4}
         health = await until(gateway, lambda health: health["revision"] == new)
-        await asyncio.sleep(0.2)
+        await callers.answered(2)  # the second of them began afterwards
     assert health["canary"] is None
     assert health["not_the_file"] is None
     assert health["last_reload"]["outcome"] == "canary-promoted"
@@ -119,7 +124,7 @@ async def test_a_failing_revision_is_taken_back_by_itself(launch: Any, upstream:
         bad = config(upstream, "sandbox:status=500", workers=workers, bake="1m")
         gateway.write(bad)
         health = await until(gateway, lambda health: health["not_the_file"])
-        await asyncio.sleep(0.2)
+        await callers.answered(2)  # the second of them began afterwards
     apart = health["not_the_file"]
     assert health["revision"] == old
     assert health["shares"] == {old: 1.0}
