@@ -12,6 +12,7 @@ from gateway.cli.explain import explain
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
 from gateway.cli.plan import plan
+from gateway.cli.rollback import rollback
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -37,6 +38,7 @@ app.command()(fmt)
 app.command()(graph)
 app.command()(plan)
 app.command()(schema)
+app.command()(rollback)
 
 
 def main() -> None:
