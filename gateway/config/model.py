@@ -25,6 +25,7 @@ from gateway.config.model_rules import (
     Limits,
     RedisState,
     Reload,
+    Score,
     Sticky,
     Team,
 )
@@ -357,16 +358,6 @@ class Target(Section):
     @classmethod
     def _short(cls, data: Any) -> Any:
         return {"model": data} if isinstance(data, str) else data
-
-
-class Score(Section):
-    """Weights of what a target is judged by; each part is between 0 and 1."""
-
-    health: float = Field(0, ge=0, description="Closed, probing, or open.")
-    latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
-    cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
-    headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
-    stability: float = Field(0, ge=0, description="How little its latency varies.")
 
 
 class Combo(Section):

@@ -33,6 +33,16 @@ class Limits(Section):
     queue: Queue | None = Field(None, description="Wait for a place instead of an immediate 429.")
 
 
+class Score(Section):
+    """Weights of what a target is judged by; each part is between 0 and 1."""
+
+    health: float = Field(0, ge=0, description="Closed, probing, or open.")
+    latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
+    cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
+    headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
+    stability: float = Field(0, ge=0, description="How little its latency varies.")
+
+
 class Sticky(Section):
     """Keeps what belongs together with one target."""
 

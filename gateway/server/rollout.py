@@ -59,10 +59,11 @@ class Workers(Protocol):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A configuration that was checked and may be served."""
+    """A configuration that was checked and may be served. `says`: what it changes, in a line."""
 
     offer: Offer
     config: Config
+    says: str | None = None
 
     @property
     def revision(self) -> str:
@@ -140,7 +141,7 @@ class Rollout:
         if error is not None:
             return self._not_prepared(new, error)
         self._in_force(new)
-        self._tell("reloaded", who, old, new.revision)
+        self._tell("reloaded", who, old, new.revision, new.says)
         return {"outcome": "reloaded", "revision": new.revision}
 
     async def _try(self, new: Accepted, rules: Reload, who: str) -> dict[str, Any]:
@@ -150,6 +151,7 @@ class Rollout:
         trial = self._trial = Trial(new, rules, who, self._clock(), self._wall())
         trial.task = asyncio.get_running_loop().create_task(self._bake(trial))
         share = f"{rules.canary * 100:g}% of the sessions for {rules.bake:g}s"
+        share += f"; {new.says}" if new.says else ""
         self._tell("canary-began", who, self.current.revision, new.revision, share)
         return {"outcome": "canary", "revision": self.current.revision, "canary": self._of(trial)}
 

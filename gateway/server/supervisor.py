@@ -29,6 +29,7 @@ from gateway.engine.restart import needs_restart
 from gateway.engine.stores import size_of
 from gateway.events import Changed
 from gateway.server import channel as say
+from gateway.server import planned
 from gateway.server.crew import Crew, Offer
 from gateway.server.rollout import Accepted, Rollout, moment
 from gateway.server.shared import Shared
@@ -187,7 +188,10 @@ class Supervisor:
         refused = needs_restart(rollout.current.config, config, loaded.span)
         if refused:
             return self._rejected(loaded, refused)
-        record = await rollout.accept(Accepted(Offer(loaded.revision, loaded.payload()), config), why)
+        payload, says = loaded.payload(), None
+        if loaded.revision != rollout.current.revision:
+            says = await asyncio.to_thread(planned.told, rollout.current.offer.payload, payload)
+        record = await rollout.accept(Accepted(Offer(loaded.revision, payload), config, says), why)
         if record["outcome"] == "unchanged":
             self._last_rejection = None  # what was broken has been put back
         return record

@@ -82,3 +82,13 @@ async def test_the_configuration_that_runs(gateway: Any, monkeypatch: pytest.Mon
     assert refused.exit_code == 1
     assert "answered 403" in refused.output
     assert "admin: true" in refused.output
+
+
+async def test_a_reload_says_what_it_changes(gateway: Any) -> None:
+    before = gateway.health()["revision"]
+    gateway.write(gateway.text.replace("timeouts: {total: 90s}", "timeouts: {total: 60s}").replace("p/*", "r/*"))
+    gateway.wait(lambda health: health["revision"] != before)
+    changes = httpx.get(f"{gateway.url}/-/audit", headers={"authorization": f"Bearer {ADMIN}"}).json()["changes"]
+    assert changes[0]["why"] == (
+        "1 changed, 1 renamed; risk high: models p/* → r/*; models hidden timeouts total 90s → 1m"
+    )
