@@ -29,7 +29,8 @@ class Format(StrEnum):
 def drift(
     urls: Annotated[list[str], typer.Argument(help="The nodes: http(s)://HOST[:PORT].")],
     config: Annotated[
-        list[Path] | None, typer.Option("--config", "-c", help="Files that they should run, in order. Default: router.yaml.")
+        list[Path] | None,
+        typer.Option("--config", "-c", help="Files that they should run, in order. Default: router.yaml."),
     ] = None,
     wanted: Annotated[
         str | None, typer.Option("--wanted", help="The same as one source: files, git:REV[:PATH], or a node's URL.")
