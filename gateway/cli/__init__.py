@@ -26,6 +26,8 @@ VERBS: Final[dict[str, str]] = {
     "fmt": "gateway.cli.fmt:fmt",
     "graph": "gateway.cli.graph:graph",
     "schema": "gateway.cli.schema:schema",
+    "drift": "gateway.cli.drift:drift",
+    "rollback": "gateway.cli.rollback:rollback",
 }
 
 

@@ -45,6 +45,7 @@ from gateway.server.caching import BYPASSED, answered, concerns, outcome_of, tel
 from gateway.server.explaining import DRY, HEADER, may, told, way
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
+from gateway.server.split import pinned
 from gateway.server.writer import StreamWriter
 
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
@@ -285,9 +286,9 @@ def handler(serving: Serving, surface: Surface) -> Handler:
 
     async def handle(request: Request, name: str | None = None) -> HTTPResponse | None:
         what = surface.asked(name, {"alt": request.args.get("alt") or ""} if name is not None else {})
-        pin = serving.live.pin()
+        pin = pinned(serving.live, request, what, presented_key)
         exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, given_id(request))
-        request.ctx.request_id = exchange.id
+        request.ctx.request_id, request.ctx.revision = exchange.id, pin.engine.revision[:12]
         try:
             if what.counts:
                 return await _count(request, exchange, what)

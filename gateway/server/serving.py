@@ -32,7 +32,8 @@ class Serving:
     """One per worker. `status` is what the supervisor last said for /health; `draining` ends keep-alive.
 
     `state` says where shared state is, and whether it can be reached.
-    `ask_metrics` gives a msgpack list of snapshots; `ask_reload` the outcome of a reload, as JSON.
+    `ask_metrics` gives a msgpack list of snapshots; `ask_change` what came of a change that an
+    operator wants (what, who, to: see `channel.AskChange`), as JSON.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class Serving:
         store: Callable[[], Store | None] = lambda: None,
         state: Callable[[], dict[str, Any]] = dict,
         ask_metrics: Callable[[], Awaitable[bytes]],
-        ask_reload: Callable[[], Awaitable[bytes]],
+        ask_change: Callable[[str, str, str], Awaitable[bytes]],
         on_swap: Callable[[Engine], None] = lambda engine: None,
     ) -> None:
         self.live = live
@@ -52,7 +53,7 @@ class Serving:
         self.caches = Caches(store, tools)
         self.state = state
         self.ask_metrics = ask_metrics
-        self.ask_reload = ask_reload
+        self.ask_change = ask_change
         self.on_swap = on_swap
         self.status: dict[str, Any] = {}
         self.draining = False

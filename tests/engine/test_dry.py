@@ -206,8 +206,8 @@ async def served(
         head, route, hints = wished(engine, caller, received.head, received.headers)
         job, route, ruling = police(engine, caller, route, job_of(engine, caller, received, head), ignore)
         job.hints = hints
-        admission = admission_of(engine.limits, job.facts, tools) if engine.limits is not None else None
-        if admission is not None and not admission.now(job):
+        admission = admission_of(engine.limits, job.facts, tools, job) if engine.limits is not None else None
+        if admission is not None and not admission.take_now(job, tools.clock()):
             await admission.wait(job)
         answer = await answer_of(engine, caller, route, job, ruling, tools, course)
         while await answer.more():
@@ -291,3 +291,64 @@ def test_a_dry_walk_goes_where_the_server_goes(seed: int) -> None:
             # Trials are told as they end, steps as they begin: of those that run together the two orders differ.
             dry, real = ((*each[:2], sorted(each[2]), each[3]) for each in (dry, real))
         assert dry == real
+
+
+STATEFUL = {
+    "version": 1,
+    "gateway": {"auth": "open"},
+    "providers": {"p": {"protocol": "openai-chat", "base_url": "http://p/v1", "api_keys": {"x": {"env": "X"}, "y": {"env": "Y"}}}},
+    "models": {
+        name: {"provider": "p", "price": {"input": 1, "output": 1}, "limits": {"requests": "1/minute"}} for name in "abc"
+    },
+    "combos": {
+        "turns": {"strategy": "round_robin", "targets": ["a", "b", "c"], "sticky": {"for": "5m"}},
+        "dealt": {"strategy": "random", "deck": True, "targets": ["a", "b", "c"]},
+        "used": {"strategy": "least_used", "targets": ["a", "b", "c"]},
+    },
+    "budgets": {"day": {"limit": "1 USD", "per": "day", "warn_at": ["1%"]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["turns", "dealt", "used"])
+def test_a_walk_leaves_the_state_as_it_was(name: str) -> None:
+    """The same walk again comes to the same, though it takes turns, limits and money, binds a session, and opens
+    breakers."""
+    file = Path("r.yaml")
+    texts = {file: msgspec.json.encode(STATEFUL)}
+    loaded = load([file], known=KNOWN, environ={}, texts=texts, stand_ins=True)
+    engine = engine_of(loaded, lambda: 1.8e9)
+    runtime = engine.runtime
+    runtime.lanes["a"][0].own.open_for(START, 5.0, Kind.OVERLOADED)
+    runtime.loads["b"].count = 3
+    wire = PROTOCOLS["openai-chat"]
+    body = msgspec.json.encode({"model": name, "messages": [{"role": "user", "content": "hi"}]})
+    received = Received(
+        protocol=wire, head=wire.decode_head(body, None, None), headers={"x-session-id": "s"}, wall=1.8e9
+    )
+    faults = {name: (Fault(kind=Kind.OVERLOADED),) for name in "ab"}
+    with Dry() as dry:
+        walks = [dry.walk(engine, ANYONE, received, Given(faults=faults), seed=4) for _ in range(3)]
+    told = [[(step.target, step.credential, step.did, step.why) for step in walk.steps] for walk in walks]
+    assert told[0] == told[1] == told[2]
+    assert {step.did for step in walks[0].steps} >= {"failed", "answered"}
+    assert [lane.own.closed for lanes in runtime.lanes.values() for lane in lanes].count(False) == 1
+    assert runtime.loads["b"].count == 3
+    assert runtime.cursors[name].at == 0
+
+
+def test_what_is_assumed_is_found_by_target_model_and_provider() -> None:
+    file = Path("r.yaml")
+    texts = {file: msgspec.json.encode(STATEFUL)}
+    engine = engine_of(load([file], known=KNOWN, environ={}, texts=texts, stand_ins=True), lambda: 1.8e9)
+    wire = PROTOCOLS["openai-chat"]
+    received = Received(
+        protocol=wire, head=wire.decode_head(b'{"model":"dealt","messages":[]}', None, None), wall=1.8e9
+    )
+    with Dry() as dry:
+        faults = {"p": (Fault(kind=Kind.SERVER_ERROR),), "b": (Fault(),)}
+        walked = dry.walk(engine, ANYONE, received, Given(faults=faults), seed=3)
+        assert (walked.served.name if walked.served is not None else None, walked.path[-1]) == ("b", "b")
+        everything = dry.walk(engine, ANYONE, received, Given(otherwise=Fault(kind=Kind.TIMEOUT)))
+        assert (everything.status, everything.kind, everything.seconds) == (504, Kind.TIMEOUT, 600.0)
+        slow = dry.walk(engine, ANYONE, received, Given(otherwise=Fault(after=700.0)))
+        assert slow.kind is Kind.TIMEOUT

@@ -15,6 +15,7 @@ HERE = Path(__file__).parent
 BASE = (HERE / "base.yaml").read_text()
 CASES = sorted((HERE / "cases").glob("*.txt"))
 PLAN = "@@ plan\n"
+PATH = Path("router.yaml")
 
 
 def side(text: str, name: str = "router.yaml", environ: Mapping[str, str] | None = None) -> Side:
