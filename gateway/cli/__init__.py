@@ -17,12 +17,18 @@ import typer
 VERBS: Final[dict[str, str]] = {
     "serve": "gateway.cli.serve:serve",
     "validate": "gateway.cli.validate:validate",
+    "test": "gateway.cli.test:test",
+    "explain": "gateway.cli.explain:explain",
+    "blame": "gateway.cli.blame:blame",
+    "plan": "gateway.cli.plan:plan",
     "translate": "gateway.cli.translate:translate",
     "sandbox": "gateway.cli.sandbox:sandbox",
     "fmt": "gateway.cli.fmt:fmt",
     "graph": "gateway.cli.graph:graph",
     "schema": "gateway.cli.schema:schema",
     "import": "gateway.cli.import_:import_",
+    "drift": "gateway.cli.drift:drift",
+    "rollback": "gateway.cli.rollback:rollback",
 }
 
 
