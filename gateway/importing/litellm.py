@@ -19,6 +19,7 @@ from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.litellm_clouds import referred
 from gateway.importing.litellm_models import HERE, Deployed, Draw, Reader
 from gateway.importing.litellm_sections import SECTIONS, settings
+from gateway.importing.secrets import secretive
 from gateway.importing.source import items, mapping, text_of, truth
 
 NAME: Final = "litellm"
@@ -64,6 +65,8 @@ def read(tree: Any) -> Imported:
     _aliases(tree, routes, draft, account)
     settings(tree, routes, draft, account)
     _fallbacks(tree, routes, draft, account)
+    _stored(tree, account)
+    account.manual(("include",), (), "Import these files as well, or write their models into this one first.")
     if tree.get("model_list") == []:
         account.exact(("model_list",), (), "There are no models in it.")
     for section, why in SECTIONS.items():
@@ -72,6 +75,19 @@ def read(tree: Any) -> Imported:
     _who(tree, draft, account)
     _left_unsaid(tree, account)
     return result(NAME, draft, account, tree)
+
+
+def _stored(tree: Mapping[str, Any], account: Account) -> None:
+    """What is told of `credential_list`, whose values stand at the providers of the deployments that name them."""
+    account.exact(("credential_list",), (), "It stands at each provider whose deployment names it.")
+    for index, row in enumerate(items(tree.get("credential_list"))):
+        for name, value in mapping(mapping(row).get("credential_values")).items():
+            if isinstance(value, str) and referred(value) is None and secretive(name):
+                account.manual(
+                    ("credential_list", index, "credential_values", name),
+                    (),
+                    "It is written out in the source: put it into the variable that the provider names.",
+                )
 
 
 def _draw(tree: Mapping[str, Any], account: Account) -> Draw:

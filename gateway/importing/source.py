@@ -27,7 +27,8 @@ def tree_of(name: str, data: bytes) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused(f"{name} is not UTF-8: byte {error.start:,} is 0x{data[error.start]:02x}.") from None
-    value = _json(name, text) if text.lstrip()[:1] in ("{", "[", "/") else _yaml(name, data)
+    flow = name.endswith((".yaml", ".yml"))  # YAML may begin like JSON
+    value = _json(name, text) if text.lstrip()[:1] in ("{", "[", "/") and not flow else _yaml(name, data)
     _bounded(name, value)
     if not isinstance(value, dict | list) or not value:
         raise Refused(

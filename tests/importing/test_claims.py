@@ -101,6 +101,19 @@ def test_a_literal_twice_is_one_variable_and_another_literal_the_next() -> None:
     assert "first" not in str(found.findings)
 
 
+def test_stored_credentials_stand_at_their_providers_and_stay_secret() -> None:
+    values = {"api_key": "hunter2-hunter2", "api_base": "http://host:8000/v1"}
+    found = litellm(
+        credential_list=[{"credential_name": "house", "credential_values": values}],
+        model_list=[deployment("m", "openai/m", litellm_credential_name="house")],
+    )
+    (provider,) = found.document["providers"].values()
+    assert provider["base_url"] == "http://host:8000/v1"
+    assert list(provider["api_key"]) == ["env"]
+    assert told(found, "credential_list", 0, "credential_values", "api_key").verdict is Verdict.MANUAL
+    assert "hunter2" not in str(found)
+
+
 def test_fallbacks_that_lead_back_are_not_written_twice() -> None:
     found = litellm(
         model_list=[deployment("a", "openai/a"), deployment("b", "openai/b")],

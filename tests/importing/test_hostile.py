@@ -124,6 +124,10 @@ def test_what_is_no_source_is_refused_with_its_reason(data: bytes, says: str) ->
         tree_of("source", data)
 
 
+def test_yaml_that_begins_like_json() -> None:
+    assert tree_of("source.yaml", b"{a: [b, c]}") == {"a": ["b", "c"]}
+
+
 def test_comments_and_trailing_commas_in_json() -> None:
     data = b'{\n  // a comment\n  "a": "http://x/*no*/", /* another */ "b": [1, 2,],\n}'
     assert tree_of("source", data) == {"a": "http://x/*no*/", "b": [1, 2]}
