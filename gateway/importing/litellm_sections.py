@@ -221,7 +221,7 @@ def _cache(at: At) -> None:
     at.account.approximate(
         at.path,
         place,
-        "What makes two requests the same is judged by the whole request here, and a stream is kept too.",
+        "What makes two requests the same is judged by the whole request here.",
     )
     for name in params:
         here: Path = (*base, name)
