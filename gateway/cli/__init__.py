@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import typer
 
+from gateway.cli.drill import drill
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
 from gateway.cli.sandbox import sandbox
@@ -24,6 +25,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(validate)
+app.command()(drill)
 app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)
