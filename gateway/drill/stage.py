@@ -79,8 +79,8 @@ def staged(config: Config, secrets: Secrets, caller: str | None = None) -> Stage
     Raises KeyError where there is no such key.
     """
     values = secrets.handed_on()
-    for _, ref in references(config):
-        values.setdefault(ref.key, stand_in(ref))
+    for _, needed in references(config):
+        values.setdefault(needed.key, stand_in(needed))
     providers: dict[str, Provider] = {}
     credentials: dict[str, dict[str, str]] = {}
     protocols: dict[str, str] = {}

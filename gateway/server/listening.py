@@ -44,6 +44,7 @@ async def served(serving: Serving) -> AsyncIterator[int]:
     One at a time in a process: Sanic knows its applications by their names.
     """
     app = make_app(serving)
+    app.config.TOUCHUP = False  # Sanic rewrites its own methods at start-up, which it can do once in a process
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sees then that it is TCP
     sock.bind(("127.0.0.1", 0))
     sock.setblocking(False)
