@@ -14,6 +14,7 @@ Must not live here: whose price it is (providers/models.py, engine/facts.py), wh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
@@ -66,7 +67,8 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """USD per million tokens; None is not priced apart. `source` is who says so: file, catalog or both.
 
-    `rates` is made from the rest, base first, then the tiers by size; what it is given is ignored.
+    `rates` is made from the rest, base first, then the tiers by size; `dear` is the base's dearest rate of what is
+    read, and of what is written. What they are given is ignored.
     """
 
     input: float | None = None
@@ -80,11 +82,13 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tiers: tuple[Tier, ...] = ()
     source: str = "file"
     rates: tuple[Rates, ...] = ()
+    dear: tuple[int, int] = (0, 0)
 
     def __post_init__(self) -> None:
         ordered = sorted(self.tiers, key=lambda tier: tier.above)
         rates = (_rates(self, None), *(_rates(self, tier) for tier in ordered))
         msgspec.structs.force_setattr(self, "rates", rates)
+        msgspec.structs.force_setattr(self, "dear", _dear(rates[:1]))
 
 
 def cost(usage: Usage, price: Price) -> int:
@@ -120,10 +124,18 @@ def cost(usage: Usage, price: Price) -> int:
 
 def dearest(price: Price, input: int, output: int) -> int:  # noqa: A002 - the words of Usage
     """Nano-dollars that no answer with at most so many tokens can exceed: every token at its dearest rate."""
-    reached = [rates for rates in price.rates if input > rates.above or rates.above == 0]
-    dear_in = max(max(r.input, r.cached, r.write, r.write_1h, r.audio_input) for r in reached)
-    dear_out = max(max(r.output, r.reasoning, r.audio_output) for r in reached)
-    return -(-(max(input, 0) * dear_in + max(output, 0) * dear_out) // _NANO)
+    read, written = price.dear
+    if len(price.rates) > 1:
+        read, written = _dear([rates for rates in price.rates if input > rates.above or rates.above == 0])
+    return -(-((input * read if input > 0 else 0) + (output * written if output > 0 else 0)) // _NANO)
+
+
+def _dear(rates: Sequence[Rates]) -> tuple[int, int]:
+    """The dearest rate for what is read, and for what is written."""
+    return (
+        max(max(r.input, r.cached, r.write, r.write_1h, r.audio_input) for r in rates),
+        max(max(r.output, r.reasoning, r.audio_output) for r in rates),
+    )
 
 
 def usd(nano: int) -> str:

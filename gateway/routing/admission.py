@@ -9,6 +9,8 @@ part is left; with `-Requests` and `-Tokens`, the tightest of each kind, whose `
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from gateway.failure import Refusal, Refused
@@ -79,21 +81,20 @@ class Admission:
     def minute(self) -> Standing | None:
         """Where the caller stands in its tightest limit of requests per minute."""
         limited = [meter for meter in self._tab.once if self._tab.of[meter.key][1].per == "minute"]
-        return _tightest(tuple(limited))
+        return min(map(_standing, limited), key=_part, default=None)
 
     def tell(self, headers: dict[str, str]) -> None:
         """Adds the headers that say where the caller stands."""
         tab = self._tab
-        requests = _tightest(tab.once)
-        tokens = _tightest(tab.tokens)
-        if requests is not None:
-            _written(headers, "-requests", requests, _duration(requests.resets))
-        if tokens is not None:
-            _written(headers, "-tokens", tokens, _duration(tokens.resets))
-        if requests is None or (tokens is not None and _part(tokens) < _part(requests)):
-            requests = tokens
-        if requests is not None:
-            _written(headers, "", requests, str(-int(-(self._tools.wall() + requests.resets) // 1)))
+        nearest: Standing | None = None
+        for kind, meters in (("-requests", tab.once), ("-tokens", tab.tokens)):
+            if meters:
+                standing = meters[0].standing() if len(meters) == 1 else min(map(_standing, meters), key=_part)
+                _written(headers, kind, standing, _duration(standing.resets))
+                if nearest is None or _part(standing) < _part(nearest):
+                    nearest = standing
+        if nearest is not None:
+            _written(headers, "", nearest, str(ceil(self._tools.wall() + nearest.resets)))
 
 
 def admission_of(limits: Limits, facts: Facts, tools: Tools) -> Admission | None:
@@ -121,10 +122,8 @@ def _part(standing: Standing) -> float:
     return standing.left / standing.limit if standing.limit else 0.0
 
 
-def _tightest(meters: tuple[Meter, ...]) -> Standing | None:
-    if len(meters) == 1:
-        return meters[0].standing()
-    return min((meter.standing() for meter in meters), key=_part, default=None)
+def _standing(meter: Meter) -> Standing:
+    return meter.standing()
 
 
 def _written(headers: dict[str, str], kind: str, standing: Standing, reset: str) -> None:
@@ -133,6 +132,7 @@ def _written(headers: dict[str, str], kind: str, standing: Standing, reset: str)
     headers["x-ratelimit-reset" + kind] = reset
 
 
+@lru_cache(256)  # a sliding window is over after the same time again and again
 def _duration(seconds: float) -> str:
     """As Go writes it and the providers' own headers do: `250ms`, `6.5s`, `1m0s`, `2h3m4s`."""
     if seconds < 1:

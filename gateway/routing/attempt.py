@@ -211,12 +211,13 @@ async def attempt(
     seconds: float | None,
     left: Callable[[Usage | None], None],
     counts: bool = False,
+    bound: int | None = None,
 ) -> Answer:
     """Sends once. `clock` is monotonic, `wall` is seconds since the epoch, `seconds` bounds the whole exchange.
 
     `left` is called once, with the usage, when an answer is over, and when the exchange is cancelled: what was sent may
     be billed. Raises `Failed`; there was no answer then. `counts`: where nobody reports a usage, or only the beginning
-    of it was heard, it is estimated.
+    of it was heard, it is estimated. `bound`: tokens of the answer at most, where the client said nothing.
     """
     head = job.head
     timeouts = target.streamed if head.stream else target.whole
@@ -225,7 +226,7 @@ async def attempt(
     response: Response | None = None
     sniffer: StreamSniffer | None = None
     try:
-        parcel = sending(job, target)
+        parcel = sending(job, target, bound)
         upstream = parcel.protocol
         path = target.stream_path if head.stream else target.path
         headers = lane.headers + parcel.headers

@@ -16,11 +16,12 @@ from gateway.events import Unpriced
 from gateway.failure import Failure, Kind
 from gateway.ir.cost import cost, dearest
 from gateway.ir.usage import Usage
+from gateway.routing.allowances import Budget
 from gateway.routing.demand import counted, demand_of, output_of
 from gateway.routing.limiting import Full, Limits, Tab, Taking, too_many
 from gateway.routing.spending import Purse, Spending, exhausted, unpriced
 from gateway.routing.watching import Watch
-from gateway.state.meters import StoreDown
+from gateway.state.meters import Meter, StoreDown
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
@@ -61,9 +62,9 @@ _UNCOUNTED: Final = Failure(
 
 
 class Reserved:
-    """A send's part of limits and budgets. `job` is what is to be sent: the request, bounded where money wants it."""
+    """A send's part of limits and budgets. `bound`: tokens of the answer at most, where money wants it bounded."""
 
-    __slots__ = ("_amount", "_gate", "_purses", "_taking", "_target", "_tools", "job")
+    __slots__ = ("_amount", "_gate", "_job", "_purses", "_taking", "_target", "_tools", "bound")
 
     def __init__(
         self,
@@ -74,8 +75,10 @@ class Reserved:
         taking: Taking,
         purses: Sequence[Purse],
         amount: int,
+        bound: int | None = None,
     ) -> None:
-        self.job = job
+        self.bound = bound
+        self._job = job
         self._gate = gate
         self._target = target
         self._tools = tools
@@ -85,12 +88,13 @@ class Reserved:
 
     def take_now(self) -> bool:
         """Whether everything could be taken without asking or waiting for anybody."""
-        return self._taking.take_now(_member(self.job), self._tools.clock())
+        taking = self._taking
+        return taking.take_now(_member(self._job) if taking.visits else "", self._tools.clock())
 
     async def take(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
         try:
-            lacks = await self._taking.take(_member(self.job), self._tools)
+            lacks = await self._taking.take(_member(self._job), self._tools)
         except StoreDown:
             return _UNCOUNTED
         if lacks is None:
@@ -106,7 +110,7 @@ class Reserved:
     def settle(self, usage: Usage | None) -> None:
         """An answer came, or what was sent may be billed."""
         if usage is None:
-            usage = counted(self.job, None, 0)
+            usage = counted(self._job, None, 0)
         price = self._target.price
         self._end(usage.input + usage.output, cost(usage, price) if price is not None and self._purses else 0)
 
@@ -117,11 +121,10 @@ class Reserved:
     def _end(self, tokens: int, money: int, *, asked: bool = True) -> None:
         self._taking.end(tokens, money, self._tools.clock(), asked=asked)
         for budget, whose, meter in self._purses:
-            if money and not (budget.enforces and self._amount) and not meter.take(money):
+            if money and not (self._amount and budget.exhausted != "warn") and not meter.take(money):
                 meter.charge(money)
-            if budget.watched:
-                window = self._gate.spending.window(budget, self._tools.wall())
-                self._gate.watch.look(budget, whose, meter, window, self._tools)
+            if budget.warn_at or budget.exhausted == "warn":
+                self._gate.look(budget, whose, meter, self._tools)
 
 
 class Gate:
@@ -132,6 +135,15 @@ class Gate:
         self._limits = limits
         self.spending = Spending(limits.rules, limits.meters)
         self._unpriced: set[str] = set()
+
+    def look(self, budget: Budget, whose: str, meter: Meter, tools: Tools) -> None:
+        """Says how far a budget is used, where that is news."""
+        standing = meter.standing()
+        used = standing.limit - standing.left
+        reached = max((share for share in budget.watched if used >= share * standing.limit), default=None)
+        if reached is not None:
+            window = self.spending.window(budget, tools.wall())
+            self.watch.say(budget, whose, meter.key, window, reached, standing, tools)
 
     def room(self, target: Target, lane: Lane) -> float | None:
         """The share that is left of the limit that is nearest to its end, None where nothing limits a send."""
@@ -165,6 +177,8 @@ class Gate:
     ) -> Reserved | Failure:
         price = target.price
         amount = tokens = 0
+        bound: int | None = None
+        money: list[tuple[Meter, int]] = []
         if price is None:
             if self._limits.rules.price_unknown == "fail":
                 return unpriced(target)
@@ -177,10 +191,13 @@ class Gate:
             most, said = output_of(demand, target)
             amount = dearest(price, demand.input, most * demand.n)
             tokens = demand.input + most * demand.n
-            if amount and not said and any(budget.enforces for budget, *_ in purses):
-                job = job.with_bound(most, target)
-        money = [(meter, amount) for budget, _, meter in purses if budget.enforces] if amount else []
-        return Reserved(self, target, tools, job, Taking(self._limits, tab, tokens, money), purses, amount)
+            if amount:
+                for budget, _, meter in purses:
+                    if budget.exhausted != "warn":
+                        money.append((meter, amount))
+                if money and not said:
+                    bound = most
+        return Reserved(self, target, tools, job, Taking(self._limits, tab, tokens, money), purses, amount, bound)
 
 
 def _tokens(tab: Tab | None, job: Job, target: Target) -> int:

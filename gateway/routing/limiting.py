@@ -51,9 +51,10 @@ class Line:
 
 
 class Tab:
-    """`once` are taken for good, `held` given back, `tokens` settled. `rates` are those that headers tell."""
+    """`once` (`counts` of them) are taken for good, `held` given back, `tokens` settled. `rates` are those that headers
+    tell."""
 
-    __slots__ = ("asks", "held", "line", "of", "once", "queue", "rates", "sessions", "tokens")
+    __slots__ = ("asks", "counts", "held", "line", "of", "once", "queue", "rates", "sessions", "tokens")
 
     def __init__(self, bound: Sequence[tuple[Allowance, Limit, Meter | None, str]], line: Line) -> None:
         self.once = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "requests")
@@ -61,6 +62,7 @@ class Tab:
         self.tokens = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "tokens")
         self.sessions = tuple((allowance, limit, key) for allowance, limit, _, key in bound if limit.what == "sessions")
         self.asks = [(meter, 1) for meter in (*self.once, *self.held)]
+        self.counts = len(self.once)
         self.rates = self.once + self.tokens
         self.of = {meter.key: (allowance, limit) for allowance, limit, meter, _ in bound if meter is not None}
         self.queue = max((allowance.queue for allowance, *_ in bound), key=lambda queue: queue[1], default=(0, 0.0))
@@ -84,13 +86,23 @@ class Taking:
         self._limits = limits
         self._tab = tab
         self._taken: float | None = None
+        self._asks = money
+        self._turn = self._rates = 0
         if tab is None:
-            self._asks = list(money)
-            self._turn = self._rates = 0
             return
-        self._asks = [*tab.asks, *((meter, min(tokens, meter.limit)) for meter in tab.tokens), *money]
-        self._turn = len(tab.asks)
-        self._rates = self._turn + len(tab.tokens)
+        asks = tab.asks
+        self._turn = len(asks)
+        if tab.tokens:
+            asks = asks.copy()
+            for meter in tab.tokens:
+                asks.append((meter, tokens if tokens < meter.limit else meter.limit))
+        self._rates = len(asks)
+        self._asks = [*asks, *money] if money else asks
+
+    @property
+    def visits(self) -> bool:
+        """Whether it matters whose session it is."""
+        return self._tab is not None and bool(self._tab.sessions)
 
     def take_now(self, member: str, now: float) -> bool:
         """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
@@ -118,20 +130,19 @@ class Taking:
         taken, self._taken = self._taken, None
         if taken is None:
             return
-        age = now - taken
-        for at, (meter, amount) in enumerate(self._asks):
-            if at >= self._turn:
-                used = tokens if at < self._rates else money
-            elif self._tab is not None and at < len(self._tab.once):
-                used = 1 if asked else 0
-            else:
-                used = 0
+        age, asks, turn, tab = now - taken, self._asks, self._turn, self._tab
+        if tab is not None:
+            for at in range(tab.counts if asked else 0, turn):
+                asks[at][0].give(1, age)
+            if tab.line.waiting:
+                tab.line.nudge()
+        for at in range(turn, len(asks)):
+            meter, amount = asks[at]
+            used = tokens if at < self._rates else money
             if used < amount:
                 meter.give(amount - used, age)
             elif used > amount:
                 meter.charge(used - amount)
-        if self._tab is not None:
-            self._tab.line.nudge()
 
 
 class Limits:

@@ -85,7 +85,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
-    if runtime.sticky or runtime.makers is not None:
+    if runtime.shares or runtime.makers is not None:
         await recall(node, moment)
     lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
     job.lasting = lasting
@@ -280,12 +280,13 @@ async def _once(
 ) -> Answer | Failure:
     """One send, with its bookkeeping: limits and money, load, breakers, trials, events."""
     hold: Hold = NOTHING
+    bound: int | None = None
     gate = moment.runtime.gate
     course.begun += 1
     if gate is not None:
         passed = gate.enter(target, lane, job, tools)
         if isinstance(passed, Reserved):
-            hold, job = passed, passed.job
+            hold, bound = passed, passed.bound
             passed = None if passed.take_now() else await passed.take()
         if passed is not None:
             course.begun -= 1
@@ -326,6 +327,7 @@ async def _once(
             seconds=seconds,
             left=left,
             counts=gate is not None or moment.runtime.counts,
+            bound=bound,
         )
     except Failed as failed:
         load.count -= 1

@@ -8,7 +8,6 @@ another family of models (protocols/seals.py), which the target's provider would
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
@@ -131,18 +130,6 @@ class Job:
         job._request = request
         return job
 
-    def with_bound(self, most: int, target: Target) -> Job:
-        """The same work with an answer of at most so many tokens; what the client wrote still passes as it is."""
-        newest = target.protocol != self.protocol.name or "max_completion_tokens" in target.dialect.quirks
-        if not self.forwards(target.protocol):
-            self.request()  # it will be written from this
-        job = copy(self)
-        fields = bounds.bounded(self.protocol.name, self.head.fields, most, newest=newest)
-        job.head = msgspec.structs.replace(self.head, fields=fields)
-        if self._request is not None:
-            job._request = msgspec.structs.replace(self._request, max_tokens=most)
-        return job
-
     def whole(self) -> Job:
         """The same work, answered as a whole. Raises `Refused` (400) where a stream's request cannot be read."""
         if not self.head.stream:
@@ -151,9 +138,12 @@ class Job:
         job.head = msgspec.structs.replace(self.head, stream=False)
         return job
 
-    def encoded(self, target: Target) -> Encoded:
+    def encoded(self, target: Target, bound: int | None = None) -> Encoded:
         """The body for a target, written from the IR. Raises `Failed` where `on_lossy` forbids what would be lost."""
-        encoded = translate.encoded(PROTOCOLS[target.protocol], self.request(), target.dialect)
+        request = self.request()
+        if bound is not None:
+            request = msgspec.structs.replace(request, max_tokens=bound)
+        encoded = translate.encoded(PROTOCOLS[target.protocol], request, target.dialect)
         if self.stripped:
             encoded = msgspec.structs.replace(encoded, dropped=merged(stripped.DROPPED, encoded.dropped))
         strict = self.hints is not None and self.hints.strict
@@ -175,16 +165,20 @@ class Forwarding:
 
     __slots__ = ("_job", "_strip", "body", "dropped", "headers", "protocol")
 
-    def __init__(self, job: Job, target: Target) -> None:
+    def __init__(self, job: Job, target: Target, bound: int | None) -> None:
         self.protocol = job.protocol
         self._job = job
         ask = "no_stream_options" not in target.dialect.quirks
         head = job.head
         self.dropped: tuple[chat.Dropped, ...] = ()
         if not job.forwards(target.protocol):
-            encoded = job.encoded(target)
+            encoded = job.encoded(target, bound)
             self.dropped = encoded.dropped
             head = job.protocol.decode_head(forward.body_of(encoded.body), head.model, head.stream)
+        elif bound is not None:
+            newest = "max_completion_tokens" in target.dialect.quirks
+            fields = bounds.bounded(target.protocol, head.fields, bound, newest=newest)
+            head = Head(head.model, head.stream, fields, head.body)
         forwarded = job.protocol.encode_forwarded(head, target.upstream, target.edits, ask)
         self.body = forwarded.body
         self.headers = job.headers
@@ -208,10 +202,10 @@ class Translating:
 
     __slots__ = ("_job", "_tool", "body", "dropped", "headers", "protocol")
 
-    def __init__(self, job: Job, target: Target) -> None:
+    def __init__(self, job: Job, target: Target, bound: int | None) -> None:
         self.protocol = PROTOCOLS[target.protocol]
         self._job = job
-        encoded = job.encoded(target)
+        encoded = job.encoded(target, bound)
         self._tool = encoded.answer_tool
         self.dropped = encoded.dropped
         self.headers: tuple[tuple[str, str], ...] = ()
@@ -257,11 +251,15 @@ def _id() -> str:
     return f"gateway-{getrandbits(96):024x}"
 
 
-def sending(job: Job, target: Target) -> Forwarding | Translating:
-    """What to send to a target. Raises `Failed` where its `on_lossy` forbids what would be lost."""
+def sending(job: Job, target: Target, bound: int | None = None) -> Forwarding | Translating:
+    """What to send to a target. `bound`: tokens of the answer at most, None where nobody but the client says so.
+
+    Raises `Failed` where its `on_lossy` forbids what would be lost.
+    """
     if job.hints is not None:
         target = job.hints.told(target)
-    return Forwarding(job, target) if target.protocol == job.protocol.name else Translating(job, target)
+    kind = Forwarding if target.protocol == job.protocol.name else Translating
+    return kind(job, target, bound)
 
 
 def _lossy(target: Target, dropped: tuple[chat.Dropped, ...], strict: bool) -> Failure:

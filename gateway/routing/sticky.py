@@ -30,7 +30,7 @@ _WITHIN: Final = 8192  # bytes of an answer in which its id stands
 async def recall(node: Node, moment: Moment) -> None:
     """Finds out who goes first, before anybody is asked."""
     job, runtime, now = moment.job, moment.runtime, moment.now
-    if runtime.sticky:
+    if runtime.shares:
         for split in _sticky(node):
             bindings, identity = runtime.sticky[split.name], _identity(split, job)
             if identity and split.sticky is not None and bindings.asks(identity, now):
@@ -71,8 +71,13 @@ def bound(split: Split, moment: Moment) -> Target | None:
     name = moment.runtime.sticky[split.name].find(identity, moment.now) if identity else None
     if name is None:
         return None
-    leaf = next((leaf for leaf in _tried(split) if leaf.name == name), None)
-    return leaf if leaf is not None and health(leaf, moment) > OPEN else None
+    for branch in split.branches:
+        leaf: Node | None = branch.node
+        if isinstance(leaf, Target) and leaf.name == name and split.plan is None:
+            break
+    else:
+        leaf = next((leaf for leaf in _tried(split) if leaf.name == name), None)
+    return leaf if isinstance(leaf, Target) and health(leaf, moment) > OPEN else None
 
 
 def served(split: Split, moment: Moment) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gateway.events import BudgetReached
 from gateway.routing.allowances import Budget
-from gateway.state.meters import Meter, Meters
+from gateway.state.meters import Meters, Standing
 
 if TYPE_CHECKING:
     from gateway.routing.run import Tools
@@ -27,21 +27,19 @@ class Watch:
         self._said: dict[str, tuple[str, float]] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
-    def look(self, budget: Budget, whose: str, meter: Meter, window: str, tools: Tools) -> None:
-        """Says how far a budget is used, where that is news. `window` names the one that runs."""
-        standing = meter.standing()
-        used = standing.limit - standing.left
-        reached = max((share for share in budget.watched if used >= share * standing.limit), default=None)
-        if reached is None:
-            return
-        before, said = self._said.get(meter.key, ("", 0.0))
+    def say(
+        self, budget: Budget, whose: str, key: str, window: str, reached: float, standing: Standing, tools: Tools
+    ) -> None:
+        """Says how far a budget is used, where that is news. `key` is its counter's, `window` names the one that runs,
+        `reached` is the largest of the named parts that is used."""
+        before, said = self._said.get(key, ("", 0.0))
         if before == window and reached <= said:
             return
         if len(self._said) >= KEPT:
             self._said.clear()
-        self._said[meter.key] = (window, reached)
-        event = BudgetReached(budget.name, whose, reached, used, standing.limit)
-        word = f"said:{meter.key}:{window}:{reached:g}"
+        self._said[key] = (window, reached)
+        event = BudgetReached(budget.name, whose, reached, standing.limit - standing.left, standing.limit)
+        word = f"said:{key}:{window}:{reached:g}"
         ttl = min(max(standing.resets, 60.0), _LONGEST)
         task = asyncio.get_running_loop().create_task(self._say(word, ttl, event, tools))
         self._asking.add(task)

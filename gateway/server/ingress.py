@@ -40,7 +40,7 @@ from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.routing.sessions import SESSION_HEADERS
-from gateway.server.caching import answered, concerns, outcome_of, tell
+from gateway.server.caching import BYPASSED, answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
 from gateway.server.policing import copied, police
 from gateway.server.progress import progress_of
@@ -86,16 +86,27 @@ def authenticate(request: Request, engine: Engine, wall: float) -> Caller:
 
 
 class Answered(HTTPResponse):
-    """An answer whose headers need no cleaning: the gateway made them, or its HTTP parser let them pass."""
+    """An answer whose headers need no cleaning: the gateway made them, or its HTTP parser let them pass.
+
+    They are a plain dictionary of lower-case names, and go out in one piece.
+    """
+
+    def __init__(self, body: bytes, headers: dict[str, Any], content_type: str) -> None:
+        self.asgi = False
+        self.body = body
+        self.content_type = content_type
+        self.stream = None
+        self.status = 200
+        self.headers = headers  # type: ignore[assignment]  # Sanic asks no more of it than a dictionary has
+        self._cookies = None
 
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
-        """Names and values as bytes."""
-        self.headers.setdefault("content-type", self.content_type)
-        return (
-            (name.encode("ascii"), str(value).encode("utf-8", "surrogateescape"))
-            for name, value in self.headers.items()
-        )
+        """Names and values as bytes: the first name, and everything else as its value."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        block = f"{lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
+        name, _, rest = block.partition(b": ")
+        return iter(((name, rest),))
 
 
 class Exchange:
@@ -106,6 +117,7 @@ class Exchange:
         "answer",
         "ask",
         "asked",
+        "bypassed",
         "caller",
         "cost",
         "course",
@@ -146,6 +158,7 @@ class Exchange:
         self.stream = False
         self.answer: Answer | None = None
         self.ask: Ask | None = None
+        self.bypassed = False  # by the caches of the file
         self.first_content: float | None = None
         self.cost: int | None = None
         self.course = Course()
@@ -167,6 +180,8 @@ class Exchange:
             headers["x-gateway-attempts"] = str(trials)
         if self.ask is not None:
             tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
+        elif self.bypassed:
+            headers |= BYPASSED
         return headers
 
     def refuse(self, refusal: Refusal) -> HTTPResponse:
@@ -219,7 +234,11 @@ class Exchange:
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
                 cost=self.cost,
                 price_source=price.source if price is not None else None,
-                cache=outcome_of(self.ask, self.engine.caching is not None) if self.ask is not None else None,
+                cache=outcome_of(self.ask, self.engine.caching is not None)
+                if self.ask is not None
+                else "bypass"
+                if self.bypassed
+                else None,
                 record=record,
             )
         )
@@ -335,7 +354,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             writer = StreamWriter(
                 request, protocol, serving.tools.clock, exchange.headers, frames=frames, progress=progress
             )
-        if concerns(exchange, request.headers):
+        if concerns(exchange, job, request.headers):
             work = partial(_answer, exchange, route, job)
             answer = await answered(exchange, job, route, request.headers, work)
         else:

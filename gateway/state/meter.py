@@ -63,7 +63,7 @@ class Meter:
 class Direct(Meter):
     """A meter on a store that is in this process."""
 
-    __slots__ = ("_clock", "_counter", "_ends", "_owner", "_store", "_window", "window")
+    __slots__ = ("_begins", "_clock", "_counter", "_ends", "_owner", "_store", "_window", "window")
 
     def __init__(self, key: str, limit: int, window: Callable[[float], Window], store: Memory) -> None:
         super().__init__(key, limit)
@@ -76,6 +76,8 @@ class Direct(Meter):
         self.window = self._window(now)
         self._owner: Kept = self._store.owner(self.key, self.window)
         self._counter: Counter = self._store.counter(self.key, self.window)
+        fixed = isinstance(self.window, Fixed)
+        self._begins = now if fixed else -inf  # it is known to run since then
         self._ends = self.window.ends if isinstance(self.window, Fixed) else inf
 
     def _now(self) -> float:
@@ -91,8 +93,10 @@ class Direct(Meter):
         return not amount or self._counter.take(now, amount, self.limit)
 
     def give(self, amount: int, age: float) -> None:
-        now = self._now()
-        if isinstance(self.window, Fixed) and age > 0:
+        now = self._clock()
+        if now >= self._ends:
+            self._roll(now)
+        if now - age < self._begins:
             then = self._window(now - age)
             if then != self.window:
                 self._store.counter(self.key, then).give(now, amount, age)
@@ -103,7 +107,9 @@ class Direct(Meter):
         self._counter.charge(self._now(), amount)
 
     def standing(self) -> Standing:
-        now = self._now()
+        now = self._clock()
+        if now >= self._ends:
+            self._roll(now)
         left = self.limit - self._counter.used(now)
         return Standing(self.limit, left, _resets(self.window, now, left < self.limit))
 

@@ -75,7 +75,9 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         self.total = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        at = self._move(now)
+        at = int(now * SLICES / self.seconds)
+        if at != self.head:
+            at = self._move(now)
         if self.total + amount > limit:
             return False
         self.cells[at % _CELLS] += amount
@@ -83,15 +85,18 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self._move(now)
-        self._take_back(int((now - age) * SLICES / self.seconds), amount)
+        index = int((now - age) * SLICES / self.seconds)
+        if index != self.head:
+            self._move(now)
+        self._take_back(index, amount)
 
     def charge(self, now: float, amount: int) -> None:
         self.cells[self._move(now) % _CELLS] += amount
         self.total += amount
 
     def used(self, now: float) -> int:
-        self._move(now)
+        if int(now * SLICES / self.seconds) != self.head:
+            self._move(now)
         return self.total
 
     def retry(self, now: float, amount: int, limit: int) -> float:

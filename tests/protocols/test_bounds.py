@@ -77,13 +77,12 @@ def test_a_bound_reaches_every_upstream(here: str, there: str, read: bool) -> No
     if read:
         job.request()
     at = target("m", protocol=there)
-    bounding = job.with_bound(99, at)
-    sent = json.loads(sending(bounding, at).body)
+    sent = json.loads(sending(job, at, 99).body)
     assert bound_of(there, raw(sent)).most == 99
     assert bound_of(there, raw(json.loads(sending(job, at).body))).most != 99, "the other is as it was"
     if here == there == "openai-chat":
         assert sent["seed"] == 18446744073709551616, "what the client wrote passes as it is"
-    assert isinstance(bounding.request().messages[0].parts[0], Text)
+    assert isinstance(job.request().messages[0].parts[0], Text)
 
 
 STREAMS = {
