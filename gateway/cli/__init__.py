@@ -10,6 +10,7 @@ import typer
 from gateway.cli.drill import drill
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
+from gateway.cli.keys import keys
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -31,6 +32,7 @@ app.command()(sandbox)
 app.command()(fmt)
 app.command()(graph)
 app.command()(schema)
+app.add_typer(keys)
 
 
 def main() -> None:
