@@ -150,7 +150,7 @@ def per_token(rate: int) -> str:
 
 def _decimal(value: int, digits: int) -> str:
     whole, part = divmod(value, 10**digits)
-    return f"{whole}.{part:0{digits}d}".rstrip("0") if part else str(whole)
+    return f"{whole}.{str(part).zfill(digits).rstrip('0')}" if part else str(whole)
 
 
 def _rates(price: Price, tier: Tier | None) -> Rates:

@@ -20,7 +20,7 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 LEAST: Final = 16  # the least bound that every wire takes
 
 
-class Bound(NamedTuple):
+class Bound(msgspec.Struct, frozen=True):
     """`most`: tokens of one answer, None where nothing is said; `n`: answers."""
 
     most: int | None

@@ -46,8 +46,8 @@ class Admission:
         if self._tab.tokens:
             demand = demand_of(job)
             tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
-        self._taking = Taking(self._limits, self._tab, tokens)
-        return self._taking.take_now(_member(job) if self._tab.sessions else "", self._tools.clock())
+        self._taking = taking = Taking(self._limits, self._tab, tokens)
+        return taking.take_now(_member(job) if taking.visits else "", self._tools.clock())
 
     async def wait(self, job: Job) -> None:
         """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429, 503)."""
@@ -88,13 +88,19 @@ class Admission:
         tab = self._tab
         nearest: Standing | None = None
         for kind, meters in (("-requests", tab.once), ("-tokens", tab.tokens)):
-            if meters:
-                standing = meters[0].standing() if len(meters) == 1 else min(map(_standing, meters), key=_part)
-                _written(headers, kind, standing, _duration(standing.resets))
-                if nearest is None or _part(standing) < _part(nearest):
-                    nearest = standing
+            if not meters:
+                continue
+            standing = meters[0].standing() if len(meters) == 1 else min(map(_standing, meters), key=_part)
+            limit, left = standing.limit, standing.left
+            headers["x-ratelimit-limit" + kind] = str(limit)
+            headers["x-ratelimit-remaining" + kind] = str(left if left > 0 else 0)
+            headers["x-ratelimit-reset" + kind] = _duration(standing.resets)
+            if nearest is None or left * nearest.limit < nearest.left * limit:
+                nearest = standing
         if nearest is not None:
-            _written(headers, "", nearest, str(ceil(self._tools.wall() + nearest.resets)))
+            headers["x-ratelimit-limit"] = str(nearest.limit)
+            headers["x-ratelimit-remaining"] = str(nearest.left if nearest.left > 0 else 0)
+            headers["x-ratelimit-reset"] = str(ceil(self._tools.wall() + nearest.resets))
 
 
 def admission_of(limits: Limits, facts: Facts, tools: Tools) -> Admission | None:
@@ -124,12 +130,6 @@ def _part(standing: Standing) -> float:
 
 def _standing(meter: Meter) -> Standing:
     return meter.standing()
-
-
-def _written(headers: dict[str, str], kind: str, standing: Standing, reset: str) -> None:
-    headers["x-ratelimit-limit" + kind] = str(standing.limit)
-    headers["x-ratelimit-remaining" + kind] = str(standing.left if standing.left > 0 else 0)
-    headers["x-ratelimit-reset" + kind] = reset
 
 
 @lru_cache(256)  # a sliding window is over after the same time again and again

@@ -77,10 +77,10 @@ class Taking:
     """What one request, or one send, takes: of each limit of a tab, and `money` of counters of budgets.
 
     `tokens` is what is reserved of each token counter, never more than all of it: a request that is larger than a
-    limit is let in where nobody else is, and counts as a whole.
+    limit is let in where nobody else is, and counts as a whole. `visits`: it matters whose session it is.
     """
 
-    __slots__ = ("_asks", "_limits", "_rates", "_tab", "_taken", "_turn")
+    __slots__ = ("_asks", "_limits", "_rates", "_tab", "_taken", "_turn", "visits")
 
     def __init__(self, limits: Limits, tab: Tab | None, tokens: int, money: Sequence[tuple[Meter, int]] = ()) -> None:
         self._limits = limits
@@ -88,8 +88,10 @@ class Taking:
         self._taken: float | None = None
         self._asks = money
         self._turn = self._rates = 0
+        self.visits = False
         if tab is None:
             return
+        self.visits = bool(tab.sessions)
         asks = tab.asks
         self._turn = len(asks)
         if tab.tokens:
@@ -99,20 +101,15 @@ class Taking:
         self._rates = len(asks)
         self._asks = [*asks, *money] if money else asks
 
-    @property
-    def visits(self) -> bool:
-        """Whether it matters whose session it is."""
-        return self._tab is not None and bool(self._tab.sessions)
-
     def take_now(self, member: str, now: float) -> bool:
         """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
-        if self._tab is None:
-            taken = self._limits.meters.take_now(self._asks)
-        else:
-            taken = self._limits.take_now(self._tab, self._asks, member, now)
-        if taken:
-            self._taken = now
-        return taken
+        tab, limits = self._tab, self._limits
+        if tab is not None and (tab.line.waiting or (self.visits and not limits.here(tab, member, now))):
+            return False
+        if not limits.meters.take_now(self._asks):
+            return False
+        self._taken = now
+        return True
 
     async def take(self, member: str, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the counters of money."""
@@ -130,19 +127,16 @@ class Taking:
         taken, self._taken = self._taken, None
         if taken is None:
             return
-        age, asks, turn, tab = now - taken, self._asks, self._turn, self._tab
-        if tab is not None:
-            for at in range(tab.counts if asked else 0, turn):
-                asks[at][0].give(1, age)
-            if tab.line.waiting:
-                tab.line.nudge()
-        for at in range(turn, len(asks)):
-            meter, amount = asks[at]
-            used = tokens if at < self._rates else money
-            if used < amount:
-                meter.give(amount - used, age)
-            elif used > amount:
-                meter.charge(used - amount)
+        tab, turn, rates = self._tab, self._turn, self._rates
+        back = list(self._asks[tab.counts if asked else 0 : turn]) if tab is not None else []
+        for meter, amount in self._asks[turn:rates]:
+            back.append((meter, amount - tokens))
+        for meter, amount in self._asks[rates:]:
+            back.append((meter, amount - money))
+        if back:
+            self._limits.meters.give(back, now - taken)
+        if tab is not None and tab.line.waiting:
+            tab.line.nudge()
 
 
 class Limits:
@@ -199,13 +193,9 @@ class Limits:
             return None
         return self.meters.meter(counter(limit.key, whose), limit.most, _window(limit))
 
-    def take_now(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, now: float) -> bool:
-        """Whether all could be taken without asking or waiting for anybody."""
-        if tab.line.waiting:
-            return False
-        if tab.sessions and not all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions):
-            return False
-        return self.meters.take_now(asks)
+    def here(self, tab: Tab, member: str, now: float) -> bool:
+        """Whether a session is known to be present."""
+        return all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions)
 
     async def take(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the other counters that are asked for."""

@@ -10,7 +10,7 @@ is ever exceeded. What a meter still owes the store (units to give back, or used
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Final
 
@@ -116,6 +116,30 @@ class Direct(Meter):
     def retry(self, amount: int) -> float:
         """Seconds until `amount` may be there; 0 now, inf never."""
         return self._counter.retry(self._now(), amount, self.limit)
+
+
+def take_direct(asks: Sequence[tuple[Meter, int]], now: float) -> bool:
+    """Takes all, or nothing, of meters that all are Direct: many a request does this, so it is done in one go."""
+    for index, (meter, amount) in enumerate(asks):
+        if now >= meter._ends:  # type: ignore[attr-defined]  # Direct's, as said
+            meter._roll(now)  # type: ignore[attr-defined]
+        if amount and not meter._counter.take(now, amount, meter.limit):  # type: ignore[attr-defined]
+            for other, taken in asks[:index]:
+                other.give(taken, 0.0)
+            return False
+    return True
+
+
+def give_direct(meters: Sequence[tuple[Meter, int]], age: float, now: float) -> None:
+    """Gives back units of meters that all are Direct; a number below zero is charged."""
+    then = now - age
+    for meter, amount in meters:
+        if amount < 0:
+            meter.charge(-amount)
+        elif now >= meter._ends or then < meter._begins:  # type: ignore[attr-defined]  # Direct's, as said
+            meter.give(amount, age)
+        else:
+            meter._counter.give(now, amount, age)  # type: ignore[attr-defined]
 
 
 class _Lot(msgspec.Struct):

@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
-from gateway.state.meter import Direct, Leased, Meter, Standing
+from gateway.state.meter import Direct, Leased, Meter, Standing, give_direct, take_direct
 from gateway.store.contract import Fixed, Held, Sliding, Store, StoreDown, Want, Window
 from gateway.store.memory import Memory
 
@@ -110,12 +110,25 @@ class Meters:
 
     def take_now(self, asks: Sequence[tuple[Meter, int]]) -> bool:
         """Takes all, from what is here, or nothing."""
+        if self._direct is not None:
+            return take_direct(asks, self._direct.clock())
         for index, (meter, amount) in enumerate(asks):
             if not meter.take(amount):
                 for other, taken in asks[:index]:
                     other.give(taken, 0.0)
                 return False
         return True
+
+    def give(self, meters: Sequence[tuple[Meter, int]], age: float) -> None:
+        """As `Meter.give`, of several; a number below zero was used beyond what was taken, and is charged."""
+        if self._direct is not None:
+            give_direct(meters, age, self._direct.clock())
+            return
+        for meter, amount in meters:
+            if amount < 0:
+                meter.charge(-amount)
+            else:
+                meter.give(amount, age)
 
     async def take(self, asks: Sequence[tuple[Meter, int]]) -> Short | None:
         """Takes all, or nothing and says of which meter there was too little. Asks the store once at most, and not
