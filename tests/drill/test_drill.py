@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import Sequence
@@ -251,3 +252,16 @@ def test_wrong_usage(tmp_path: Path) -> None:
     file.write_text(TWO.replace("provider: openai,", "provider: openia,"))
     found = run("-c", file)
     assert found.exit_code == 1 and "unknown-provider" in found.stderr
+
+
+def test_the_page_shows_what_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "drills.md").read_text()
+    for name in ("OPENAI_API_KEY", "OPENAI_SPARE_KEY", "ANTHROPIC_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    pairs = re.findall(r"```yaml\n(.*?)```\n\n```text\n(.*?)```", page, re.S)
+    for (text, shown), code in zip(pairs, (1, 0), strict=True):
+        (tmp_path / "router.yaml").write_text(text)
+        found = run()
+        assert (found.stdout, found.exit_code) == (shown, code)
+    assert f"```text\n{run('--list').stdout}```" in page
