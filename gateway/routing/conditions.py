@@ -270,7 +270,8 @@ def _every(test: Every, job: Job) -> bool:
 
 
 def _unless(test: Unless, job: Job) -> bool:
-    return not holds(test.condition, job)
+    tests = test.condition.tests
+    return not (_TESTS[tests[0].__class__](tests[0], job) if len(tests) == 1 else holds(test.condition, job))
 
 
 def _number(test: Number, job: Job) -> bool:

@@ -20,6 +20,7 @@ from gateway.state.meters import Meter, Meters, Short, Window
 
 if TYPE_CHECKING:
     from gateway.routing.run import Tools
+    from gateway.routing.sending import Job
 
 KEPT: Final = 4096  # tabs, counters of users, and sessions that a worker remembers
 POLL: Final = 0.25  # seconds between two looks of the first in line, where a place may come free on another worker
@@ -77,10 +78,10 @@ class Taking:
     """What one request, or one send, takes: of each limit of a tab, and `money` of counters of budgets.
 
     `tokens` is what is reserved of each token counter, never more than all of it: a request that is larger than a
-    limit is let in where nobody else is, and counts as a whole. `visits`: it matters whose session it is.
+    limit is let in where nobody else is, and counts as a whole.
     """
 
-    __slots__ = ("_asks", "_limits", "_rates", "_tab", "_taken", "_turn", "visits")
+    __slots__ = ("_asks", "_limits", "_rates", "_tab", "_taken", "_turn")
 
     def __init__(self, limits: Limits, tab: Tab | None, tokens: int, money: Sequence[tuple[Meter, int]] = ()) -> None:
         self._limits = limits
@@ -88,10 +89,8 @@ class Taking:
         self._taken: float | None = None
         self._asks = money
         self._turn = self._rates = 0
-        self.visits = False
         if tab is None:
             return
-        self.visits = bool(tab.sessions)
         asks = tab.asks
         self._turn = len(asks)
         if tab.tokens:
@@ -101,22 +100,22 @@ class Taking:
         self._rates = len(asks)
         self._asks = [*asks, *money] if money else asks
 
-    def take_now(self, member: str, now: float) -> bool:
+    def take_now(self, job: Job, now: float) -> bool:
         """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
         tab, limits = self._tab, self._limits
-        if tab is not None and (tab.line.waiting or (self.visits and not limits.here(tab, member, now))):
+        if tab is not None and (tab.line.waiting or (tab.sessions and not limits.here(tab, _member(job), now))):
             return False
         if not limits.meters.take_now(self._asks):
             return False
         self._taken = now
         return True
 
-    async def take(self, member: str, tools: Tools) -> Full | Short | None:
+    async def take(self, job: Job, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the counters of money."""
         if self._tab is None:
             lacks: Full | Short | None = await self._limits.meters.take(self._asks)
         else:
-            lacks = await self._limits.take(self._tab, self._asks, member, tools)
+            lacks = await self._limits.take(self._tab, self._asks, _member(job), tools)
         if lacks is None:
             self._taken = tools.clock()
         return lacks
@@ -285,6 +284,11 @@ def too_many(full: Full) -> str:
     if limit.what == "sessions":
         return f"{said} Go on with one of them; a session ends after {SESSION / 60:.0f} minutes without a request."
     return f"{said} Try again in {span(retry)}." if retry is not None and retry < FOREVER else said
+
+
+def _member(job: Job) -> str:
+    """A session, which belongs to its key; requests that name none are one."""
+    return f"{job.facts.key or ''}:{job.facts.session}"
 
 
 def _sentence(words: str) -> str:
