@@ -40,7 +40,11 @@ FLOORS: dict[str, set[str]] = {
         "server", "engine", "config", "diagnostics", "providers", "routing", "state", "store", "protocols", "transport",
         "sandbox", "failure", "ir",
     },
-    "cli": {"server", "drill", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
+    "rehearsal": {
+        "server", "engine", "config", "sandbox", "protocols", "routing", "state", "store", "transport", "diagnostics",
+        "events", "failure", "ir",
+    },
+    "cli": {"rehearsal", "drill", "server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
 }  # fmt: skip
 
 # Each library has one door: the files that may import it.

@@ -8,12 +8,14 @@ from __future__ import annotations
 import typer
 
 from gateway.cli.drill import drill
+from gateway.cli.explain import explain
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
 from gateway.cli.keys import keys
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
+from gateway.cli.test import test
 from gateway.cli.translate import translate
 from gateway.cli.validate import validate
 
@@ -27,6 +29,8 @@ app = typer.Typer(
 app.command()(serve)
 app.command()(validate)
 app.command()(drill)
+app.command()(test)
+app.command()(explain)
 app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)

@@ -12,6 +12,7 @@ from pathlib import Path as File
 from typing import Any, Final
 
 from gateway.config.read import Path, Tree, read
+from gateway.config.written import name_of
 from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
 from gateway.diagnostics.source import Source, Span
 
@@ -50,6 +51,20 @@ class Composed:
         """The tightest span of a path that is written, of its key or of its value."""
         found = self.place(path)
         return None if found is None else found[0].nearest(found[1], key=key)
+
+    def places(self) -> dict[str, str]:
+        """Every path that is written, by `written.name_of`, with `file:line:column` of its key."""
+        taken = {(id(tree), section, name): at for (section, at), (tree, name) in self._owners.items()}
+        found: dict[str, str] = {}
+        for tree in self._roots:
+            for path, at in tree.places():
+                if path[0] not in (*NAMED, *LISTED):
+                    found.setdefault(name_of(path), at)
+                elif len(path) == 1:
+                    found.setdefault(str(path[0]), at)
+                elif (id(tree), path[0], path[1]) in taken:
+                    found[name_of((path[0], taken[id(tree), path[0], path[1]], *path[2:]))] = at
+        return found
 
     def add(self, file: File, *, may_override: bool) -> None:
         """Reads a file with its includes into this."""

@@ -7,6 +7,7 @@ is a SHA-256 over the bytes of all files and the fingerprints of all secrets: sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
 from gateway.config.refs import Ref, Resolver, Secrets, Unresolved, stand_in
 from gateway.config.schema import shape_errors
+from gateway.config.written import Places, lookup
 from gateway.diagnostics.accepting import accepted
 from gateway.diagnostics.diagnostic import Diagnostics, diagnose
 from gateway.diagnostics.source import Source, Span
@@ -65,11 +67,20 @@ class Loaded:
         """The bytes that were read of one of `names`."""
         return dict(self._composed.bytes)[name]
 
+    @cached_property
+    def places(self) -> Places:
+        """Where everything is written, for `lookup`."""
+        return self._composed.places()
+
+    def at(self, path: TreePath) -> str | None:
+        """`file:line:column` of a path of the typed configuration, also where it is written in a short form."""
+        return lookup(self.places, path)
+
     def payload(self) -> bytes:
         """For `handoff.restore`. Raises ValueError where there is no configuration."""
         if self.config is None:
             raise ValueError("there is no configuration to hand on")
-        return handoff.payload(self.config, self.secrets)
+        return handoff.payload(self.config, self.secrets, self.places)
 
 
 def load(

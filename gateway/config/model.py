@@ -25,8 +25,8 @@ from gateway.config.model_rules import (
     RedisState,
     Sticky,
     Team,
-    Test,
 )
+from gateway.config.model_tests import Test
 from gateway.config.section import OptionalKey, OptionalSecret, Secret, Section
 from gateway.config.units import Day, Duration, DurationRange, Percent, Size, Tokens
 

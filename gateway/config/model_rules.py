@@ -184,15 +184,3 @@ class Ledger(Section):
     @classmethod
     def _short(cls, data: Any) -> Any:
         return data if isinstance(data, dict) and not is_reference(data) else {"url": data}
-
-
-class Test(Section):
-    """What this file is expected to do with a request."""
-
-    __test__: ClassVar[bool] = False
-    _kept: ClassVar[frozenset[str]] = frozenset(("request", "faults", "expect"))
-
-    name: str = Field(description="What is shown where it fails.")
-    request: dict[str, Any] = Field(description="The request.")
-    faults: dict[str, list[Any]] = Field({}, description="What targets answer, in order.")
-    expect: dict[str, Any] = Field(description="What must come of it.")

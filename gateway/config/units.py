@@ -161,7 +161,7 @@ def _plain(value: float) -> str:
     return f"{Decimal(repr(value)):f}"
 
 
-class _Plain:
+class Plain:
     """Lets a NamedTuple be a field's type as it is: the validator before it has made it."""
 
     @classmethod
@@ -181,7 +181,7 @@ Duration = Annotated[
 ]
 DurationRange = Annotated[
     Span,
-    _Plain,
+    Plain,
     BeforeValidator(duration_range),
     PlainSerializer(lambda value: f"{_plain(value.low)}s..{_plain(value.high)}s", return_type=str),
     _text_schema(r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+(\.\.(\d+(\.\d+)?(ms|s|m|h|d|w))+)?$", "200ms..5s"),
@@ -201,14 +201,14 @@ Tokens = Annotated[
 ]
 MoneyAmount = Annotated[
     Money,
-    _Plain,
+    Plain,
     BeforeValidator(money),
     PlainSerializer(lambda value: f"{_plain(value.amount)} {value.currency}", return_type=str),
     _text_schema(r"^\d+(\.\d+)? ?[A-Z]{3}$", "50 USD"),
 ]
 RateOf = Annotated[
     Rate,
-    _Plain,
+    Plain,
     BeforeValidator(rate),
     PlainSerializer(lambda value: f"{value.amount}/{value.per}", return_type=str),
     _text_schema(r"^\d+(\.\d+)?[kKmM]? ?/ ?(second|minute|hour|day|week|month)$", "60/minute"),

@@ -50,6 +50,14 @@ class Caller(msgspec.Struct, frozen=True):
     digest: bytes = b""
     team_allows: Allowed | None = None
 
+    def objection(self, today: date) -> str | None:
+        """Why it may not call at all, None where it may."""
+        if self.disabled:
+            return "This API key is disabled."
+        if self.expires is not None and today > self.expires:
+            return f"This API key expired on {self.expires.isoformat()}."
+        return None
+
     @property
     def own(self) -> Allowed | None:
         """Its own allow-list."""
@@ -89,11 +97,7 @@ class Keyring(msgspec.Struct, frozen=True):
             digest = sha256(secret.encode()).digest()
             caller = self.callers.get(digest)
             if caller is not None and hmac.compare_digest(caller.digest, digest):
-                if caller.disabled:
-                    return "This API key is disabled."
-                if caller.expires is not None and today > caller.expires:
-                    return f"This API key expired on {caller.expires.isoformat()}."
-                return caller
+                return caller.objection(today) or caller
         if self.open:
             return ANYONE
         if secret is None:

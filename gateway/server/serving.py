@@ -46,6 +46,7 @@ class Serving:
         self.pool = pool
         self.health: Health | None = None  # where it is shared
         self.recording: Recording | None = None  # the ledger
+        self.records = False  # whether events carry what a ledger would want, though there is none
 
     def swapped(self, engine: Engine) -> None:
         """A new Engine is in force."""
