@@ -12,6 +12,7 @@ from gateway.cli.explain import explain
 from gateway.cli.fmt import fmt
 from gateway.cli.graph import graph
 from gateway.cli.keys import keys
+from gateway.cli.plan import plan
 from gateway.cli.sandbox import sandbox
 from gateway.cli.schema import schema
 from gateway.cli.serve import serve
@@ -35,6 +36,7 @@ app.command()(translate)
 app.command()(sandbox)
 app.command()(fmt)
 app.command()(graph)
+app.command()(plan)
 app.command()(schema)
 app.add_typer(keys)
 

@@ -90,13 +90,15 @@ def load(
     environ: Mapping[str, str],
     texts: Mapping[Path, bytes] | None = None,
     stand_ins: bool = False,
+    sealed: bool = False,
 ) -> Loaded:
     """Loads one configuration from its files; `texts` stand for files by their paths, as if they were written there.
 
+    `sealed`: `texts` are all files of the configuration that there are; none is read, or included, from the disk.
     `stand_ins`: references that lead nowhere are no errors, what they would give is made up. For looking at a
     configuration where its environment is not: nothing is ever served so. Never raises for what the files hold.
     """
-    composed = Composed(texts)
+    composed = Composed(texts, sealed=sealed)
     for index, path in enumerate(paths):
         composed.add(path, may_override=index > 0)
     diagnostics = Diagnostics(composed.found)
@@ -104,7 +106,7 @@ def load(
     config: Config | None = None
     values: dict[str, str] = {}
     made_up: dict[str, str] = {}
-    if composed.value:
+    if composed.anything:
         try:
             config = Config.model_validate(composed.value, context=resolver)
         except ValidationError as error:
@@ -123,7 +125,9 @@ def load(
         for check in CHECKS:
             diagnostics.extend(check(subject))
     judged = accepted(diagnostics, composed.sources)
-    return Loaded(config, judged, composed, Secrets(values | made_up), [*composed.files, *resolver.files])
+    return Loaded(
+        config, judged, composed, Secrets(values | made_up, made_up=made_up), [*composed.files, *resolver.files]
+    )
 
 
 def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:

@@ -25,6 +25,9 @@ _RATE: Final = re.compile(r"(\d+(?:\.\d+)?[kKmM]?) ?/ ?(second|minute|hour|day|w
 _PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
 
+MOST: Final = 10**15  # of anything: what is beyond is a slip, and no longer exact as a number
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -51,6 +54,13 @@ def day(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any, amount: float, what: str) -> int:
+    """An amount as an integer. Raises for one beyond reason, infinity among them."""
+    if not amount <= MOST:
+        raise _bad(value, what)
+    return int(amount)
+
+
 def duration(value: Any) -> float:
     """Seconds of `1m30s`, `200ms`, `10m`."""
     what = "a duration such as 200ms, 30s, 10m, 2h or 1d"
@@ -73,17 +83,18 @@ def size(value: Any) -> int:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise _bad(value, what)
-    return int(float(match[1]) * _BYTES[match[2]])
+    return _whole(value, float(match[1]) * _BYTES[match[2]], what)
 
 
 def tokens(value: Any) -> int:
     """A count of `128k`, `2M` or `8192` tokens."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    what = "a number of tokens such as 8192, 128k or 2M"
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
         return value
     match = _TOKENS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise _bad(value, "a number of tokens such as 8192, 128k or 2M")
-    return int(float(match[1]) * _TIMES[match[2].lower()])
+        raise _bad(value, what)
+    return _whole(value, float(match[1]) * _TIMES[match[2].lower()], what)
 
 
 class Span(NamedTuple):
@@ -124,7 +135,7 @@ def money(value: Any) -> Money:
     if _is_number(value):
         raise _missing(value, "an amount with its currency such as 50 USD", f"{value} USD")
     match = _MONEY.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if match is None or not float(match[1]) <= MOST:
         raise _bad(value, "an amount with its currency such as 50 USD")
     return Money(float(match[1]), match[2])
 

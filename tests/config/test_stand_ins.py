@@ -32,5 +32,5 @@ def test_what_is_not_set_is_made_up_only_where_that_is_asked_for(tmp_path: Path)
     assert secrets["env:A"] == "a-real-secret"
     assert len(set(secrets.values())) == len(secrets) == 8
     engine = build(loaded.config, loaded.secrets, revision=loaded.revision)
-    assert {origin.host for origin in engine.origins} >= {"unset.invalid", "api.openai.com"}
+    assert {origin.host for origin in engine.origins} >= {"house-url.unset.invalid", "api.openai.com"}
     assert len(engine.keyring.callers) == 2
