@@ -13,7 +13,7 @@ import selectors
 from collections.abc import Mapping
 from typing import Any, Final
 
-GRACE: Final = 0.002
+GRACE: Final = 0.001
 TICK: Final = 1e-7  # virtual seconds that each turn of the loop takes: a remainder of nothing at all is waited for, too
 
 
