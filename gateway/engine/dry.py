@@ -200,8 +200,8 @@ class _Walk:
         engine = shadowed(engine, _nodes(engine, route), self._given, self._clock, self._wall)
         tools = self._tools()
         if engine.limits is not None:
-            admission = admission_of(engine.limits, job.facts, tools)
-            if admission is not None and not admission.now(job):
+            admission = admission_of(engine.limits, job.facts, tools, job)
+            if admission is not None and not admission.take_now(job, tools.clock()):
                 await admission.wait(job)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()

@@ -31,6 +31,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.engine.stores import Place, place_of, size_of, store_of
 from gateway.events import Event, Reloaded
+from gateway.protocols import PROTOCOLS
 from gateway.routing.run import Tools
 from gateway.sandbox.local import LocalUpstream
 from gateway.server import channel as say
@@ -243,6 +244,7 @@ class Worker:
 
     async def _open_server(self) -> AsyncioServer:
         """Begins to accept connections; the first configuration is in force."""
+        tuple(PROTOCOLS.values())  # no request is to wait for a wire to be read
         server = await listen(make_app(self.serving), self._listen)
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
