@@ -17,9 +17,9 @@ import typer
 VERBS: Final[dict[str, str]] = {
     "serve": "gateway.cli.serve:serve",
     "validate": "gateway.cli.validate:validate",
-    "test": "gateway.cli.test:test",
-    "explain": "gateway.cli.explain:explain",
     "plan": "gateway.cli.plan:plan",
+    "explain": "gateway.cli.explain:explain",
+    "test": "gateway.cli.test:test",
     "drill": "gateway.cli.drill:drill",
     "translate": "gateway.cli.translate:translate",
     "sandbox": "gateway.cli.sandbox:sandbox",
@@ -27,6 +27,9 @@ VERBS: Final[dict[str, str]] = {
     "graph": "gateway.cli.graph:graph",
     "schema": "gateway.cli.schema:schema",
     "keys": "gateway.cli.keys:keys",
+    "blame": "gateway.cli.blame:blame",
+    "drift": "gateway.cli.drift:drift",
+    "rollback": "gateway.cli.rollback:rollback",
 }
 
 

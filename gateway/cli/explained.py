@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
+from textwrap import wrap
 from typing import Any, Final, TypeAlias
 
 from gateway.engine.explanation import Bound, Candidate, Explanation, Place
@@ -12,7 +14,7 @@ Row: TypeAlias = tuple[str, ...]
 _MARKS: Final = {"answers": "✓", "failed": "✗", "cancelled": "✗", "skipped": "–", "next": "·", "only_after": "·"}
 _COLOURS: Final = {"✓": "\x1b[32m", "✗": "\x1b[31m", "–": "\x1b[33m", "·": "\x1b[2m"}
 _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
-_WIDE: Final = 100  # characters of a column; what is longer pushes the next one out
+_WIDE, _LONG = 60, 90  # characters of a line, of names and of what is said
 
 
 def text(found: Explanation, *, colour: bool) -> str:
@@ -49,6 +51,7 @@ def _caller(found: Explanation) -> str:
 def _sections(found: Explanation) -> Iterator[tuple[str, list[Row]]]:
     yield "route", list(_route(found))
     yield "policies", list(_policies(found))
+    yield "order", [("", *_bound(each)) for each in found.orders]
     yield "guardrails", [("", *_bound(each)) for each in found.guardrails]
     yield "limits of the caller", [("", *_bound(each)) for each in found.limits]
     yield "bounds over all that is done for it", [("", *_bound(each)) for each in found.caps]
@@ -89,7 +92,7 @@ def _bound(each: Bound) -> Row:
 def _target(each: Candidate) -> Iterator[Row]:
     yield _MARKS[each.verdict], each.target, _said(each), _where(each.place)
     if each.rule is not None:
-        yield "", "", f"by {each.rule.path}", _where(each.rule)
+        yield "", "", f"by {each.rule.path}", each.rule.where or ""
     if each.rejects and each.verdict != "failed":
         yield "", "", each.rejects, ""
     if each.lossy:
@@ -97,7 +100,9 @@ def _target(each: Candidate) -> Iterator[Row]:
 
 
 def _said(each: Candidate) -> str:
-    price = f", about {each.usd} USD, at most {each.usd_worst}" if each.usd is not None else ""
+    price = "" if each.usd is None else f", about {each.usd} USD"
+    if each.usd != each.usd_worst:
+        price += f", at most {each.usd_worst}"
     sends = [happened for happened in each.happened if happened.did != "skipped"]
     tries = f", {len(sends)} sends" if len(sends) > 1 else ""
     match each.verdict:
@@ -184,9 +189,18 @@ def _flow(value: Any) -> str:
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
-    """Rows of a mark, a name, what is said, and where; every column as wide as it has to be, up to `_WIDE`."""
-    widths = [max((len(row[at]) for row in rows if len(row[at]) <= _WIDE), default=0) for at in range(3)]
-    return ["  ".join(_cells(row, widths)).rstrip() for row in rows]
+    """Rows of a mark, a name, what is said, and where; every column as wide as it has to be, what is long on several
+    lines."""
+    lines = [line for row in rows for line in _wrapped(row)]
+    widths = [max((len(line[at]) for line in lines), default=0) for at in range(3)]
+    return ["  ".join(_cells(line, widths)).rstrip() for line in lines]
+
+
+def _wrapped(row: Row) -> Iterator[Row]:
+    mark, name, said, where = row
+    names, parts = (wrap(text, width) or [""] for text, width in ((name, _WIDE), (said, _LONG)))
+    for at, (left, right) in enumerate(zip_longest(names, parts, fillvalue="")):
+        yield (mark, left, right, where) if at == 0 else ("", left, right, "")
 
 
 def _cells(row: Row, widths: Iterable[int]) -> Iterator[str]:

@@ -53,7 +53,7 @@ def side(source: str, other: str, environ: Mapping[str, str]) -> Side:
         return _running(source, environ)
     if source.startswith("git:"):
         revision, names = of_git(source, other)
-        loaded = _at_revision(revision, names, environ)
+        loaded = at_revision(revision, names, environ)
         label = f"git:{revision}:{','.join(names)}"
     else:
         loaded = load([Path(name) for name in source.split(",")], known=KNOWN, environ=environ, stand_ins=True)
@@ -88,12 +88,13 @@ def compiled(label: str, loaded: Loaded) -> Side:
     return Side(label, loaded.config, engine, marks_of(loaded.config, loaded.secrets), at)
 
 
-def _at_revision(revision: str, names: Sequence[str], environ: Mapping[str, str]) -> Loaded:
-    """A configuration as it is at a revision. What it includes is looked for there too, and nowhere else."""
+def at_revision(revision: str, names: Sequence[str], environ: Mapping[str, str]) -> Loaded:
+    """A configuration as it is at a revision. What it includes is looked for there too, and nowhere else. Raises
+    Unusable."""
     first = Path(names[0])
     directory = next((each for each in first.absolute().parents if each.is_dir()), Path.cwd())
-    root = Path(_git(directory, "rev-parse", "--show-toplevel").decode().strip())
-    _git(
+    root = Path(git(directory, "rev-parse", "--show-toplevel").decode().strip())
+    git(
         directory,
         "rev-parse",
         "--verify",
@@ -106,7 +107,7 @@ def _at_revision(revision: str, names: Sequence[str], environ: Mapping[str, str]
         path = Path(name)
         within = os.path.relpath(os.path.realpath(path), root)
         why = f"{within} is not in git at {revision}"
-        texts[path] = _git(root, "show", f"{revision}:{Path(within).as_posix()}", why=why)
+        texts[path] = git(root, "show", f"{revision}:{Path(within).as_posix()}", why=why)
         for include in _includes(path, texts[path]):
             texts.update(_matching(root, revision, path.parent, include))
     return load([Path(name) for name in names], known=KNOWN, environ=environ, texts=texts, sealed=True, stand_ins=True)
@@ -125,17 +126,16 @@ def _matching(root: Path, revision: str, base: Path, pattern: str) -> dict[Path,
     fixed = pattern.split("*", 1)[0].split("?", 1)[0].split("[", 1)[0]
     directory = fixed if fixed == pattern else fixed.rpartition("/")[0]
     within = os.path.relpath(os.path.realpath(base / directory), root)
-    names = _git(root, "ls-tree", "-r", "-z", "--name-only", revision, "--", within).decode().split("\0")
+    names = git(root, "ls-tree", "-r", "-z", "--name-only", revision, "--", within).decode().split("\0")
     found = {}
     for name in filter(None, names):
         if name.endswith((".yaml", ".yml")):
-            found[base / os.path.relpath(root / name, os.path.realpath(base))] = _git(
-                root, "show", f"{revision}:{name}"
-            )
+            found[base / os.path.relpath(root / name, os.path.realpath(base))] = git(root, "show", f"{revision}:{name}")
     return found
 
 
-def _git(directory: Path, *arguments: str, why: str = "") -> bytes:
+def git(directory: Path, *arguments: str, why: str = "") -> bytes:
+    """What a git command says, in a directory. Raises Unusable with `why`, and what git said of it."""
     try:
         done = subprocess.run(["git", *arguments], cwd=directory, capture_output=True, check=False)  # noqa: S603, S607
     except OSError as error:

@@ -23,6 +23,8 @@ from gateway.config.model_rules import (
     Ledger,
     Limits,
     RedisState,
+    Reload,
+    Score,
     Sticky,
     Team,
 )
@@ -121,6 +123,17 @@ State = Annotated[
 ]
 
 
+def _manner(written: Any) -> str:
+    """Which of the two is meant, so that what is wrong with it is said of that one."""
+    return "by-canary" if isinstance(written, dict | Reload) else "at-once"
+
+
+Reloading = Annotated[
+    Annotated[bool, Tag("at-once")] | Annotated[Reload, Tag("by-canary")],
+    Discriminator(_manner),
+]
+
+
 class Gateway(Section):
     """The server itself."""
 
@@ -157,7 +170,12 @@ class Gateway(Section):
     trusted_proxies: list[str] = Field([], description="Networks whose X-Forwarded-For is believed.")
     max_body: Size = Field(32 << 20, description="The largest request that is accepted. Default 32MB.")
     drain: Duration = Field(30.0, description="How long a stop waits for open requests. Default 30s.")
-    reload: bool = Field(True, description="Whether saved changes come into force by themselves.")
+    reload: Reloading = Field(
+        True,
+        description="Whether saved changes come into force by themselves; with `canary`, for a share of the sessions "
+        "first.",
+        examples=[True, {"canary": "5%", "bake": "10m"}],
+    )
     log: Log = Field(Log(), description="What is logged.")
 
 
@@ -322,16 +340,6 @@ class Target(Section):
         return {"model": data} if isinstance(data, str) else data
 
 
-class Score(Section):
-    """Weights of what a target is judged by; each part is between 0 and 1."""
-
-    health: float = Field(0, ge=0, description="Closed, probing, or open.")
-    latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
-    cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
-    headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
-    stability: float = Field(0, ge=0, description="How little its latency varies.")
-
-
 class Combo(Section):
     """A logical model: a strategy over targets. Short form: a list of targets, in order of priority."""
 
@@ -406,6 +414,10 @@ class Key(Section):
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
     hints: bool = Field(
         True, description="Whether its requests may choose among the targets that it may use (docs/hints.md)."
+    )
+    explain: bool = Field(
+        False,
+        description="Whether its requests may ask why they are routed as they are (docs/explain.md); `admin` keys may.",
     )
     limits: Limits | None = Field(None, description="What it may ask at most.")
 

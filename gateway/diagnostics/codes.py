@@ -100,6 +100,8 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "same-key": ("Two keys have the same secret", E_),
     "bad-listen": ("An address to listen on cannot be used", E_),
     "unusable-ledger": ("Requests cannot be recorded there", E_),
+    "unusable-canary": ("A canary cannot be judged", E_),
+    "hasty-canary": ("A canary ends before hanging requests are seen", W_),
     "unusable-state": ("Shared state cannot be kept there", E_),
     # limits and budgets
     "impossible-limit": ("A limit admits nobody", E_),

@@ -35,7 +35,7 @@ class Allowed(msgspec.Struct, frozen=True):
 class Caller(msgspec.Struct, frozen=True):
     """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`. `team_allows` is what
     all members of its team may use, which its own list narrows. `hints`: whether its requests may choose among the
-    targets that it may use."""
+    targets that it may use; `explain`: whether they may ask why they are routed as they are."""
 
     name: str
     team: str | None = None
@@ -47,6 +47,7 @@ class Caller(msgspec.Struct, frozen=True):
     expires: date | None = None
     disabled: bool = False
     hints: bool = True
+    explain: bool = False
     digest: bytes = b""
     team_allows: Allowed | None = None
 

@@ -395,6 +395,7 @@ class _Builder:
             expires=key.expires,
             disabled=key.disabled,
             hints=key.hints,
+            explain=key.explain or key.admin,
             digest=digest,
             team_allows=self.team_allows(key.team),
         )

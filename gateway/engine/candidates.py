@@ -223,7 +223,13 @@ def _candidate(
         place=sight.place(way[-1] if way else model_path(target, sight.config)),
         way=tuple(place for path in way if (place := sight.place(path)) is not None),
         happened=tuple(
-            Happened(did=step.did, credential=step.credential, kind=step.kind, why=step.why, seconds=step.seconds)
+            Happened(
+                did=step.did,
+                credential=step.credential,
+                kind=step.kind,
+                why=step.why,
+                seconds=round(step.seconds, 3) or None,
+            )
             for step in steps
         ),
         credentials=tuple(lane.credential for lane in sight.engine.runtime.lanes_of(target)),

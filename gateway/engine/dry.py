@@ -75,8 +75,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Walked(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a request. `resolved` is what its name led to, `route` where policies led it then; both None where
-    it was refused before.
+    """What became of a request. `resolved` is what its name led to, `route` where policies led it then; each None where
+    it was refused before. `job` is the request as it is after them, or as it came to the one that refused it.
 
     `served` is who has answered; None with a `refusal`, whose `kind` is there where targets failed. `instead` is the
     route of a budget that had no money. `copies`: routes that would have been sent a copy. `sends` counts what counts
@@ -193,7 +193,7 @@ class _Walk:
     ) -> Answer:
         head, route, hints = wished(engine, caller, received.head, received.headers)
         found["resolved"] = route
-        job = job_of(engine, caller, received, head)
+        found["job"] = job = job_of(engine, caller, received, head)
         job, route, ruling = police(engine, caller, route, job, self._events.append)
         job.hints = hints
         found.update(job=job, route=route, ruling=ruling)

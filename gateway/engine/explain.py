@@ -22,17 +22,15 @@ from gateway.engine.clients import Received, job_of
 from gateway.engine.dry import NOTHING, START, Dry, Walked
 from gateway.engine.engine import Engine, Route
 from gateway.engine.explanation import Bound, Explanation, Leads, Most, Outcome, Place, Resolved, Ruled
-from gateway.engine.places import Path, Way, dotted, ways
+from gateway.engine.places import Path, Way, child_path, dotted, kind_of, ways
 from gateway.engine.shadow import Fault, Given
-from gateway.engine.wished import wished
 from gateway.engine.worst import worst_of
 from gateway.failure import Kind, Refused
 from gateway.ir.cost import usd
 from gateway.ir.estimate import prompt_tokens
 from gateway.routing.constraints import Caps
 from gateway.routing.limiting import Limits
-from gateway.routing.node import Target
-from gateway.routing.policies import apply
+from gateway.routing.node import Chain, Node, Panel, Split, Target
 from gateway.routing.sending import Job
 
 _KINDS: Final = tuple(kind for kind in Kind if kind not in (Kind.CANCELLED, Kind.INTERRUPTED, Kind.BUDGET))
@@ -95,7 +93,8 @@ def _told(
         tags=facts.tags,
         tokens=_tokens(job),
         resolved=_resolved(main, config, sight),
-        policies=tuple(_policies(engine, config, caller, received, main, sight)),
+        policies=tuple(_policies(config, caller, main, sight)),
+        orders=tuple(_orders(route.node, config, sight)) if route is not None else (),
         limits=tuple(_limits(engine.limits, config, job, sight)) if engine.limits is not None else (),
         caps=tuple(_caps(job, sight)),
         guardrails=tuple(_guardrails(engine, caller, sight)),
@@ -140,11 +139,8 @@ def _resolved(main: Walked, config: Config, sight: Sight) -> Resolved | None:
     name, through = main.asked, []
     if job is not None and job.hints is not None and job.hints.pinned and name != resolved.name:
         name = resolved.name
-    path: Path
-    if name not in config.aliases and resolved.label in config.aliases:
-        what, path, alias = "pattern", ("aliases", resolved.label), resolved.label
-    else:
-        what, path, alias = _kind(name, resolved.label, config)
+    what, path = kind_of(name, resolved.label, config)
+    alias = str(path[1]) if path[0] == "aliases" else ""
     while alias in config.aliases:
         alias = config.aliases[alias]
         through.append(alias)
@@ -164,29 +160,10 @@ def _resolved(main: Walked, config: Config, sight: Sight) -> Resolved | None:
     )
 
 
-def _kind(name: str, label: str, config: Config) -> tuple[str, Path, str]:
-    """(what a name is, where it is declared, the alias that it is or "")."""
-    if name in config.aliases:
-        return "alias", ("aliases", name), name
-    if name in config.combos:
-        return "combo", ("combos", name), ""
-    if name in config.models:
-        return "model", ("models", name), ""
-    base, _, provider = name.rpartition("@")
-    if base in config.models:
-        places = [each.provider for each in config.models[base].deployments]
-        if provider in places:
-            return "deployment", ("models", base, "deployments", places.index(provider)), ""
-        return "model", ("models", base), ""
-    return "pattern", ("models", label), ""
-
-
-def _policies(
-    engine: Engine, config: Config, caller: Caller, received: Received, main: Walked, sight: Sight
-) -> Iterator[Ruled]:
+def _policies(config: Config, caller: Caller, main: Walked, sight: Sight) -> Iterator[Ruled]:
     who = Who(caller.name, caller.team)
     mine = [index for index, policy in enumerate(config.policies) if judge(policy.when, who).can_hold]
-    holding = list(main.ruling.applied) if main.ruling is not None else _until_refused(engine, caller, received, main)
+    holding = main.job.facts.policies if main.job is not None else ()
     for index in mine:
         policy = config.policies[index]
         holds = policy.name in holding
@@ -200,29 +177,40 @@ def _policies(
         )
 
 
-def _until_refused(engine: Engine, caller: Caller, received: Received, main: Walked) -> list[str]:
-    """The policies that held up to the one that refused the request."""
-    rules = engine.rules.get(caller.name)
-    if rules is None or main.resolved is None or main.refusal is None:
-        return []
-    try:
-        head, _, _ = wished(engine, caller, received.head, received.headers)
-    except Refused:
-        return []
-    applied: list[str] = []
-    for count in range(1, len(rules.policies) + 1):
-        try:
-            ruling = apply(rules.policies[:count], job_of(engine, caller, received, head))
-        except Refused:
-            return [*applied, rules.policies[count - 1].name]
-        applied = ruling.applied if ruling is not None else []
-    return applied
-
-
 def _words(section: Any) -> dict[str, Any]:
-    """A section of the file as it was written, without what it did not say."""
-    said: dict[str, Any] = section.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    """What a section of the file says, in its own words."""
+    said: dict[str, Any] = section.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return said
+
+
+def _orders(node: Node, config: Config, sight: Sight) -> Iterator[Bound]:
+    """The strategy of every combo, and of every model in several places, each once."""
+    seen: dict[str, Split] = {}
+
+    def visit(at: Node) -> None:
+        if isinstance(at, Split):
+            if len(at.branches) > 1:
+                seen.setdefault(at.name, at)
+            for branch in at.branches:
+                visit(branch.node)
+            if isinstance(at.plan, Panel):
+                visit(at.plan.judge)
+        elif isinstance(at, Chain):
+            visit(at.primary)
+            for to in (to for rule in at.rules for to in rule.to):
+                visit(to)
+
+    visit(node)
+    for name, split in seen.items():
+        child = child_path(name, 0, config)
+        whole = sum(branch.weight for branch in split.branches)
+        draws = split.strategy == "weighted" or split.ordering.weighted
+        named = [
+            f"{branch.node.name} {branch.weight / whole * 100:.3g} %" if draws and whole else branch.node.name
+            for branch in split.branches
+        ]
+        place = sight.place((*child[:-2], "strategy")) if child is not None else None
+        yield Bound(of=name, says=f"{split.strategy} of {', '.join(named)}", place=place)
 
 
 def _limits(limits: Limits, config: Config, job: Job, sight: Sight) -> Iterator[Bound]:
@@ -301,7 +289,7 @@ def _outcome(main: Walked) -> Outcome:
         target=main.served.name if main.served is not None else None,
         code=refusal.code if refusal is not None else None,
         message=refusal.message if refusal is not None else None,
-        seconds=round(main.seconds, 3),
+        seconds=round(main.seconds, 3) or None,
         instead=main.instead if main.served is not None else None,
         copies=main.copies,
     )

@@ -61,7 +61,7 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     credential: str = ""
     kind: str | None = None
     why: str = ""
-    seconds: float = 0.0
+    seconds: float | None = None
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -114,14 +114,15 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the client gets. `attempts` are sends, `seconds` virtual. `instead`: the route of an exhausted budget."""
+    """What the client gets. `attempts` are sends, `seconds` virtual, absent for none. `instead`: the route that an
+    exhausted budget leads to."""
 
     status: int
     attempts: int
     target: str | None = None
     code: str | None = None
     message: str | None = None
-    seconds: float = 0.0
+    seconds: float | None = None
     instead: str | None = None
     copies: tuple[str, ...] = ()
 
@@ -148,7 +149,8 @@ class Most(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Everything. `tokens`: the prompt's, estimated; `at`: the time of the request, ISO 8601."""
+    """Everything. `tokens`: the prompt's, estimated; `at`: the time of the request, ISO 8601. `orders`: who is asked
+    first, by combo."""
 
     revision: str
     digest: str
@@ -166,6 +168,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tokens: int | None = None
     resolved: Resolved | None = None
     policies: tuple[Ruled, ...] = ()
+    orders: tuple[Bound, ...] = ()
     limits: tuple[Bound, ...] = ()
     caps: tuple[Bound, ...] = ()
     guardrails: tuple[Bound, ...] = ()

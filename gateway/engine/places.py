@@ -107,3 +107,22 @@ def policy_paths(config: Config) -> dict[str, Path]:
     for index, policy in enumerate(config.policies):
         found.setdefault(policy.name, ("policies", index))
     return found
+
+
+def kind_of(name: str, label: str, config: Config) -> tuple[str, Path]:
+    """What a name that was asked for is, and where it is declared. `label`: of the route that it leads to."""
+    if name in config.aliases:
+        return "alias", ("aliases", name)
+    if label in config.aliases:
+        return "pattern", ("aliases", label)
+    if name in config.combos:
+        return "combo", ("combos", name)
+    if name in config.models:
+        return "model", ("models", name)
+    base, _, provider = name.rpartition("@")
+    if base in config.models:
+        places = [each.provider for each in config.models[base].deployments]
+        if provider in places:
+            return "deployment", ("models", base, "deployments", places.index(provider))
+        return "model", ("models", base)
+    return "pattern", ("models", label)

@@ -69,7 +69,7 @@ class Stage:
             pool=StatePool(),
             store=lambda: self._serving.pool.store,
             ask_metrics=_silence,
-            ask_reload=_silence,
+            ask_change=lambda what, who, to: _silence(),
         )
         self._serving.records = True
         self.door = Loopback(make_app(self._serving))

@@ -42,8 +42,10 @@ from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted
 from gateway.routing.sending import Job
 from gateway.server.caching import BYPASSED, answered, concerns, outcome_of, tell
+from gateway.server.explaining import DRY, HEADER, may, told, way
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
+from gateway.server.split import pinned
 from gateway.server.writer import StreamWriter
 
 Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
@@ -121,6 +123,7 @@ class Exchange:
         "cost",
         "course",
         "engine",
+        "explains",
         "facts",
         "first_content",
         "given",
@@ -157,6 +160,7 @@ class Exchange:
         self.stream = False
         self.answer: Answer | None = None
         self.ask: Ask | None = None
+        self.explains = False  # its answer says how it came to be
         self.bypassed = False  # by the caches of the file
         self.first_content: float | None = None
         self.cost: int | None = None
@@ -181,6 +185,8 @@ class Exchange:
             tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
         elif self.bypassed:
             headers |= BYPASSED
+        if self.explains:
+            headers[HEADER] = way(self)
         return headers
 
     def refuse(self, refusal: Refusal) -> HTTPResponse:
@@ -280,9 +286,9 @@ def handler(serving: Serving, surface: Surface) -> Handler:
 
     async def handle(request: Request, name: str | None = None) -> HTTPResponse | None:
         what = surface.asked(name, {"alt": request.args.get("alt") or ""} if name is not None else {})
-        pin = serving.live.pin()
+        pin = pinned(serving.live, request, what, presented_key)
         exchange = Exchange(serving, pin.engine, what.protocol, surface.operation, given_id(request))
-        request.ctx.request_id = exchange.id
+        request.ctx.request_id, request.ctx.revision = exchange.id, pin.engine.revision[:12]
         try:
             if what.counts:
                 return await _count(request, exchange, what)
@@ -293,9 +299,9 @@ def handler(serving: Serving, surface: Surface) -> Handler:
     return handle
 
 
-def work_of(request: Request, exchange: Exchange, head: Head) -> Job:
-    """The request as work."""
-    received = Received(
+def received_of(request: Request, exchange: Exchange, head: Head) -> Received:
+    """The request as it came."""
+    return Received(
         protocol=exchange.protocol,
         head=head,
         headers=request.headers,
@@ -304,7 +310,11 @@ def work_of(request: Request, exchange: Exchange, head: Head) -> Job:
         wall=exchange.wall,
         request_id=exchange.id,
     )
-    return job_of(exchange.engine, exchange.caller, received, head)
+
+
+def work_of(request: Request, exchange: Exchange, head: Head) -> Job:
+    """The request as work."""
+    return job_of(exchange.engine, exchange.caller, received_of(request, exchange, head), head)
 
 
 def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
@@ -323,6 +333,10 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream, exchange.asked = head.stream, head.model
+        if HEADER in request.headers and may(exchange.caller):
+            if request.headers[HEADER] == DRY:
+                return await told(request, exchange, exchange.caller, received_of(request, exchange, head))
+            exchange.explains = True
         head, route, hints = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, work_of(request, exchange, head))
         job.hints = hints

@@ -19,6 +19,7 @@ from gateway.protocols import PROTOCOLS
 
 Plain = dict[str, Any]
 MODELS = ["m0", "m1", "m2", "m3", "spread"]
+LISTED = [*MODELS, "pat/*", "short", "any-*", "first", "drawn", "turns", "sized"]
 NAMES = [*MODELS, "pat/one", "short", "any-x", "first", "drawn", "turns", "sized", "nobody"]
 KINDS = ["rate_limit", "overloaded", "server_error", "context_window", "connection", "auth", "timeout"]
 
@@ -32,17 +33,18 @@ def configuration(chance: Random) -> Plain:
             "id": f"up-{name}",
             "context": chance.choice([40, 4000, 100_000]),
             "price": {"input": chance.randint(0, 9), "output": 1},
-            "tags": chance.sample(["eu", "us", "fast"], chance.randint(0, 2)),
+            "tags": ["eu", *chance.sample(["us", "fast"], chance.randint(0, 2))],
             "supports": chance.sample(["tools", "vision", "json_schema"], chance.randint(0, 3)),
         }
     models["spread"] = {
-        "strategy": chance.choice(["weighted", "priority", "cheapest"]),
+        "strategy": "weighted",
+        "tags": ["eu"],
         "deployments": [
             {"provider": "p", "weight": chance.randint(1, 4)},
             {"provider": "q", "weight": chance.randint(1, 4), "id": "up-spread"},
         ],
     }
-    models["pat/*"] = {"provider": chance.choice("pqr"), "id": "*"}
+    models["pat/*"] = {"provider": chance.choice("pqr"), "id": "*", "tags": ["eu"]}
     return {
         "version": 1,
         "gateway": {"auth": "open"},
@@ -73,7 +75,7 @@ def configuration(chance: Random) -> Plain:
         "fallbacks": {"first": [{"on": chance.sample(KINDS, 3), "to": ["m0", "m3"]}]},
         "teams": {"t": {"allow": ["first", "drawn", "m*"]}},
         "keys": {
-            "one": {"hash": "sha256:" + "1" * 64, "allow": chance.sample(NAMES[:-1], 4)},
+            "one": {"hash": "sha256:" + "1" * 64, "allow": chance.sample(LISTED, 4)},
             "two": {"hash": "sha256:" + "2" * 64, "team": "t"},
         },
         "policies": [
@@ -109,12 +111,12 @@ MUTATIONS: list[Callable[[Plain, Random], Any]] = [
     lambda text, chance: _model(text, chance).update(id=chance.choice(["up-a", "up-b"])),
     lambda text, chance: _model(text, chance).update(context=chance.choice([40, 4000, 100_000])),
     lambda text, chance: _model(text, chance).update(supports=chance.sample(["tools", "vision"], chance.randint(0, 2))),
-    lambda text, chance: _model(text, chance).update(tags=chance.sample(["eu", "us"], chance.randint(0, 2))),
+    lambda text, chance: _model(text, chance).update(tags=["eu", *chance.sample(["us", "fast"], chance.randint(0, 2))]),
     lambda text, chance: _model(text, chance).update(price={"input": chance.randint(0, 9), "output": 2}),
     lambda text, chance: _model(text, chance).update(retries={"attempts": chance.randint(0, 2)}),
     lambda text, chance: _model(text, chance).update(visibility=chance.choice(["public", "internal"])),
     lambda text, chance: _swapped(_combo(text, chance)["targets"], chance),
-    lambda text, chance: _combo(text, chance).update(strategy=chance.choice(["priority", "cheapest", "random"])),
+    lambda text, chance: text["combos"]["first"].update(strategy=chance.choice(["priority", "cheapest", "random"])),
     lambda text, chance: _combo(text, chance)["targets"].append({"model": chance.choice(MODELS)}),
     lambda text, chance: _combo(text, chance)["targets"].pop(),
     lambda text, chance: text["combos"]["drawn"]["targets"][0].update(weight=chance.randint(1, 9)),
@@ -127,10 +129,10 @@ MUTATIONS: list[Callable[[Plain, Random], Any]] = [
     lambda text, chance: text["fallbacks"].update(first=[{"on": chance.sample(KINDS, 3), "to": ["m3"]}]),
     lambda text, chance: text["fallbacks"].update({chance.choice(["drawn", "turns"]): [{"to": ["m1"]}]}),
     lambda text, chance: text["fallbacks"].clear(),
-    lambda text, chance: text["keys"]["one"].update(allow=chance.sample(NAMES[:-1], 4)),
+    lambda text, chance: text["keys"]["one"].update(allow=chance.sample(LISTED, 4)),
     lambda text, chance: text["keys"]["two"].update(allow=["first"]),
     lambda text, chance: text["teams"]["t"].update(allow=["turns", "m1"]),
-    lambda text, chance: text["policies"][0].update(require={"not_tags": ["us"]}),
+    lambda text, chance: text["policies"][0].update(require={"providers": ["p", "q", "r"]}),
     lambda text, chance: text["policies"].reverse(),
     lambda text, chance: text["policies"].pop(),
     lambda text, chance: text["policies"].append({"name": "away", "when": {"key": "one"}, "do": {"route": "m2"}}),
@@ -265,7 +267,7 @@ def _reformed(text: Plain, chance: Random) -> Plain:
     if chance.random() < 0.5:
         out["keys"]["one"]["allow"] = out["keys"]["one"]["allow"][::-1]
         out["keys"]["two"]["disabled"] = False
-        out["providers"]["p"]["direct"] = False
+        out["keys"]["two"]["hints"] = True
     for model in out["models"].values():
         if model.get("context", 1) is None:
             del model["context"]

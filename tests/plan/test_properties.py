@@ -75,12 +75,13 @@ def test_no_change_is_never_said_where_a_request_goes_elsewhere(seed: int) -> No
 
 def test_the_pairs_differ_in_what_requests_meet() -> None:
     """Of the pairs above many route requests differently, and some none: neither branch stands empty."""
-    found = [(plan(*pair(seed)).empty, parted(*pair(seed), 40, seed) > 0) for seed in range(20)]
-    assert sum(differs for _, differs in found) >= 10
-    assert any(empty for empty, _ in found)
+    pairs = [pair(seed) for seed in range(PAIRS)]
+    empty = [plan(old, new).empty for old, new in pairs]
+    assert sum(empty) >= 3
+    assert sum(parted(old, new, 40, seed) > 0 for seed, (old, new) in enumerate(pairs)) >= 20
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(60))
 def test_no_change_is_said_of_the_same_in_other_words(seed: int) -> None:
     chance = Random(seed)
     text = configuration(chance)
@@ -91,7 +92,7 @@ def test_no_change_is_said_of_the_same_in_other_words(seed: int) -> None:
     assert found.empty, render(found)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(40))
 def test_a_plan_there_and_one_back_speak_of_the_same(seed: int) -> None:
     """What is added one way is removed the other way, and no plan is empty one way only."""
     old, new = pair(seed)

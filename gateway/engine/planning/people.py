@@ -61,6 +61,7 @@ def keys(engine: Engine, config: Config, marks: Mapping[str, str]) -> dict[str, 
             expires=None if caller.expires is None else caller.expires.isoformat(),
             disabled=caller.disabled or None,
             hints=None if caller.hints else False,
+            explain=True if caller.explain and not caller.admin else None,
             limits=allowance(own),
             each_user=allowance(rules.users.get(caller.name)),
         )
