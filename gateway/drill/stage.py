@@ -156,7 +156,7 @@ class Stage:
                 emit=lambda _: None,
             ),
             ask_metrics=_nothing,
-            ask_reload=_nothing,
+            ask_change=lambda what, who, to: _nothing(),
         )
 
     @property
