@@ -33,6 +33,7 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_budget_reached_total": ("Times that a stated part of a budget was used.", ("budget", "share")),
     "gateway_breaker_opened_total": ("Times a breaker opened.", ("provider", "model", "credential", "kind")),
     "gateway_ledger_rows_total": ("Rows of the ledger that were written, or given up.", ("outcome",)),
+    "gateway_changes_total": ("Wishes to change the configuration, by what came of them.", ("outcome",)),
     "gateway_config_swaps_total": ("Configurations put in force.", ()),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
@@ -47,6 +48,8 @@ GAUGES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "gateway_ledger_waiting": ("Rows of the ledger that are not written yet.", ()),
     "gateway_store_up": ("Workers that reach the store of shared state.", ()),
     "gateway_config_info": ("1 for the revision in force, by worker.", ("revision",)),
+    "gateway_canary_share": ("The share of sessions that a revision on trial serves.", ("revision",)),
+    "gateway_config_not_the_file": ("1 while what runs is not what the file says, by why; else 0.", ("why",)),
     "gateway_workers": ("Workers that answered this scrape.", ()),
 }
 
