@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from gateway.config.checks.secrets import looks_secret
 from gateway.engine.known import KNOWN
 from gateway.importing.imported import Account, Finding, Imported, Path, Verdict
 from gateway.importing.secrets import Names, holds_secret, secretive, variable
@@ -91,6 +92,7 @@ class Draft:
         if not _ROUTE.fullmatch(name) or len(name) > 200:
             name = re.sub(r"[^A-Za-z0-9._:/@*+-]+", "-", name)[:180].strip("-")
             name = name if name[:1].isalnum() or (pattern and name[:1] == "*") else f"m-{name}".rstrip("-")
+        name = "model" if looks_secret(name) else name
         found, count = name, 1
         while self.taken(found):
             count += 1
@@ -101,6 +103,7 @@ class Draft:
         """The name of a provider with exactly these settings, declared under `wish` or next to it where it is new."""
         name = wish if _PLAIN.fullmatch(wish) and len(wish) <= 90 else re.sub(r"[^A-Za-z0-9._-]+", "-", wish)[:80]
         name = name.strip("-._") or "provider"
+        name = "provider" if looks_secret(name) else name
         found, count = name, 1
         while True:
             wanted = {key: value for key, value in settings.items() if key != "preset" or value != found}
