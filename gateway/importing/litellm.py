@@ -19,7 +19,7 @@ from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.litellm_clouds import referred
 from gateway.importing.litellm_models import HERE, Deployed, Draw, Reader
 from gateway.importing.litellm_sections import SECTIONS, settings
-from gateway.importing.secrets import secretive
+from gateway.importing.secrets import is_variable, secretive
 from gateway.importing.source import items, mapping, text_of, truth
 
 NAME: Final = "litellm"
@@ -312,6 +312,7 @@ def _who(tree: Mapping[str, Any], draft: Draft, account: Account) -> None:
         path: Path = (section, "master_key")
         place: Path = ("keys", "master")
         env = referred(str(found))
+        env = env if env is not None and is_variable(env) else None
         name = env or draft.names.of(str(found), "LITELLM_MASTER_KEY")
         draft.keys["master"] = {"from": {"env": name}, "admin": True}
         if env is not None:
