@@ -27,10 +27,13 @@ EVERY: Final = "*"
 _WELL: Final = Fault()
 _WIRES: Final = {wire.value: wire for wire in Wire}
 
-# What the sandbox is told, by the kind of a fault; `connection` and `stall` are not as simple.
+# What the sandbox is told, by the kind of a fault. `connection` never comes to it here; `stall` has another word where
+# answers are streamed.
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "ok": (),
+    "connection": ("reset",),
     "timeout": ("stall",),
+    "stall": ("stall",),
     "server_error": ("status=500",),
     "overloaded": ("overloaded",),
     "rate_limit": ("status=429",),
@@ -127,7 +130,7 @@ class Upstreams:
 
 def words_of(fault: Fault, stream: bool) -> list[str]:
     """The words that make the sandbox behave so (docs/sandbox.md)."""
-    words = ["stall-at=1" if stream else "stall"] if fault.kind == "stall" else list(_WORDS[fault.kind or "ok"])
+    words = ["stall-at=1"] if fault.kind == "stall" and stream else list(_WORDS[fault.kind or "ok"])
     if fault.status is not None and fault.status >= 400:
         words.append(f"status={fault.status}")
     if fault.retry_after is not None:

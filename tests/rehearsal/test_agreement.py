@@ -69,7 +69,7 @@ def assumed(faults: dict[str, Faults], used: dict[str, int]) -> Given:
     def of(name: str) -> tuple[Fault, ...]:
         said = faults[name]
         left = [*said.each[used.get(name, 0) :], *([said.then] if said.then is not None else [])]
-        found = [Fault(kind=Kind.CONNECTION if each.kind == "reset" else Kind(str(each.kind))) for each in left]
+        found = [Fault(kind=Kind(str(each.kind))) for each in left]
         return (*found, *(() if said.then is not None else (Fault(),)))
 
     return Given(faults={name: of(name) for name in faults})
@@ -179,3 +179,15 @@ async def test_the_server_does_what_was_foretold(launch: Any) -> None:
     assert asked == 160
     for upstream in upstreams.values():
         await upstream.close()
+
+
+async def test_a_file_with_tests_is_served_as_without(launch: Any) -> None:
+    """What is said in `tests:` is nothing to the server, and what they say of it is true."""
+    text = (Path(__file__).parent.parent.parent / "router.yaml").read_text().replace("127.0.0.1:8080", "127.0.0.1:0")
+    assert "\ntests:" in text
+    gateway = await asyncio.get_running_loop().run_in_executor(None, launch, text)
+    async with httpx.AsyncClient(base_url=gateway.url) as client:
+        sent = outgoing(TestRequest(model="smart"), None)
+        answer = await client.post(sent.path, content=sent.body, headers=dict(sent.headers))
+    assert answer.headers["x-gateway-model"] == "large"
+    assert answer.json()["usage"]["completion_tokens"] == 200
