@@ -288,6 +288,9 @@ class Expect(Section):
     skipped: dict[str, str] | None = Field(
         None, description="Targets that were passed over, and words of the reason.", examples=[{"small": "context"}]
     )
+    policies: list[str] | None = Field(
+        None, description="The policies that held, in the order of the file.", examples=[["cap output"]]
+    )
     failure: str | None = Field(
         None, description="The kind of failure that the request ended with; `none` for none.", examples=["timeout"]
     )

@@ -82,6 +82,10 @@ def _expected(subject: Subject, expect: Expect, path: Path) -> Iterator[Diagnost
     providers = subject.config.providers
     if expect.provider is not None and expect.provider not in providers:
         yield _unknown(subject, "provider", expect.provider, providers, (*path, "provider"))
+    policies = [policy.name for policy in subject.config.policies]
+    for index, name in enumerate(expect.policies or ()):
+        if name not in policies:
+            yield _unknown(subject, "policy", name, policies, (*path, "policies", index))
     for word in ("skipped", "shares", "breaker"):
         yield from _models(subject, getattr(expect, word) or (), (*path, word))
     yield from _budgets(subject, expect.budget or {}, (*path, "budget"))
