@@ -68,9 +68,8 @@ def assumed(faults: dict[str, Faults], used: dict[str, int]) -> Given:
 
     def of(name: str) -> tuple[Fault, ...]:
         said = faults[name]
-        left = [*said.each[used.get(name, 0) :], *([said.then] if said.then is not None else [])]
-        found = [Fault(kind=Kind(str(each.kind))) for each in left]
-        return (*found, *(() if said.then is not None else (Fault(),)))
+        left = said[min(used.get(name, 0), len(said) - 1) :]
+        return tuple(Fault(kind=Kind(str(each.kind)) if each.kind is not None else None) for each in left)
 
     return Given(faults={name: of(name) for name in faults})
 

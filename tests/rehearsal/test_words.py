@@ -85,7 +85,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], dict[str, tuple[Any, str]]]] =
         },
     ),
     (
-        {"request": {"model": "also", **ANNA}, "faults": {"a": ["auth"]}},
+        {"request": {"model": "also", **ANNA}, "faults": {"a": ["auth", "ok"]}},
         {"credentials": ["main", "spare"], "model": "also", "path": ["also"], "body": "You said"},
         {"credentials": (["main"], "[main, spare]"), "body": ("Bonjour", "You said: What is the capital of France?")},
     ),
@@ -128,7 +128,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], dict[str, tuple[Any, str]]]] =
         {"cache": (["hit", "joined"], "miss")},
     ),
     (
-        {"request": {"model": "a", **ANNA}, "faults": {"a": [{"delay": "3s"}]}},
+        {"request": {"model": "a", **ANNA}, "faults": {"a": {"delay": "3s"}}},
         {"time": "3s..4s", "headers": {"x-gateway-model": "a", "retry-after": None}},
         {"time": ("2s", "3.000s"), "headers": ({"x-gateway-model": None}, "a")},
     ),
@@ -210,7 +210,7 @@ def test_strategies_that_ask_several(stage: Stage) -> None:
 def test_steps_follow_each_other_on_one_clock(stage: Stage) -> None:
     said = {
         "request": {"model": "a", **ANNA},
-        "faults": {"a": {"each": ["rate_limit", "rate_limit"]}},
+        "faults": {"a": ["rate_limit", "rate_limit", "ok"]},
         "steps": [
             {"expect": {"status": 429, "breaker": {"a": "open"}}},
             {"wait": "1s", "expect": {"status": 429, "attempts": 0}},
@@ -232,7 +232,9 @@ def test_steps_follow_each_other_on_one_clock(stage: Stage) -> None:
 def test_a_step_that_fails_is_the_one_that_is_told(stage: Stage) -> None:
     said = {
         "request": {"model": "a", **ANNA},
-        "steps": [{"repeat": 3, "faults": {"a": ["ok", "quota"]}, "expect": {"status": 200, "credentials": ["main"]}}],
+        "steps": [
+            {"repeat": 3, "faults": {"a": ["ok", "quota", "ok"]}, "expect": {"status": 200, "credentials": ["main"]}}
+        ],
     }
     missed = play(stage, said).missed
     assert [(each.path, each.expected, each.actual) for each in missed] == [
@@ -271,7 +273,7 @@ def test_nothing_is_left_of_a_test_that_came_before(stage: Stage) -> None:
     expect = {"status": 200, "path": ["a"], "cache": "miss", "budget": {"all": "0.0011 USD"}}
     said = {
         "request": {"model": "both", "prompt": "four", "max_tokens": 5, "body": {"temperature": 0}, **ANNA},
-        "faults": {"a": [{"tokens": 5}, "quota", "quota"]},
+        "faults": {"a": [{"tokens": 5}, "quota", "quota", "ok"]},
         "expect": expect,
     }
     for _ in range(2):

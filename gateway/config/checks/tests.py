@@ -221,7 +221,7 @@ def inert(subject: Subject) -> Iterator[Diagnostic]:
                     detail = f"No request of this test ever comes to {name!r}."
                     yield subject.report("inert-test", detail, (*path, name), key=True)
             for name, said in faults.items() if not streams else ():
-                for fault in (*said.each, *((said.then,) if said.then is not None else ())):
+                for fault in said:
                     word = next((word for word in _OF_STREAMS if getattr(fault, word) is not None), None)
                     if word is not None:
                         detail = f"`{word}` happens to streams, and no request of this test says `stream: true`."
