@@ -30,7 +30,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 TOLD = FAULTS[:-1]  # on sockets, an upstream that listens refuses nobody
 CERTAIN = ("priority", "round_robin", "largest_context", "cheapest", "when")
-CHANCY = (*CERTAIN, "weighted", "random", "least_busy", "least_used", "fastest", "consistent", "score")
+CHANCY = (*CERTAIN, "weighted", "random", "least_busy", "least_used", "fastest", "consistent", "score", "race")
 KINDS = ("rate_limit", "overloaded", "server_error", "connection", "auth", "quota", "not_found", "bad_response")
 
 
@@ -75,7 +75,7 @@ def made(
                 fault = Fault(kind="server_error")  # it has no words for it
             words = words_of(fault, False)
             often = rng.choice([None, 1, 2, 3])
-            faults[name] = Faults(then=fault) if often is None else Faults(each=[fault] * often)
+            faults[name] = [fault] if often is None else [*[fault] * often, Fault()]
             words += [] if often is None else [f"fail={often}"]
         model["id"] = ":".join((name, *words))
         models[name] = model
