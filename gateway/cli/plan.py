@@ -47,7 +47,6 @@ def plan(
 ) -> None:
     """Show what changes from OLD to NEW. Exit 0: nothing. 1: an error. 2: changes."""
     from gateway.cli.sources import DEFAULT, Unusable, side
-    from gateway.engine.planning.document import json_text, markdown
     from gateway.engine.planning.plan import plan as planned
     from gateway.engine.planning.text import render
 
@@ -63,8 +62,12 @@ def plan(
         sys.stderr.write(unusable.text)
         raise typer.Exit(1) from None
     if format_ is Format.JSON:
+        from gateway.engine.planning.document import json_text
+
         sys.stdout.write(json_text(found, replayed.told() if replayed is not None else None))
     elif format_ is Format.MARKDOWN:
+        from gateway.engine.planning.document import markdown
+
         sys.stdout.write(markdown(found))
         if replayed is not None:
             sys.stdout.write(f"\n```\n{replayed.text()}```\n")
