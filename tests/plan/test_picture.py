@@ -42,7 +42,10 @@ def test_what_has_no_words_is_told_all_the_same() -> None:
     route = old.engine.routes["gpt-4.1"]
     chain = route.node
     assert isinstance(chain, Chain)
-    other = msgspec.structs.replace(chain, primary=msgspec.structs.replace(chain.primary, lanes="elsewhere"))
+    target = chain.primary
+    assert isinstance(target, Target)
+    dialect = msgspec.structs.replace(target.dialect, provider="elsewhere")
+    other = msgspec.structs.replace(chain, primary=msgspec.structs.replace(target, dialect=dialect))
     routes = {**old.engine.routes, "gpt-4.1": msgspec.structs.replace(route, node=other)}
     found = plan(old, Side("other", old.config, msgspec.structs.replace(old.engine, routes=routes), old.marks, old.at))
     assert [change.path for change in found.changes] == [("program", "gpt-4.1")]
