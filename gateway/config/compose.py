@@ -77,7 +77,9 @@ class Composed:
         try:
             matches = files_of(base, pattern)
         except Unusable as why:
-            self.found.append(diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {why}.", span, "include"))
+            self.found.append(
+                diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {why}.", span, "include")
+            )
             return
         directory = directory_of(base, pattern)
         if directory is not None:

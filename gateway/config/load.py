@@ -19,7 +19,7 @@ from gateway.config.known import Known
 from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
 from gateway.config.refs import Ref, Resolver, Secrets, Unresolved
-from gateway.config.schema import shape_errors
+from gateway.config.shape import shape_errors
 from gateway.diagnostics.accepting import accepted
 from gateway.diagnostics.diagnostic import Diagnostics, diagnose
 from gateway.diagnostics.source import Source, Span

@@ -133,7 +133,9 @@ class Resolver:
         self.files.setdefault(path)
         try:
             if path.exists() and not path.is_file():
-                return Unresolved("unreadable-secret", f"{path} is {_kind_of(path)}. Name a file in which the secret is.")
+                return Unresolved(
+                    "unreadable-secret", f"{path} is {_kind_of(path)}. Name a file in which the secret is."
+                )
             with path.open("rb") as opened:
                 data = opened.read(SECRET_MOST + 1)
         except OSError as error:
