@@ -34,6 +34,7 @@ RENAMED: Final[dict[str, dict[str, str]]] = {
     "Key": {"sha256": "hash", "secret": "from", "models": "allow", "allowed_models": "allow", "group": "team"},
     "Budget": {"amount": "limit", "max": "limit", "period": "per", "window": "per", "duration": "per"},
     "Policy": {"if": "when", "match": "when", "then": "do", "action": "do", "actions": "do"},
+    "Do": {"parameters": "set", "params": "set", "prompt": "system", "redirect": "route", "reject": "deny"},
     "Retries": {"max": "attempts", "max_retries": "attempts", "count": "attempts"},
     "Limits": {"rpm": "requests", "tpm": "tokens", "max_parallel_requests": "concurrent", "parallel": "concurrent"},
     "Disk": {"path": "disk"},

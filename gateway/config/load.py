@@ -15,6 +15,8 @@ from pydantic import ValidationError
 from gateway.config import handoff
 from gateway.config.checks import CHECKS, Subject
 from gateway.config.compose import Composed
+from gateway.config.following import settled
+from gateway.config.foreign import foreign
 from gateway.config.known import Known
 from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
@@ -78,7 +80,10 @@ def load(
     resolver = Resolver(environ, paths[0].parent if paths else Path())
     config: Config | None = None
     values: dict[str, str] = {}
-    if composed.anything:
+    other = foreign(composed)
+    if other is not None:
+        diagnostics.add(other)
+    elif composed.anything:
         try:
             config = Config.model_validate(composed.value, context=resolver)
         except ValidationError as error:
@@ -94,7 +99,7 @@ def load(
         subject = Subject(config, known, composed, values)
         for check in CHECKS:
             diagnostics.extend(check(subject))
-    judged = accepted(diagnostics, composed.sources)
+    judged = settled(accepted(diagnostics, composed.sources))
     return Loaded(config, judged, composed, Secrets(values), [*composed.files, *resolver.files])
 
 

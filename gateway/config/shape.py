@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from gateway.config.compose import Composed
 from gateway.config.fields import RENAMED, SAID_OTHERWISE, elsewhere, fields, keys_of, models_at
+from gateway.config.lettering import foreign_letters
 from gateway.config.read import Path
 from gateway.config.refs import Resolver, Unresolved, is_reference
 from gateway.config.shape_values import Place, value_at, wrong_value
@@ -59,8 +60,16 @@ def shape_errors(error: ValidationError, composed: Composed, resolver: Resolver)
             yield _unknown(path, composed)
         elif kind == "missing":
             yield _missing(path, composed)
+        elif kind in _SHAPES and (glued := _glued(path, written)) is not None:
+            yield missing_space(glued, written, Place(path, composed), composed.span(path))
         else:
             yield wrong_value(kind, message, context, Place(path, composed), written, resolver)
+
+
+def _glued(path: Path, written: Any) -> str | None:
+    """The key of `key:value`, where a section stands that knows the key."""
+    match = _GLUED.match(written) if isinstance(written, str) else None
+    return match[1] if match is not None and match[1] in fields(path) else None
 
 
 def _follows(kind: str, path: Path, union: bool, paths: list[Path], strange: list[Path], value: Any) -> bool:
@@ -172,10 +181,15 @@ def _unknown(path: Path, composed: Composed) -> Diagnostic:
     if near is not None:
         fixes = _renaming(last, near, path, composed, span)
         return diagnose(
-            "unknown-key", f"{last!r} is not known at {where}.", span, dotted, f"did you mean {near!r}?", fixes=fixes
+            "unknown-key",
+            f"{last!r} is not known at {where}.{foreign_letters(last)}",
+            span,
+            dotted,
+            f"did you mean {near!r}?",
+            fixes=fixes,
         )
     near = closest(last, known)
-    detail = f"{last!r} is not known at {where}. Known are: {', '.join(known)}."
+    detail = f"{last!r} is not known at {where}.{foreign_letters(last)} Known are: {', '.join(known)}."
     return diagnose("unknown-key", detail, span, dotted, f"did you mean {near!r}?" if near else None)
 
 

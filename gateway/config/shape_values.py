@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway.config.compose import Composed
 from gateway.config.fields import models_at
+from gateway.config.lettering import variable
 from gateway.config.read import Path
 from gateway.config.refs import Resolver, is_reference
 from gateway.config.words import integer_of, number_of
@@ -229,24 +230,7 @@ def _shown(written: Any) -> str:
     )
 
 
-_VARIABLES: Final = (
-    re.compile(r"\$\{?(?:env:)?([A-Za-z_]\w*)\}?"),
-    re.compile(r"os\.environ[/.]([A-Za-z_]\w*)"),
-    re.compile(r"env[.:/]\s*([A-Za-z_]\w*)"),
-    re.compile(r"\{\{\s*(?:env\.?)?\s*\(?['\"]?([A-Za-z_]\w*)['\"]?\)?\s*\}\}"),
-    re.compile(r"process\.env\.([A-Za-z_]\w*)"),
-    re.compile(r"%([A-Z_][A-Z0-9_]*)%"),
-)
 _NAME: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
-
-
-def variable(text: str) -> str | None:
-    """The environment variable that a text names in the manner of a shell or of another program."""
-    for pattern in _VARIABLES:
-        match = pattern.fullmatch(text.strip())
-        if match is not None:
-            return match[1]
-    return None
 
 
 def _secret(place: Place, written: Any) -> Diagnostic:
