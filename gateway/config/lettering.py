@@ -36,7 +36,7 @@ _VARIABLES: Final = (
     re.compile(r"\$\{?(?:env:)?([A-Za-z_]\w*)\}?"),
     re.compile(r"os\.environ[/.]([A-Za-z_]\w*)"),
     re.compile(r"env[.:/]\s*([A-Za-z_]\w*)"),
-    re.compile(r"\{\{\s*(?:env\.?)?\s*\(?['\"]?([A-Za-z_]\w*)['\"]?\)?\s*\}\}"),
+    re.compile(r"\{\{\s*(?:env\s*[.(]?\s*)?['\"]?([A-Z_][A-Z0-9_]*)['\"]?\)?\s*\}\}"),
     re.compile(r"process\.env\.([A-Za-z_]\w*)"),
     re.compile(r"%([A-Z_][A-Z0-9_]*)%"),
 )

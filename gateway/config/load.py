@@ -82,7 +82,7 @@ def load(
     values: dict[str, str] = {}
     other = foreign(composed)
     if other is not None:
-        diagnostics.add(other)
+        diagnostics = Diagnostics((other,))  # nothing else that is said of it is of use
     elif composed.anything:
         try:
             config = Config.model_validate(composed.value, context=resolver)

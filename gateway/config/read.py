@@ -104,6 +104,9 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
     text, wrong = _text(path, data)
     if text is None:
         return None, wrong
+    directive = _directive(path, text)
+    if directive is not None:
+        return None, [directive]
     try:
         loader = YAML(typ="safe", pure=True)
         loader.allow_duplicate_keys = True  # found below, at both places
@@ -122,21 +125,28 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
         detail = "A configuration has at least `version: 1`, a provider and a model."
         return None, [diagnose("empty-file", detail, _at(path, 1, 1))]
     if len(nodes) > 1:
-        detail = "Only one document is read. Remove the `---` between them, or put the second into a file of its own."
+        detail = "Only one document is read. Remove the `---` or `...` before this, or put the second into a file of its own."
         return None, [diagnose("several-documents", detail, _span(path, nodes[1]))]
     if not isinstance(nodes[0], MappingNode):
         return None, [_no_mapping(path, nodes[0])]
-    for row, line in enumerate(text.split("\n", 50)[:50], 1):
-        if line.startswith("%YAML") and not line.startswith("%YAML 1.2"):
-            detail = "Every file is read as YAML 1.2, where `yes` and `on` are text and 010 is ten. Remove this line."
-            where = Span(path, row, 1, row, len(line) + 1)
-            return None, [diagnose("yaml-syntax", detail, where, fixes=(Fix(where, ""),))]
     builder = _Builder(path)
     try:
         builder.tree.value = builder.plain((), None, nodes[0], 0)
     except _TooMuch as stop:
         return None, [*builder.found, stop.diagnostic]
     return builder.tree, builder.found
+
+
+def _directive(path: str, text: str) -> Diagnostic | None:
+    """A `%YAML` line before the document that asks for another version than the one that is read."""
+    for row, line in enumerate(text.split("\n", 100)[:100], 1):
+        if line.startswith("%YAML") and line.split("#")[0].split() != ["%YAML", "1.2"]:
+            detail = "Every file is read as YAML 1.2, where `yes` and `on` are text and 010 is ten. Remove this line."
+            span = Span(path, row, 1, row, len(line) + 1)
+            return diagnose("yaml-syntax", detail, span, fixes=(Fix(span, ""),))
+        if line.strip() and not line.startswith(("#", "%")):
+            return None
+    return None
 
 
 def _unreadable(path: str, text: str, error: ReaderError) -> Diagnostic:
@@ -299,7 +309,9 @@ class _Builder:
         for index, source in enumerate(sources, first):
             if not isinstance(source, MappingNode):
                 detail = "`<<` takes a mapping, or a list of mappings."
-                self.found.append(diagnose("wrong-type", detail, _span(self.tree.path, source)))
+                help_ = "mark a mapping with `&name` where it is written first, and write `<<: *name`"
+                dotted = ".".join(map(str, path))
+                self.found.append(diagnose("wrong-type", detail, _span(self.tree.path, source), dotted, help_))
                 continue
             self._aliased += len(source.value)
             if depth > DEPTH_MOST or self._aliased > ALIASED_MOST:

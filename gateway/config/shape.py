@@ -135,12 +135,9 @@ def _dedented(composed: Composed, kinds: list[str], paths: list[Path]) -> _Deden
                 break
             lost.append(other)
         if lost:
-            listed = ", ".join(f"`{other[-1]}`" for other in lost)
+            listed = " and ".join(f"`{other[-1]}`" for other in lost[:3]) + (" and others" if len(lost) > 3 else "")
             stands = "stands" if len(lost) == 1 else "stand"
-            detail = (
-                f"{listed} {stands} beside `{path[-1]}`, which is empty; under it {'it' if len(lost) == 1 else 'they'} "
-                "would belong to it."
-            )
+            detail = f"{listed} {stands} at the level of `{path[-1]}:`, which is empty, and not below it."
             help_ = f"indent {'this line' if len(lost) == 1 else 'these lines'} by two spaces more than `{path[-1]}:`"
             dotted = ".".join(map(str, lost[0]))
             out.said[lost[0]] = diagnose("unknown-key", detail, composed.span(lost[0], key=True), dotted, help_)

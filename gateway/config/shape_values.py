@@ -323,7 +323,16 @@ def _mapping(place: Place, written: Any) -> tuple[str | None, tuple[Fix, ...]]:
             return "write `{}`, or remove it", ()
         return f"write what it is: `{place.path[-1]}: {{provider: …}}`", ()
     if isinstance(written, list):
+        if section == "models" and len(place.path) == 2:
+            return "a list of targets is a combo: it stands under `combos:`", ()
+        if section == "combos" and isinstance(place.path[-1], int):
+            return (
+                f"several targets that count as one are a group: `{{group: [{', '.join(map(str, written[:3]))}]}}`",
+                (),
+            )
         return _listed(place, written, section), ()
+    if section == "combos" and isinstance(written, int | float) and isinstance(place.path[-1], int):
+        return f'write "{written}"', place.put(f'"{written}"')
     if not isinstance(written, str):
         return None, ()
     if written.startswith("-") and not written.startswith("- "):

@@ -264,6 +264,11 @@ def _unquoted(stop: Stop) -> Diagnostic | None:
     if near is not None:
         detail = f"`{bare}` stands for what was marked `&{bare[1:]}`, and nothing was."
         return diagnose("yaml-syntax", detail, span, "", f"did you mean `*{near}`?", (), (Fix(span, f"*{near}"),))
+    if bare[0] == "`":
+        detail = "A backtick is no quote: YAML keeps it for itself. Text is put into \" or ', or stands as it is."
+        inside = bare.strip("`")
+        fixes = (Fix(span, inside),) if bare == f"`{inside}`" and re.fullmatch(r"[\w./-]+", inside) else ()
+        return diagnose("yaml-syntax", detail, span, "", f"write {inside}", (), fixes)
     uses = {"*": "stands for what was marked with `&` before", "&": "marks what follows", "%": "begins a directive"}
     use = uses.get(bare[0], "is kept for YAML itself")
     detail = f"`{bare[0]}` at the beginning {use}. Text that begins so is put into quotes."

@@ -51,7 +51,9 @@ def _bad(value: Any, what: str, guess: Callable[[Any], str | None], read: Callab
             read(fix)
         except PydanticCustomError:
             fix = None
-    shown = "nothing" if value is None else repr(value) if isinstance(value, str | int | float) else "this"
+    if value is None:
+        return PydanticCustomError("bad-unit", "Nothing is written here. Write {what}.", {"what": what, "fix": ""})
+    shown = repr(value) if isinstance(value, str | int | float) else "This"
     return PydanticCustomError("bad-unit", "{value} is not {what}.", {"value": shown, "what": what, "fix": fix or ""})
 
 

@@ -66,6 +66,11 @@ class Subject:
 
     def did_you_mean(self, name: str) -> str | None:
         """A suggestion for a route's name."""
+        parts = name.replace(" - ", " ").split()
+        if len(parts) > 1 and all(self.known_route(each) for each in parts):
+            if " - " in name:
+                return f"is `- {parts[-1]}` indented more than the item above it? Items of a list stand in one column"
+            return f"is a comma missing? `{', '.join(parts)}`"
         near = closest(name, (*self.routes, *self.places))
         return f"did you mean {near!r}?" if near is not None else None
 
