@@ -85,7 +85,7 @@ def keys_of(model: type[BaseModel]) -> list[str]:
 
 def elsewhere(key: str) -> list[str]:
     """The places that know a key, as a person names them: `defaults`, `models.NAME`."""
-    return _places().get(key, [])
+    return sorted(_places().get(key, []), key=lambda place: place.count(".") + place.count("NAME"))
 
 
 @cache

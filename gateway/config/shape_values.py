@@ -66,6 +66,10 @@ SYNONYMS: Final[dict[str, dict[str, str]]] = {
     "days": {"monday": "mon", "tuesday": "tue", "wednesday": "wed", "thursday": "thu", "friday": "fri", "saturday": "sat",
              "sunday": "sun"},
 }  # fmt: skip
+_STATUSES: Final[dict[Any, str]] = {
+    400: "invalid_request", 401: "auth", 402: "quota", 403: "auth", 404: "not_found", 408: "timeout", 413: "context_window",
+    429: "rate_limit", 500: "server_error", 502: "server_error", 503: "overloaded", 504: "timeout", 529: "overloaded",
+}  # fmt: skip
 _ENTRIES: Final = {
     "models": "provider: NAME",
     "providers": "preset: NAME",
@@ -151,7 +155,7 @@ def wrong_value(
         return _say(kind, message, place, f"write {fix}" if fix else None, fixes)
     if kind in _RANGES:
         bound, words = _RANGES[kind]
-        said = f", not {_kind(written)}" if isinstance(written, int | float | str) else ""
+        said = f", not {written}" if isinstance(written, int | float | str) else ""
         limit = f"{context[bound]:g}" if isinstance(context.get(bound), int | float) else context.get(bound, "")
         return _say("out-of-range", f"{_begin(place)} is {words.format(limit)}{said}.", place)
     if kind == "string_pattern_mismatch":
@@ -202,6 +206,10 @@ def _word(context: Mapping[str, Any], place: Place, written: Any, referred: str 
     expected = str(context.get("expected", ""))
     words = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
     listed = ", ".join(words)
+    if place.field == "on" and isinstance(written, int):
+        return _say(
+            "out-of-range", f"`on` is a day of the week, or a day of the month from 1 to 28, not {written}.", place
+        )
     if not isinstance(written, str):
         shown = repr(referred) if referred is not None else _kind(written) if written is None else _shown(written)
         detail = f"{shown[:1].upper()}{shown[1:]} is not known for `{place.field}`. Known are: {listed}."
@@ -214,6 +222,12 @@ def _word(context: Mapping[str, Any], place: Place, written: Any, referred: str 
         number = written.lstrip("v")
         detail = f"`{place.field}` is a number, and {written!r} is text. Known are: {listed}."
         return _say("unknown-word", detail, place, f"write {number}", place.put(number))
+    if place.path == ("gateway", "state"):
+        url = "{redis: {url: {env: NAME}}}" if "redis" in written else "{disk: DIRECTORY}"
+        detail = (
+            f"{written!r} is not known for `state`. It is `memory`, `{{disk: DIRECTORY}}` or `{{redis: {{url: …}}}}`."
+        )
+        return _say("unknown-word", detail, place, f"write `{url}`" if "/" in written else None)
     detail = f"{written!r} is not known for `{place.field}`. Known are: {listed}."
     sure = only(written, words)
     near = sure or closest(written, words)
@@ -279,6 +293,9 @@ def _shape(wanted: str, place: Place, written: Any) -> tuple[str | None, tuple[F
         return _number(wanted, place, written)
     if wanted == "text" and isinstance(written, bool | int | float):
         raw = place.raw(place.span)
+        kind = _STATUSES.get(written) if place.field == "on" and place.path[0] == "fallbacks" else None
+        if kind is not None:
+            return f"failures are named by what went wrong: write {kind}", place.put(kind)
         if place.path == ("gateway", "listen"):
             return f'write "127.0.0.1:{raw}"', ()
         return (f'write "{raw}"', place.put(f'"{raw}"')) if raw else (None, ())
@@ -334,7 +351,8 @@ def _mapping(place: Place, written: Any) -> tuple[str | None, tuple[Fix, ...]]:
     if section == "combos" and isinstance(written, int | float) and isinstance(place.path[-1], int):
         return f'write "{written}"', place.put(f'"{written}"')
     if not isinstance(written, str):
-        return None, ()
+        needed = _needed(place.path)
+        return (f"write `{{{needed}}}`" if needed else None), ()
     if written.startswith("-") and not written.startswith("- "):
         return "after the `-` of an item stands a space: `- …`", ()
     equal = re.match(r"([A-Za-z_]\w*)\s*=", written)
@@ -352,6 +370,15 @@ def _mapping(place: Place, written: Any) -> tuple[str | None, tuple[Fix, ...]]:
     if "Provider" in named and len(place.path) == 2:
         return f"write `{place.path[-1]}: {{api_key: {{env: …}}}}`", ()
     return None, ()
+
+
+def _needed(path: Path) -> str | None:
+    """What a section cannot do without, with an example."""
+    models = models_at(path)
+    needed = (
+        [(f.alias or n, f.examples) for n, f in models[0].model_fields.items() if f.is_required()] if models else []
+    )
+    return ", ".join(f"{name}: {examples[0] if examples else '…'}" for name, examples in needed) or None
 
 
 def _listed(place: Place, written: list[Any], section: str) -> str | None:
