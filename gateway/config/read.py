@@ -25,9 +25,10 @@ Path: TypeAlias = tuple[str | int, ...]
 SIZE_MOST: Final = 4 << 20
 LINE_MOST: Final = 1 << 18
 DEPTH_MOST: Final = 60
-ALIASED_MOST: Final = 100_000  # nodes that aliases may add
+ALIASED_MOST: Final = 50_000  # nodes that aliases may add
 
 _TAG: Final = "tag:yaml.org,2002:"
+_RUN: Final = re.compile(r"(?:[\[{]\s*+){200}")
 _COLLECTIONS: Final = frozenset((f"{_TAG}map", f"{_TAG}seq", "!", None))
 _DECRYPT: Final = "Decrypt the value where the gateway is started, and name it by `{env: NAME}` or `{file: PATH}`."
 # below these stands text that is passed on, whatever it looks like
@@ -104,6 +105,11 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
     text, wrong = _text(path, data)
     if text is None:
         return None, wrong
+    run = _RUN.search(text)
+    if run is not None:  # what follows would be looked at once for each of them
+        row, begin = text.count("\n", 0, run.start()) + 1, text.rfind("\n", 0, run.start()) + 1
+        span = _at(path, row, run.start() - begin + 1)
+        return None, [diagnose("too-deep", "Hundreds of brackets are opened here, one in the other.", span)]
     directive = _directive(path, text)
     if directive is not None:
         return None, [directive]
@@ -120,7 +126,7 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
         return None, [_unreadable(path, text, error)]
     except (YAMLError, ValueError, OverflowError) as error:
         return None, [diagnose("yaml-syntax", f"{_first_line(error)}.", _at(path, 1, 1))]
-    nodes = [node for node in nodes if node is not None]
+    nodes = [node for node in nodes if node is not None and not _nothing(node)]
     if not nodes:
         detail = "A configuration has at least `version: 1`, a provider and a model."
         return None, [diagnose("empty-file", detail, _at(path, 1, 1))]
@@ -135,6 +141,11 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
     except _TooMuch as stop:
         return None, [*builder.found, stop.diagnostic]
     return builder.tree, builder.found
+
+
+def _nothing(node: Node) -> bool:
+    """Whether a document holds nothing, as one that is its marks alone."""
+    return isinstance(node, ScalarNode) and node.style is None and not node.value
 
 
 def _directive(path: str, text: str) -> Diagnostic | None:
@@ -183,7 +194,9 @@ def _no_mapping(path: str, node: Node) -> Diagnostic:
 
 def _text(path: str, data: bytes) -> tuple[str | None, list[Diagnostic]]:
     if len(data) > SIZE_MOST:
-        return None, [diagnose("too-large", f"It has more than {SIZE_MOST:,} bytes, which are read at most.", None)]
+        return None, [
+            diagnose("too-large", f"It has more than {SIZE_MOST:,} bytes, which are read at most.", _at(path, 1, 1))
+        ]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -252,7 +265,7 @@ class _Builder:
         identity = id(node)
         if depth > DEPTH_MOST:
             detail = f"More than {DEPTH_MOST} levels are nested here."
-            raise _TooMuch(diagnose("too-deep", detail, _span(self.tree.path, node)))
+            raise _TooMuch(diagnose("too-deep", detail, self.expanding(path, node)))
         if identity in self._open:
             detail = "An alias leads back to the anchor that it stands in."
             raise _TooMuch(diagnose("too-many-aliases", detail, _span(self.tree.path, node)))
@@ -260,7 +273,7 @@ class _Builder:
             self._aliased += len(node.value)
             if self._aliased > ALIASED_MOST:
                 detail = f"Aliases add more than {ALIASED_MOST:,} values. Write fewer, or use defaults."
-                raise _TooMuch(diagnose("too-many-aliases", detail, _span(self.tree.path, node)))
+                raise _TooMuch(diagnose("too-many-aliases", detail, self.expanding(path, node)))
         self._seen.add(identity)
         self._open.add(identity)
         try:
@@ -271,6 +284,10 @@ class _Builder:
             return self.mapping(path, node, depth)
         finally:
             self._open.discard(identity)
+
+    def expanding(self, path: Path, node: Node) -> Span:
+        """Where a node is written; for one that an alias brings here, the key at the top that it is brought to."""
+        return (self.tree.key_span(path[:1]) if id(node) in self._seen else None) or _span(self.tree.path, node)
 
     def mapping(self, path: Path, node: MappingNode, depth: int) -> dict[str, Any]:
         value: dict[str, Any] = {}
@@ -316,7 +333,7 @@ class _Builder:
             self._aliased += len(source.value)
             if depth > DEPTH_MOST or self._aliased > ALIASED_MOST:
                 detail = "Merged mappings add too much. Write fewer, or use defaults."
-                raise _TooMuch(diagnose("too-many-aliases", detail, _span(self.tree.path, source)))
+                raise _TooMuch(diagnose("too-many-aliases", detail, self.expanding(path, source)))
             within = (*path, "<<", index)
             for key, inner in self.plain(within, None, source, depth + 1).items():
                 if key not in value:

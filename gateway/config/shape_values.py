@@ -78,6 +78,11 @@ _ENTRIES: Final = {
 }
 
 
+_NAMED: Final = frozenset(
+    ("providers", "models", "aliases", "combos", "fallbacks", "keys", "teams", "budgets", "guardrails")
+)
+
+
 class Place:
     """A path of the configuration, and the text that stands there."""
 
@@ -385,10 +390,14 @@ def _listed(place: Place, written: list[Any], section: str) -> str | None:
     """A list where names have entries."""
     if written and all(isinstance(item, dict) and isinstance(item.get("name"), str) for item in written):
         return f"write each under its name, without `- name:`: `{written[0]['name']}: {{{_ENTRIES.get(section, '…')}}}`"
-    if written and all(isinstance(item, str) for item in written):
+    if written and len(place.path) == 1 and section in _NAMED and all(isinstance(item, str) for item in written):
         return f"write each as an entry: `{written[0]}: {{}}`"
     if written and all(isinstance(item, dict) and len(item) == 1 for item in written) and len(place.path) == 1:
         return "remove the dashes: these are keys, not items"
     if place.field == "api_keys":
         return "give each a name: `{main: {env: NAME}, spare: {env: OTHER}}`"
-    return "give each entry a name: `name: …` in the place of `- …`"
+    return (
+        "give each entry a name: `name: …` in the place of `- …`"
+        if section in _NAMED and len(place.path) == 1
+        else None
+    )
