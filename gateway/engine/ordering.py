@@ -68,12 +68,14 @@ def watched(runtime: Runtime, nodes: Sequence[Node], state: StatePool, marks: Ma
                 lanes[leaf.lanes] = _with_quotas(leaf, lanes[leaf.lanes], state, marks[leaf.provider])
     choice = bool(splits) or any(len(each) > 1 for each in lanes.values())
     continuing = choice and any(target.protocol == _CONTINUING for target in found.values())
+    sticky = {name: state.bindings(name) for name, split in splits.items() if split.sticky is not None}
     return msgspec.structs.replace(
         runtime,
         lanes=lanes,
         latencies={name: state.latency(_identity(target)) for name, target in found.items()},
         tallies=tallies,
-        sticky={name: state.bindings(name) for name, split in splits.items() if split.sticky is not None},
+        sticky=sticky,
+        shares=any(bindings.store is not None for bindings in sticky.values()),
         makers=state.bindings("answers") if continuing else None,
     )
 

@@ -80,7 +80,8 @@ def _policy(policy: words.Policy) -> Policy:
             providers=None if said.providers is None else words_of(said.providers),
             models=None if said.models is None else words_of(said.models),
         )
-    return Policy(policy.name, compiled(policy.when), tuple(_actions(policy.do)), require)
+    when = policy.when.model_copy(update={"key": None, "team": None})  # only those for whom they hold have the policy
+    return Policy(policy.name, compiled(when), tuple(_actions(policy.do)), require)
 
 
 def _actions(do: words.Do) -> list[Action]:

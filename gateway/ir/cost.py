@@ -67,8 +67,8 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """USD per million tokens; None is not priced apart. `source` is who says so: file, catalog or both.
 
-    `rates` is made from the rest, base first, then the tiers by size; `dear` is the base's dearest rate of what is read,
-    and of what is written. What they are given is ignored.
+    `rates` is made from the rest, base first, then the tiers by size; `dear` is the base's dearest rate of what is
+    read, and of what is written. What they are given is ignored.
     """
 
     input: float | None = None
@@ -150,7 +150,7 @@ def per_token(rate: int) -> str:
 
 def _decimal(value: int, digits: int) -> str:
     whole, part = divmod(value, 10**digits)
-    return f"{whole}.{part:0{digits}d}".rstrip("0") if part else str(whole)
+    return f"{whole}.{str(part).zfill(digits).rstrip('0')}" if part else str(whole)
 
 
 def _rates(price: Price, tier: Tier | None) -> Rates:

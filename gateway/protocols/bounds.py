@@ -20,7 +20,7 @@ _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 LEAST: Final = 16  # the least bound that every wire takes
 
 
-class Bound(NamedTuple):
+class Bound(msgspec.Struct, frozen=True):
     """`most`: tokens of one answer, None where nothing is said; `n`: answers."""
 
     most: int | None
@@ -85,7 +85,9 @@ def bounded(wire: str, fields: Fields, most: int, *, newest: bool) -> Fields:
     row = _ROWS[wire]
     value = msgspec.Raw(b"%d" % most)
     if not row.inside:
-        others = {name: raw for name, raw in fields.items() if name not in row.most}
+        others = dict(fields)
+        for name in row.most:
+            others.pop(name, None)
         others[row.most[0] if newest else row.most[-1]] = value
         return others
     held = {name: raw for name, raw in _inner(fields, row.inside).items() if name not in row.most}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gateway.routing.facts import Facts
     from gateway.routing.run import Tools
     from gateway.routing.sending import Job
-    from gateway.state.meters import Meter, Standing
+    from gateway.state.meters import Standing
 
 SESSIONS_RETRY: Final = 60.0  # seconds: nobody knows when a session ends
 
@@ -44,17 +44,17 @@ class Admission:
         """Takes what it needs, where nobody has to be asked or waited for."""
         tokens = 0
         if self._tab.tokens:
-            demand = demand_of(job)
+            demand = job.demand or demand_of(job)
             tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
-        self._taking = Taking(self._limits, self._tab, tokens)
-        return self._taking.take_now(_member(job) if self._tab.sessions else "", self._tools.clock())
+        self._taking = taking = Taking(self._limits, self._tab, tokens)
+        return taking.take_now(job, self._tools.clock())
 
     async def wait(self, job: Job) -> None:
         """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429, 503)."""
         if self._taking is None:
             raise RuntimeError("`now` comes first")
         try:
-            lacks = await self._taking.take(_member(job), self._tools)
+            lacks = await self._taking.take(job, self._tools)
         except StoreDown:
             raise Refused(store_down()) from None
         if lacks is None:
@@ -81,20 +81,26 @@ class Admission:
     def minute(self) -> Standing | None:
         """Where the caller stands in its tightest limit of requests per minute."""
         limited = [meter for meter in self._tab.once if self._tab.of[meter.key][1].per == "minute"]
-        return min(map(_standing, limited), key=_part, default=None)
+        return self._limits.meters.tightest(limited) if limited else None
 
     def tell(self, headers: dict[str, str]) -> None:
         """Adds the headers that say where the caller stands."""
         tab = self._tab
         nearest: Standing | None = None
         for kind, meters in (("-requests", tab.once), ("-tokens", tab.tokens)):
-            if meters:
-                standing = meters[0].standing() if len(meters) == 1 else min(map(_standing, meters), key=_part)
-                _written(headers, kind, standing, _duration(standing.resets))
-                if nearest is None or _part(standing) < _part(nearest):
-                    nearest = standing
+            if not meters:
+                continue
+            standing = self._limits.meters.tightest(meters)
+            limit, left = standing.limit, standing.left
+            headers["x-ratelimit-limit" + kind] = str(limit)
+            headers["x-ratelimit-remaining" + kind] = str(left if left > 0 else 0)
+            headers["x-ratelimit-reset" + kind] = _duration(standing.resets)
+            if nearest is None or left * nearest.limit < nearest.left * limit:
+                nearest = standing
         if nearest is not None:
-            _written(headers, "", nearest, str(ceil(self._tools.wall() + nearest.resets)))
+            headers["x-ratelimit-limit"] = str(nearest.limit)
+            headers["x-ratelimit-remaining"] = str(nearest.left if nearest.left > 0 else 0)
+            headers["x-ratelimit-reset"] = str(ceil(self._tools.wall() + nearest.resets))
 
 
 def admission_of(limits: Limits, facts: Facts, tools: Tools) -> Admission | None:
@@ -112,24 +118,6 @@ def store_down() -> Refusal:
         message="Limits cannot be counted now: the store of the gateway's state cannot be reached. Try again soon.",
         retry_after=5.0,
     )
-
-
-def _member(job: Job) -> str:
-    return f"{job.facts.key or ''}:{job.facts.session}"
-
-
-def _part(standing: Standing) -> float:
-    return standing.left / standing.limit if standing.limit else 0.0
-
-
-def _standing(meter: Meter) -> Standing:
-    return meter.standing()
-
-
-def _written(headers: dict[str, str], kind: str, standing: Standing, reset: str) -> None:
-    headers["x-ratelimit-limit" + kind] = str(standing.limit)
-    headers["x-ratelimit-remaining" + kind] = str(standing.left if standing.left > 0 else 0)
-    headers["x-ratelimit-reset" + kind] = reset
 
 
 @lru_cache(256)  # a sliding window is over after the same time again and again

@@ -197,7 +197,7 @@ def _streamed(test: Streamed, job: Job) -> bool:
 
 
 def _tagged(test: Tagged, job: Job) -> bool:
-    return any(test.words.has(tag) for tag in job.facts.tags)
+    return any(map(test.words.has, job.facts.tags))
 
 
 def _headed(test: Headed, job: Job) -> bool:
@@ -228,13 +228,19 @@ def address_of(text: str) -> tuple[int, int] | None:
     return address.version, int(address)
 
 
+_number_of: Final = lru_cache(4096)(int)
+
+
 def within(networks: tuple[Network, ...], text: str) -> bool:
     """Whether an address is in one of some networks."""
     address = address_of(text)
     if address is None:
         return False
     version, number = address
-    return any(each.version == version and number >> each.shift == int(each.prefix) for each in networks)
+    for each in networks:  # noqa: SIM110 - as in `holds`
+        if each.version == version and number >> each.shift == _number_of(each.prefix):
+            return True
+    return False
 
 
 def _from(test: From, job: Job) -> bool:
@@ -242,11 +248,17 @@ def _from(test: From, job: Job) -> bool:
 
 
 def _during(test: During, job: Job) -> bool:
-    here = datetime.fromtimestamp(job.facts.wall, ZoneInfo(test.zone))
-    minute, day = here.hour * 60 + here.minute, here.weekday()
+    day, minute = _clock_of(test.zone, int(job.facts.wall // 60))
     if test.begins < test.ends:
         return test.begins <= minute < test.ends and day in test.days
     return (minute >= test.begins and day in test.days) or (minute < test.ends and (day - 1) % 7 in test.days)
+
+
+@lru_cache(64)
+def _clock_of(zone: str, minutes: int) -> tuple[int, int]:
+    """(day of the week, minute of the day) in a zone, so many minutes since the epoch."""
+    here = datetime.fromtimestamp(minutes * 60, ZoneInfo(zone))
+    return here.weekday(), here.hour * 60 + here.minute
 
 
 def _either(test: Either, job: Job) -> bool:
@@ -258,7 +270,8 @@ def _every(test: Every, job: Job) -> bool:
 
 
 def _unless(test: Unless, job: Job) -> bool:
-    return not holds(test.condition, job)
+    tests = test.condition.tests
+    return not (_TESTS[tests[0].__class__](tests[0], job) if len(tests) == 1 else holds(test.condition, job))
 
 
 def _number(test: Number, job: Job) -> bool:

@@ -9,7 +9,10 @@ pages) is in no body, and is charged when it is known.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+import re
+from typing import Final
+
+import msgspec
 
 from gateway.failure import Refused
 from gateway.ir.estimate import prompt_tokens
@@ -20,9 +23,12 @@ from gateway.routing.node import Target
 from gateway.routing.sending import Job
 
 SMALL: Final = 16 << 10
+_IN_LISTS: Final = frozenset(("openai-chat", "anthropic"))  # wires whose media are in lists of parts
+_MEDIA: Final = (b"image", b'"file', b"inline", b"document", b"audio")
+_ESCAPED: Final = re.compile(rb"\\u00[4-7]")  # a letter
 
 
-class Demand(NamedTuple):
+class Demand(msgspec.Struct, frozen=True):
     """`input`: tokens; `most`: of one answer, None where the client said nothing; `n`: answers."""
 
     input: int
@@ -33,31 +39,40 @@ class Demand(NamedTuple):
 def demand_of(job: Job) -> Demand:
     """Looked at once for each request. One that cannot be read is as large as its bytes."""
     known: Demand | None = job.demand
-    if known is None:
-        known = job.demand = _demand(job)
+    if known is not None:
+        return known
+    body = job.head.body
+    if job.edited or len(body) > SMALL or _may_hold_media(job.protocol.name, body):
+        known = _read(job)
+    else:
+        bound = bound_of(job.protocol.name, job.head.fields)
+        known = Demand(-(-len(body) // 2), bound.most, bound.n)
+    job.demand = known
     return known
 
 
-def _demand(job: Job) -> Demand:
-    body = job.head.body
-    if job.edited or len(body) > SMALL or _may_hold_media(body):
-        try:
-            request = job.request()
-        except Refused:
-            return Demand(len(body), None, 1)
-        if job.edited:
-            most = request.max_tokens if isinstance(request.max_tokens, int) else None
-            n = request.n if isinstance(request.n, int) else 1
-            return Demand(-(-prompt_tokens(request) * 3 // 2), most, max(1, n))
-        bound = bound_of(job.protocol.name, job.head.fields)
-        return Demand(-(-prompt_tokens(request) * 3 // 2), bound.most, bound.n)
+def _read(job: Job) -> Demand:
+    try:
+        request = job.request()
+    except Refused:
+        return Demand(len(job.head.body), None, 1)
+    if job.edited:
+        most = request.max_tokens if isinstance(request.max_tokens, int) else None
+        n = request.n if isinstance(request.n, int) else 1
+        return Demand(-(-prompt_tokens(request) * 3 // 2), most, max(1, n))
     bound = bound_of(job.protocol.name, job.head.fields)
-    return Demand(-(-len(body) // 2), bound.most, bound.n)
+    return Demand(-(-prompt_tokens(request) * 3 // 2), bound.most, bound.n)
 
 
-def _may_hold_media(body: bytes) -> bool:
-    """Whether the text of a request may name what is larger than its name; a decoded request tells for sure."""
-    return b"image" in body or b'"file' in body or b"inline" in body or b"document" in body or b"audio" in body
+def _may_hold_media(wire: str, body: bytes) -> bool:
+    """Whether the text of a request may name what is larger than its name; a decoded request tells for sure.
+
+    Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
+    theirs. A name may be written with escapes.
+    """
+    if body.count(b"[") <= 1 and wire in _IN_LISTS and b"\\" not in body:
+        return b'"audio' in body  # an earlier answer that was spoken is named by its id
+    return any(map(body.__contains__, _MEDIA)) or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 
 
 def output_of(demand: Demand, target: Target) -> tuple[int, bool]:

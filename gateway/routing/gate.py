@@ -61,10 +61,10 @@ _UNCOUNTED: Final = Failure(
 )
 
 
-class Reserved:
+class Reserved(Taking):
     """A send's part of limits and budgets. `bound`: tokens of the answer at most, where money wants it bounded."""
 
-    __slots__ = ("_amount", "_gate", "_job", "_purses", "_taking", "_target", "_tools", "bound")
+    __slots__ = ("_amount", "_gate", "_job", "_purses", "_target", "_tools", "bound")
 
     def __init__(
         self,
@@ -72,29 +72,26 @@ class Reserved:
         target: Target,
         tools: Tools,
         job: Job,
-        taking: Taking,
-        purses: Sequence[Purse],
-        amount: int,
+        tab: Tab | None,
+        tokens: int,
+        money: Sequence[tuple[Meter, int]] = (),
+        purses: Sequence[Purse] = (),
+        amount: int = 0,
         bound: int | None = None,
     ) -> None:
+        super().__init__(gate.limits, tab, tokens, money)
         self.bound = bound
         self._job = job
         self._gate = gate
         self._target = target
         self._tools = tools
-        self._taking = taking
         self._purses = purses
         self._amount = amount
 
-    def take_now(self) -> bool:
-        """Whether everything could be taken without asking or waiting for anybody."""
-        taking = self._taking
-        return taking.take_now(_member(self._job) if taking.visits else "", self._tools.clock())
-
-    async def take(self) -> Failure | None:
+    async def taken(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
         try:
-            lacks = await self._taking.take(_member(self._job), self._tools)
+            lacks = await self.take(self._job, self._tools)
         except StoreDown:
             return _UNCOUNTED
         if lacks is None:
@@ -119,7 +116,7 @@ class Reserved:
         self._end(0, 0, asked=asked)
 
     def _end(self, tokens: int, money: int, *, asked: bool = True) -> None:
-        self._taking.end(tokens, money, self._tools.clock(), asked=asked)
+        self.end(tokens, money, self._tools.clock(), asked=asked)
         for budget, whose, meter in self._purses:
             if money and not (self._amount and budget.exhausted != "warn") and not meter.take(money):
                 meter.charge(money)
@@ -132,12 +129,18 @@ class Gate:
 
     def __init__(self, limits: Limits) -> None:
         self.watch = Watch(limits.meters)
-        self._limits = limits
+        self.limits = limits
         self.spending = Spending(limits.rules, limits.meters)
         self._unpriced: set[str] = set()
+        self._watched: dict[str, float] = {}  # nano-dollars of a budget of which the log hears first
 
     def look(self, budget: Budget, whose: str, meter: Meter, tools: Tools) -> None:
         """Says how far a budget is used, where that is news."""
+        first = self._watched.get(budget.name)
+        if first is None:
+            first = self._watched[budget.name] = min(budget.watched) * budget.limit
+        if meter.used() < first:
+            return
         standing = meter.standing()
         used = standing.limit - standing.left
         reached = max((share for share in budget.watched if used >= share * standing.limit), default=None)
@@ -147,22 +150,19 @@ class Gate:
 
     def room(self, target: Target, lane: Lane) -> float | None:
         """The share that is left of the limit that is nearest to its end, None where nothing limits a send."""
-        tab = self._tab(target, lane)
+        tab = self.limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
         stands = [meter.standing() for meter in (*tab.rates, *tab.held)] if tab is not None else []
         return min((max(0.0, each.left / each.limit) for each in stands), default=None)
 
-    def _tab(self, target: Target, lane: Lane) -> Tab | None:
-        return self._limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
-
     def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
         """What a send needs; None where nothing limits it."""
-        limits = self._limits
-        tab = self._tab(target, lane)
+        limits = self.limits
+        tab = limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
         purses = self.spending.purses(job.facts, target) if limits.rules.budgets else ()
         if tab is None and not purses:
             return None
         if not purses:
-            return Reserved(self, target, tools, job, Taking(limits, tab, _tokens(tab, job, target)), (), 0)
+            return Reserved(self, target, tools, job, tab, _tokens(tab, job, target))
         return self._priced(target, tab, purses, job, tools)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
@@ -170,7 +170,7 @@ class Gate:
         passed = self.enter(target, lane, job, tools)
         if not isinstance(passed, Reserved):
             return passed or NOTHING
-        return passed if passed.take_now() else await passed.take() or passed
+        return passed if passed.take_now(job, tools.clock()) else await passed.taken() or passed
 
     def _priced(
         self, target: Target, tab: Tab | None, purses: Sequence[Purse], job: Job, tools: Tools
@@ -180,14 +180,14 @@ class Gate:
         bound: int | None = None
         money: list[tuple[Meter, int]] = []
         if price is None:
-            if self._limits.rules.price_unknown == "fail":
+            if self.limits.rules.price_unknown == "fail":
                 return unpriced(target)
-            if self._limits.rules.price_unknown == "warn" and target.lanes not in self._unpriced:
+            if self.limits.rules.price_unknown == "warn" and target.lanes not in self._unpriced:
                 self._unpriced.add(target.lanes)
                 tools.emit(Unpriced(target.provider, target.model))
             tokens = _tokens(tab, job, target)
         else:
-            demand = demand_of(job)
+            demand = job.demand or demand_of(job)
             most, said = output_of(demand, target)
             amount = dearest(price, demand.input, most * demand.n)
             tokens = demand.input + most * demand.n
@@ -197,7 +197,7 @@ class Gate:
                         money.append((meter, amount))
                 if money and not said:
                     bound = most
-        return Reserved(self, target, tools, job, Taking(self._limits, tab, tokens, money), purses, amount, bound)
+        return Reserved(self, target, tools, job, tab, tokens, money, purses, amount, bound)
 
 
 def _tokens(tab: Tab | None, job: Job, target: Target) -> int:
@@ -206,8 +206,3 @@ def _tokens(tab: Tab | None, job: Job, target: Target) -> int:
         return 0
     demand = demand_of(job)
     return demand.input + output_of(demand, target)[0] * demand.n
-
-
-def _member(job: Job) -> str:
-    """A session, which belongs to its key; requests that name none are one."""
-    return f"{job.facts.key or ''}:{job.facts.session}"

@@ -20,6 +20,7 @@ from gateway.state.meters import Meter, Meters, Short, Window
 
 if TYPE_CHECKING:
     from gateway.routing.run import Tools
+    from gateway.routing.sending import Job
 
 KEPT: Final = 4096  # tabs, counters of users, and sessions that a worker remembers
 POLL: Final = 0.25  # seconds between two looks of the first in line, where a place may come free on another worker
@@ -99,27 +100,22 @@ class Taking:
         self._rates = len(asks)
         self._asks = [*asks, *money] if money else asks
 
-    @property
-    def visits(self) -> bool:
-        """Whether it matters whose session it is."""
-        return self._tab is not None and bool(self._tab.sessions)
-
-    def take_now(self, member: str, now: float) -> bool:
+    def take_now(self, job: Job, now: float) -> bool:
         """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
-        if self._tab is None:
-            taken = self._limits.meters.take_now(self._asks)
-        else:
-            taken = self._limits.take_now(self._tab, self._asks, member, now)
-        if taken:
-            self._taken = now
-        return taken
+        tab, limits = self._tab, self._limits
+        if tab is not None and (tab.line.waiting or (tab.sessions and not limits.here(tab, _member(job), now))):
+            return False
+        if not limits.meters.take_now(self._asks):
+            return False
+        self._taken = now
+        return True
 
-    async def take(self, member: str, tools: Tools) -> Full | Short | None:
+    async def take(self, job: Job, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the counters of money."""
         if self._tab is None:
             lacks: Full | Short | None = await self._limits.meters.take(self._asks)
         else:
-            lacks = await self._limits.take(self._tab, self._asks, member, tools)
+            lacks = await self._limits.take(self._tab, self._asks, _member(job), tools)
         if lacks is None:
             self._taken = tools.clock()
         return lacks
@@ -130,19 +126,16 @@ class Taking:
         taken, self._taken = self._taken, None
         if taken is None:
             return
-        age, asks, turn, tab = now - taken, self._asks, self._turn, self._tab
-        if tab is not None:
-            for at in range(tab.counts if asked else 0, turn):
-                asks[at][0].give(1, age)
-            if tab.line.waiting:
-                tab.line.nudge()
-        for at in range(turn, len(asks)):
-            meter, amount = asks[at]
-            used = tokens if at < self._rates else money
-            if used < amount:
-                meter.give(amount - used, age)
-            elif used > amount:
-                meter.charge(used - amount)
+        tab, turn, rates = self._tab, self._turn, self._rates
+        back = list(self._asks[tab.counts if asked else 0 : turn]) if tab is not None else []
+        for meter, amount in self._asks[turn:rates]:
+            back.append((meter, amount - tokens))
+        for meter, amount in self._asks[rates:]:
+            back.append((meter, amount - money))
+        if back:
+            self._limits.meters.give(back, now - taken)
+        if tab is not None and tab.line.waiting:
+            tab.line.nudge()
 
 
 class Limits:
@@ -199,13 +192,9 @@ class Limits:
             return None
         return self.meters.meter(counter(limit.key, whose), limit.most, _window(limit))
 
-    def take_now(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, now: float) -> bool:
-        """Whether all could be taken without asking or waiting for anybody."""
-        if tab.line.waiting:
-            return False
-        if tab.sessions and not all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions):
-            return False
-        return self.meters.take_now(asks)
+    def here(self, tab: Tab, member: str, now: float) -> bool:
+        """Whether a session is known to be present."""
+        return all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions)
 
     async def take(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the other counters that are asked for."""
@@ -295,6 +284,11 @@ def too_many(full: Full) -> str:
     if limit.what == "sessions":
         return f"{said} Go on with one of them; a session ends after {SESSION / 60:.0f} minutes without a request."
     return f"{said} Try again in {span(retry)}." if retry is not None and retry < FOREVER else said
+
+
+def _member(job: Job) -> str:
+    """A session, which belongs to its key; requests that name none are one."""
+    return f"{job.facts.key or ''}:{job.facts.session}"
 
 
 def _sentence(words: str) -> str:

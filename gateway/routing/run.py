@@ -85,7 +85,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
-    if runtime.sticky or runtime.makers is not None:
+    if runtime.shares or runtime.makers is not None:
         await recall(node, moment)
     lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
     job.lasting = lasting
@@ -287,7 +287,7 @@ async def _once(
         passed = gate.enter(target, lane, job, tools)
         if isinstance(passed, Reserved):
             hold, bound = passed, passed.bound
-            passed = None if passed.take_now() else await passed.take()
+            passed = None if passed.take_now(job, tools.clock()) else await passed.taken()
         if passed is not None:
             course.begun -= 1
             moment.skipped.append(Skipped(target.name, passed.message))

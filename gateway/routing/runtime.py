@@ -47,9 +47,10 @@ class Lane(msgspec.Struct, frozen=True):
 
 class Runtime(msgspec.Struct, frozen=True):
     """By `Target.lanes`: its lanes by tier and in the order of the file, its load, the cursor of its pool, its latency.
-    By `Split.name`: its cursor, and where it is sticky what is bound. By `Target.name`: tallies of what it was sent, by
-    their windows; latencies of what a pattern stands for. `makers`: who made which answer. `gate`: None where nothing
-    is limited. `counts`: a usage that nobody reports is estimated, for the ledger. `copies` are the process'."""
+    By `Split.name`: its cursor, and where it is sticky what is bound; `shares`: others may know more of that. By
+    `Target.name`: tallies of what it was sent, by their windows; latencies of what a pattern stands for. `makers`: who
+    made which answer. `gate`: None where nothing is limited. `counts`: a usage that nobody reports is estimated, for
+    the ledger. `copies` are the process'."""
 
     lanes: dict[str, tuple[Lane, ...]]
     loads: dict[str, Load]
@@ -59,6 +60,7 @@ class Runtime(msgspec.Struct, frozen=True):
     latencies: dict[str, Latency] = {}
     tallies: dict[str, dict[float, Tally]] = {}
     sticky: dict[str, Bindings] = {}
+    shares: bool = False
     makers: Bindings | None = None
     gate: Gate | None = None
     counts: bool = False

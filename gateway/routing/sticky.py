@@ -30,7 +30,7 @@ _WITHIN: Final = 8192  # bytes of an answer in which its id stands
 async def recall(node: Node, moment: Moment) -> None:
     """Finds out who goes first, before anybody is asked."""
     job, runtime, now = moment.job, moment.runtime, moment.now
-    if runtime.sticky:
+    if runtime.shares:
         for split in _sticky(node):
             bindings, identity = runtime.sticky[split.name], _identity(split, job)
             if identity and split.sticky is not None and bindings.asks(identity, now):
@@ -67,19 +67,27 @@ def remember(moment: Moment, target: Target, lane: Lane, body: bytes) -> None:
 
 def bound(split: Split, moment: Moment) -> Target | None:
     """The target that served last, where it can be asked now."""
-    identity = _identity(split, moment.job)
+    identity = identity_of(moment.job, split.sticky.by) if split.sticky is not None else ""
     name = moment.runtime.sticky[split.name].find(identity, moment.now) if identity else None
     if name is None:
         return None
-    leaf = next((leaf for leaf in _tried(split) if leaf.name == name), None)
-    return leaf if leaf is not None and health(leaf, moment) > OPEN else None
+    for branch in split.branches:
+        leaf: Node | None = branch.node
+        if isinstance(leaf, Target) and leaf.name == name and split.plan is None:
+            for lane in moment.runtime.lanes_of(leaf):
+                if lane.whole.closed and lane.own.closed:
+                    return leaf
+            break
+    else:
+        leaf = next((leaf for leaf in _tried(split) if leaf.name == name), None)
+    return leaf if isinstance(leaf, Target) and health(leaf, moment) > OPEN else None
 
 
 def served(split: Split, moment: Moment) -> None:
     """The last target that was asked has answered."""
-    if split.sticky is not None and moment.served is not None and (identity := _identity(split, moment.job)):
-        bindings = moment.runtime.sticky[split.name]
-        bindings.bind(identity, moment.served.name, moment.now, split.sticky.seconds)
+    sticky = split.sticky
+    if sticky is not None and moment.served is not None and (identity := identity_of(moment.job, sticky.by)):
+        moment.runtime.sticky[split.name].bind(identity, moment.served.name, moment.now, sticky.seconds)
 
 
 def dropped(split: Split, moment: Moment) -> None:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from gateway.cache.answers import Answers
-from gateway.cache.ask import Ask, Outcome
+from gateway.cache.ask import Ask, Outcome, applies
 from gateway.cache.digest import asked_digest, owner_of, scope_of
 from gateway.cache.flight import Work
 from gateway.cache.once import Once, repeat_of
@@ -34,6 +34,11 @@ REPEAT: Final = "idempotency-key"
 _NO_CACHE: Final = ("x-gateway-no-cache", "x-omniroute-no-cache")
 _YES: Final = ("true", "1")
 _GIVEN: Final = (Outcome.HIT, Outcome.SEMANTIC)
+BYPASSED: Final = {
+    "x-gateway-cache": str(Outcome.BYPASS),
+    "x-omniroute-cache": "MISS",
+    "x-omniroute-cache-hit": "false",
+}
 PATIENCE: Final = 600.0  # seconds that a repeated request waits where its route has no bound
 
 
@@ -58,9 +63,19 @@ async def _bound(store: Store, size: int) -> None:
         await store.bound(size)
 
 
-def concerns(exchange: Exchange, headers: Mapping[str, str]) -> bool:
-    """Whether `answered` has anything to do for a request: most files have no cache, most requests no key."""
-    return exchange.engine.caching is not None or REPEAT in headers
+def concerns(exchange: Exchange, job: Job, headers: Mapping[str, str]) -> bool:
+    """Whether `answered` has anything to do for a request: most files have no cache, most requests no key, and of those
+    that a cache might answer most are not what the file says that it is for."""
+    if REPEAT in headers:
+        return True
+    caching = exchange.engine.caching
+    if caching is None:
+        return False
+    for cache in (caching.exact, caching.semantic):
+        if cache is not None and applies(cache.when, job):
+            return True
+    exchange.bypassed = True
+    return False
 
 
 async def answered(exchange: Exchange, job: Job, route: Route, headers: Mapping[str, str], work: Work) -> Answer:
@@ -125,10 +140,8 @@ def tell(ask: Ask, cached: bool, answer: Answer | None, wall: float, headers: di
         headers["x-omniroute-cost-saved"] = f"{saved / 1e9:.10f}"
 
 
-def outcome_of(ask: Ask | None, cached: bool) -> str | None:
+def outcome_of(ask: Ask, cached: bool) -> str | None:
     """The word for telemetry; None where no cache had a say."""
-    if ask is None:
-        return None
     if ask.idempotent:
         return "idempotent"
     return str(ask.outcome) if cached and ask.outcome is not None else None

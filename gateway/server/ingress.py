@@ -40,7 +40,7 @@ from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted, run
 from gateway.routing.sending import Job
 from gateway.routing.sessions import SESSION_HEADERS
-from gateway.server.caching import answered, concerns, outcome_of, tell
+from gateway.server.caching import BYPASSED, answered, concerns, outcome_of, tell
 from gateway.server.clients import believed, client_of
 from gateway.server.policing import copied, police
 from gateway.server.progress import progress_of
@@ -117,6 +117,7 @@ class Exchange:
         "answer",
         "ask",
         "asked",
+        "bypassed",
         "caller",
         "cost",
         "course",
@@ -157,6 +158,7 @@ class Exchange:
         self.stream = False
         self.answer: Answer | None = None
         self.ask: Ask | None = None
+        self.bypassed = False  # by the caches of the file
         self.first_content: float | None = None
         self.cost: int | None = None
         self.course = Course()
@@ -178,6 +180,8 @@ class Exchange:
             headers["x-gateway-attempts"] = str(trials)
         if self.ask is not None:
             tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
+        elif self.bypassed:
+            headers |= BYPASSED
         return headers
 
     def refuse(self, refusal: Refusal) -> HTTPResponse:
@@ -230,7 +234,11 @@ class Exchange:
                 lossy=tuple(each.field for each in answer.dropped) if _warns(answer) else (),
                 cost=self.cost,
                 price_source=price.source if price is not None else None,
-                cache=outcome_of(self.ask, self.engine.caching is not None) if self.ask is not None else None,
+                cache=outcome_of(self.ask, self.engine.caching is not None)
+                if self.ask is not None
+                else "bypass"
+                if self.bypassed
+                else None,
                 record=record,
             )
         )
@@ -346,7 +354,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             writer = StreamWriter(
                 request, protocol, serving.tools.clock, exchange.headers, frames=frames, progress=progress
             )
-        if concerns(exchange, request.headers):
+        if concerns(exchange, job, request.headers):
             work = partial(_answer, exchange, route, job)
             answer = await answered(exchange, job, route, request.headers, work)
         else:

@@ -59,63 +59,68 @@ class Meter:
         """What is left."""
         raise NotImplementedError
 
+    def used(self) -> int:
+        """What is used, as far as this worker knows."""
+        standing = self.standing()
+        return standing.limit - standing.left
+
 
 class Direct(Meter):
-    """A meter on a store that is in this process."""
+    """A meter on a store that is in this process. `counter` counts from `begins` (known to run by then) to `ends`."""
 
-    __slots__ = ("_begins", "_clock", "_counter", "_ends", "_owner", "_store", "_window", "window")
+    __slots__ = ("_clock", "_owner", "_store", "_window", "begins", "counter", "ends", "window")
 
     def __init__(self, key: str, limit: int, window: Callable[[float], Window], store: Memory) -> None:
         super().__init__(key, limit)
         self._store = store
         self._clock = store.clock
         self._window = window
-        self._roll(self._clock())
+        self.roll(self._clock())
 
-    def _roll(self, now: float) -> None:
+    def roll(self, now: float) -> None:
+        """Goes on to the window that runs now."""
         self.window = self._window(now)
         self._owner: Kept = self._store.owner(self.key, self.window)
-        self._counter: Counter = self._store.counter(self.key, self.window)
+        self.counter: Counter = self._store.counter(self.key, self.window)
         fixed = isinstance(self.window, Fixed)
-        self._begins = now if fixed else -inf  # it is known to run since then
-        self._ends = self.window.ends if isinstance(self.window, Fixed) else inf
+        self.begins = now if fixed else -inf  # it is known to run since then
+        self.ends = self.window.ends if isinstance(self.window, Fixed) else inf
 
     def _now(self) -> float:
         now = self._clock()
-        if now >= self._ends:
-            self._roll(now)
+        if now >= self.ends:
+            self.roll(now)
         return now
 
     def take(self, amount: int) -> bool:
-        now = self._clock()
-        if now >= self._ends:
-            self._roll(now)
-        return not amount or self._counter.take(now, amount, self.limit)
+        now = self._now()
+        return not amount or self.counter.take(now, amount, self.limit)
 
     def give(self, amount: int, age: float) -> None:
-        now = self._clock()
-        if now >= self._ends:
-            self._roll(now)
-        if now - age < self._begins:
+        now = self._now()
+        if now - age < self.begins:
             then = self._window(now - age)
             if then != self.window:
                 self._store.counter(self.key, then).give(now, amount, age)
                 return
-        self._counter.give(now, amount, age)
+        self.counter.give(now, amount, age)
 
     def charge(self, amount: int) -> None:
-        self._counter.charge(self._now(), amount)
+        self.counter.charge(self._now(), amount)
 
     def standing(self) -> Standing:
         now = self._clock()
-        if now >= self._ends:
-            self._roll(now)
-        left = self.limit - self._counter.used(now)
+        if now >= self.ends:
+            self.roll(now)
+        left = self.limit - self.counter.used(now)
         return Standing(self.limit, left, _resets(self.window, now, left < self.limit))
+
+    def used(self) -> int:
+        return self.counter.used(self._now())
 
     def retry(self, amount: int) -> float:
         """Seconds until `amount` may be there; 0 now, inf never."""
-        return self._counter.retry(self._now(), amount, self.limit)
+        return self.counter.retry(self._now(), amount, self.limit)
 
 
 class _Lot(msgspec.Struct):

@@ -110,12 +110,42 @@ class Meters:
 
     def take_now(self, asks: Sequence[tuple[Meter, int]]) -> bool:
         """Takes all, from what is here, or nothing."""
+        direct = self._direct
+        now = direct.clock() if direct is not None else 0.0
         for index, (meter, amount) in enumerate(asks):
-            if not meter.take(amount):
-                for other, taken in asks[:index]:
-                    other.give(taken, 0.0)
+            if direct is not None and isinstance(meter, Direct) and now < meter.ends:
+                taken = not amount or meter.counter.take(now, amount, meter.limit)
+            else:
+                taken = meter.take(amount)
+            if not taken:
+                for other, units in asks[:index]:
+                    other.give(units, 0.0)
                 return False
         return True
+
+    def give(self, meters: Sequence[tuple[Meter, int]], age: float) -> None:
+        """As `Meter.give`, of several; a number below zero was used beyond what was taken, and is charged."""
+        if self._direct is not None:
+            now = self._direct.clock()
+            then = now - age
+            for meter, amount in meters:
+                if amount < 0 or not isinstance(meter, Direct) or now >= meter.ends or then < meter.begins:
+                    _settle(meter, amount, age)
+                else:
+                    meter.counter.give(now, amount, age)
+            return
+        for meter, amount in meters:
+            _settle(meter, amount, age)
+
+    def tightest(self, meters: Sequence[Meter]) -> Standing:
+        """Of one meter at least, how the one stands of which the smallest part is left."""
+        if len(meters) == 1:
+            return meters[0].standing()
+        nearest = meters[0].standing()
+        for meter in meters[1:]:
+            if meter.used() * nearest.limit > (nearest.limit - nearest.left) * meter.limit:
+                nearest = meter.standing()
+        return nearest
 
     async def take(self, asks: Sequence[tuple[Meter, int]]) -> Short | None:
         """Takes all, or nothing and says of which meter there was too little. Asks the store once at most, and not
@@ -285,6 +315,13 @@ class Meters:
                 waiter.finish()
         if self._busy:
             self._tick_soon()
+
+
+def _settle(meter: Meter, amount: int, age: float) -> None:
+    if amount < 0:
+        meter.charge(-amount)
+    else:
+        meter.give(amount, age)
 
 
 def _lacking(asks: Sequence[tuple[Meter, int]]) -> Short:

@@ -86,9 +86,16 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
 
     def give(self, now: float, amount: int, age: float) -> None:
         index = int((now - age) * SLICES / self.seconds)
-        if index != self.head:
+        head = self.head
+        if index != head:
             self._move(now)
-        self._take_back(index, amount)
+            self._take_back(index, amount)
+            return
+        cells, at = self.cells, head % _CELLS
+        if amount > cells[at]:
+            amount = cells[at]
+        cells[at] -= amount
+        self.total -= amount
 
     def charge(self, now: float, amount: int) -> None:
         self.cells[self._move(now) % _CELLS] += amount
@@ -158,7 +165,7 @@ class Total(msgspec.Struct, weakref=True):
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self.count = max(0, self.count - amount)
+        self.count = self.count - amount if self.count > amount else 0
 
     def charge(self, now: float, amount: int) -> None:
         self.count += amount
@@ -233,13 +240,13 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
         self.here = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        if self.used(now) + amount > limit:
+        if (self.used(now) if self.holders else self.here) + amount > limit:
             return False
         self.here += amount
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self.here = max(0, self.here - amount)
+        self.here = self.here - amount if self.here > amount else 0
 
     def charge(self, now: float, amount: int) -> None:
         self.here += amount

@@ -19,7 +19,7 @@ from gateway.events import Aside, Event, Finished, Record, Skipped, Trial, new_i
 from gateway.ir.usage import Usage
 
 BATCH: Final = 500  # rows of one write
-BREATH: Final = 20  # rows that are made at a stretch
+BREATH: Final = 50  # rows that are made at a stretch
 WAITING_MOST: Final = 50_000  # events that are kept while nothing can be written
 PAUSE_FIRST, PAUSE_MOST = 0.25, 10.0  # seconds between attempts
 FORGET_EVERY: Final = 600.0

@@ -329,7 +329,7 @@ class Counting(Memory):
 
 def shared(store: Counting) -> Bench:
     bench = Bench(sticky(target("a"), target("b"), target("c"), seconds=100.0))
-    bench.runtime.sticky["s"] = Bindings("s", store)
+    bench.runtime = msgspec.structs.replace(bench.runtime, sticky={"s": Bindings("s", store)}, shares=True)
     return bench
 
 

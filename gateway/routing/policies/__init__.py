@@ -54,13 +54,16 @@ def apply(policies: tuple[Policy, ...], job: Job) -> Ruling | None:
     a body cannot be read."""
     ruling: Ruling | None = None
     for policy in policies:
-        if not holds(policy.when, job if ruling is None else ruling.job):
+        when = policy.when
+        if when.tests and not holds(when, job if ruling is None else ruling.job):
             continue
         if ruling is None:
             ruling = Ruling(job)
         ruling.applied.append(policy.name)
-        if policy.require is not None:
-            ruling.job.constraints = policy.require.within(ruling.job.constraints)
+        require = policy.require
+        if require is not None:
+            outer = ruling.job.constraints
+            ruling.job.constraints = require if outer is None else require.within(outer)
         for action in policy.actions:
             ACTIONS[action.__class__](action, ruling)
     return ruling

@@ -38,7 +38,9 @@ def reroute(action: Reroute, ruling: Ruling) -> None:
 def tag(action: Tag, ruling: Ruling) -> None:
     """Tags it, each tag once."""
     facts = ruling.job.facts
-    facts.tags = tuple(dict.fromkeys((*facts.tags, *action.tags)))
+    for each in action.tags:
+        if each not in facts.tags:
+            facts.tags = (*facts.tags, each)
 
 
 def cap(action: Cap, ruling: Ruling) -> None:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, delete, event, inspect, or_, select, text
+from sqlalchemy import Connection, Engine, and_, create_engine, delete, event, inspect, or_, select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from gateway.store.ledger.address import address
-from gateway.store.ledger.tables import COLUMNS, LEDGER, VERSION, VERSION_TABLE
+from gateway.store.ledger.tables import COLUMNS, LEDGER, OTHER, VERSION, VERSION_TABLE
 
 _BUSY: Final = 5  # seconds that SQLite waits for another writer
 _CONNECT: Final = 3  # seconds until a connection to PostgreSQL stands
@@ -28,6 +29,9 @@ _STATEMENT: Final = 10_000  # milliseconds that a statement may take there
 _LOCK: Final = 0x6761746577617931  # of the migrations, among the advisory locks of a database
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LARGEST: Final = (1 << 63) - 1
+# Rows of one statement. The event loop and the thread that writes hand the interpreter to each other with every
+# statement; SQLite of before 3.32 takes 999 values in one.
+_AT_ONCE: Final = 999 // len(COLUMNS)
 
 
 class LedgerDown(Exception):  # noqa: N818 - it reads as what has happened
@@ -48,7 +52,12 @@ class Book:
         quote = self._engine.dialect.identifier_preparer.quote
         marks = ", ".join(("?" if where.path is not None else "%s") for _ in COLUMNS)
         names = ", ".join(map(quote, COLUMNS))
-        self._insert = f"INSERT INTO {LEDGER.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608
+
+        def insert(rows: int) -> str:
+            values = ", ".join(f"({marks})" for _ in range(rows))
+            return f"INSERT INTO {LEDGER.name} ({names}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
+
+        self._insert, self._insert_some = insert(1), insert(_AT_ONCE)
 
     def prepare(self) -> None:
         """Brings the database to this version, once, whoever else begins at the same time.
@@ -69,8 +78,13 @@ class Book:
         Returns how many no database would take. Raises `LedgerDown`; then none of them, or all, were written.
         """
         try:
+            whole = len(rows) - len(rows) % _AT_ONCE
             with _told(), self._engine.begin() as connection:
-                connection.exec_driver_sql(self._insert, list(rows))
+                if whole:
+                    some = [tuple(chain.from_iterable(rows[at : at + _AT_ONCE])) for at in range(0, whole, _AT_ONCE)]
+                    connection.exec_driver_sql(self._insert_some, some)
+                if whole < len(rows):
+                    connection.exec_driver_sql(self._insert, list(rows[whole:]))
         except (DataError, IntegrityError, UnicodeError, OverflowError):
             return sum(not self._write_one(tuple(map(_tamed, row))) for row in rows)
         return 0
@@ -90,7 +104,8 @@ class Book:
         """
         columns = LEDGER.c
         wanted = select(LEDGER).where(
-            or_(columns.id == name, columns.request_id == name, columns.answer_id == name), columns.line == "request"
+            or_(columns.id == name, and_(columns.request_id == name, OTHER), columns.answer_id == name),
+            columns.line == "request",
         )
         if key is not None:
             wanted = wanted.where(columns.key == key)

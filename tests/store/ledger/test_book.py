@@ -143,7 +143,7 @@ def test_a_ledger_of_a_newer_gateway_is_left_alone(url: str, book: Book) -> None
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
     engine.dispose()
-    with pytest.raises(LedgerUnusable, match=r"version 9999.*knows 0001"):
+    with pytest.raises(LedgerUnusable, match=r"version 9999.*knows 0002"):
         Book(url).prepare()
 
 
