@@ -48,7 +48,7 @@ def fmt(
         elif check:
             sys.stdout.write(f"{file} would change\n")
         else:
-            _replace(file, new)
+            replace(file, new)
             sys.stdout.write(f"{file} formatted\n")
     if changed and (check or diff):
         raise typer.Exit(1)
@@ -61,7 +61,7 @@ def _meaning(file: Path, text: str) -> object:
     return loaded.config or sorted((found.code, found.path) for found in loaded.diagnostics)
 
 
-def _replace(file: Path, text: str) -> None:
+def replace(file: Path, text: str) -> None:
     """Writes a file as a whole or not at all; it keeps its mode, and stays where a link leads."""
     place = file.resolve()
     new = place.with_name(f".{place.name}.new")

@@ -2,6 +2,7 @@
 
 - What stands at a place whose text itself is wrong (a letter, a template, a missing space, a tag) is not judged as a value.
 - A provider or model that nothing uses may be used by what was misspelt: it is said once the errors are mended.
+- A policy that matches nothing since it names what there is not is only said to name that.
 - A secret that is written out is said to be one, whatever else is wrong with its text.
 """
 
@@ -26,7 +27,17 @@ def settled(found: Diagnostics) -> Diagnostics:
     texts = [
         each.span for each in every if each.code in _TEXT and not (each.code in _YIELDING and each.span in secrets)
     ]
-    return Diagnostics(each for each in every if not _follows(each, texts, secrets))
+    wrong = {_policy(each) for each in every if each.severity is Severity.ERROR}
+    return Diagnostics(
+        each
+        for each in every
+        if not _follows(each, texts, secrets) and not (each.code == "dead-policy" and _policy(each) in wrong)
+    )
+
+
+def _policy(each: Diagnostic) -> str:
+    """The policy that a finding is about, as `policies.0`."""
+    return ".".join(each.path.split(".")[:2])
 
 
 _YIELDING: Final = frozenset(("template-left", "unknown-tag"))

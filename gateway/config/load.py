@@ -31,7 +31,7 @@ class Loaded:
     """What came of the files. `config` is None where they have no usable shape; `diagnostics` may refuse it still.
 
     `files` is everything whose change matters: files, directories of includes, files that hold secrets. `names` are
-    those of the configuration's own files.
+    those of the configuration's own files, `bytes` what they hold.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class Loaded:
         self.secrets = secrets
         self.files = tuple(files)
         self.names = [name for name, _ in composed.bytes]
+        self.bytes: Sequence[tuple[str, bytes]] = composed.bytes
         self.sources: Mapping[str, Source] = composed.sources
         self.revision = _revision(composed, secrets)
         self._composed = composed

@@ -135,7 +135,7 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
         return None, [diagnose("several-documents", detail, _span(path, nodes[1]))]
     if not isinstance(nodes[0], MappingNode):
         return None, [_no_mapping(path, nodes[0])]
-    builder = _Builder(path)
+    builder = _Builder(path, text)
     try:
         builder.tree.value = builder.plain((), None, nodes[0], 0)
     except _TooMuch as stop:
@@ -249,8 +249,9 @@ class _TooMuch(Exception):  # noqa: N818 - it ends the reading, and carries why
 class _Builder:
     """Nodes → plain values, with what is wrong on the way."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, text: str) -> None:
         self.tree = Tree(path)
+        self.text = text
         self.found: list[Diagnostic] = []
         self._open: set[int] = set()
         self._seen: set[int] = set()
@@ -291,7 +292,7 @@ class _Builder:
 
     def mapping(self, path: Path, node: MappingNode, depth: int) -> dict[str, Any]:
         value: dict[str, Any] = {}
-        places: dict[str, Node] = {}
+        places: dict[str, tuple[Node, Node]] = {}
         merges: list[Node] = []
         for key_node, value_node in node.value:
             if key_node.tag == f"{_TAG}merge" and key_node.value == "<<":
@@ -313,9 +314,9 @@ class _Builder:
             if key_node.style is None and key_node.value[:1].isspace():
                 raise _TooMuch(self.found.pop())  # the indentation itself is in doubt
             if key in places:
-                self._duplicate(path, key, key_node, places[key])
+                self._duplicate(path, key, (key_node, value_node), places[key])
                 continue
-            places[key] = key_node
+            places[key] = (key_node, value_node)
             value[key] = self.plain((*path, key), key_node, value_node, depth + 1)
         for first, merged in enumerate(merges):
             self._merge(path, value, merged, depth, first * ALIASED_MOST)
@@ -340,17 +341,39 @@ class _Builder:
                     value[key] = inner
                     self.tree.lead((*path, key), (*within, key))
 
-    def _duplicate(self, path: Path, key: str, again: Node, first: Node) -> None:
-        detail = f"{key!r} stands here already, in line {first.start_mark.line + 1}. Keep one of the two."
+    def _duplicate(self, path: Path, key: str, again: tuple[Node, Node], first: tuple[Node, Node]) -> None:
+        same = self._written(*again) == self._written(*first)
+        detail = f"{key!r} stands here already, in line {first[0].start_mark.line + 1}. Keep one of the two."
+        if same:
+            detail = (
+                f"{key!r} stands here already, in line {first[0].start_mark.line + 1}, with the same value. Remove one."
+            )
         self.found.append(
             diagnose(
                 "duplicate-key",
                 detail,
-                _span(self.tree.path, again),
+                _span(self.tree.path, again[0]),
                 ".".join(map(str, (*path, key))),
-                related=(Related("first here", _span(self.tree.path, first)),),
+                related=(Related("first here", _span(self.tree.path, first[0])),),
+                fixes=self._removal(*again) if same else (),
             )
         )
+
+    def _written(self, key: Node, value: Node) -> str:
+        """An entry as it is written, from its key to the end of its value."""
+        return str(self.text[key.start_mark.index : value.end_mark.index]).rstrip()
+
+    def _removal(self, key: Node, value: Node) -> tuple[Fix, ...]:
+        """The removal of an entry that has lines of its own, with no comment in them."""
+        begin = self.text.rfind("\n", 0, key.start_mark.index) + 1
+        written = self._written(key, value)
+        last = key.start_mark.index + len(written)
+        end = self.text.find("\n", last)
+        alone = not self.text[begin : key.start_mark.index].strip() and end >= 0 and not self.text[last:end].strip()
+        if not alone or "#" in written or key.start_mark.index == begin == 0:
+            return ()
+        line = key.start_mark.line + 1
+        return (Fix(Span(self.tree.path, line, 1, line + written.count("\n") + 1, 1), ""),)
 
     def scalar(self, path: Path, node: ScalarNode) -> Any:
         tag, text = node.tag, self.lettered(path, node)

@@ -61,6 +61,17 @@ def _result(diagnostic: Diagnostic, rule: int) -> dict[str, Any]:
         out["locations"] = [{"physicalLocation": _place(diagnostic.span)}]
     if diagnostic.accepted is not None:
         out["suppressions"] = [{"kind": "inSource", "justification": diagnostic.accepted}]
+    if diagnostic.fixes:
+        replacements = [
+            {"deletedRegion": _place(fix.span)["region"], "insertedContent": {"text": fix.text}}
+            for fix in diagnostic.fixes
+        ]
+        changes = [
+            {"artifactLocation": {"uri": quote(diagnostic.fixes[0].span.path)}, "replacements": replacements},
+        ]
+        out["fixes"] = [
+            {"description": {"text": diagnostic.suggestion or diagnostic.detail}, "artifactChanges": changes}
+        ]
     if diagnostic.related:
         out["relatedLocations"] = [
             {"physicalLocation": _place(each.span), "message": {"text": each.label}} for each in diagnostic.related
