@@ -18,7 +18,7 @@ from gateway.engine.known import KNOWN
 
 
 def mend(configurations: Sequence[Sequence[Path]], *, diff: bool) -> bool:
-    """Mends each configuration, given by its files. With `diff` nothing is written. Whether anything is to be mended."""
+    """Mends each configuration, given by its files. With `diff` nothing is written. Whether anything is mended."""
     changed = False
     for paths in configurations:
         if len(paths) == 1 and paths[0].suffix.lower() in (".md", ".markdown"):

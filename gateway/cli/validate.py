@@ -61,7 +61,8 @@ def validate(
         bool, typer.Option("--fix", help="Mend in the files what a program can mend; comments are kept.")
     ] = False,
     diff: Annotated[
-        bool, typer.Option("--diff", help="With --fix: write nothing, show what would change; exit 1 where something would.")
+        bool,
+        typer.Option("--diff", help="With --fix: write nothing, show what would change; exit 1 where something would."),
     ] = False,
     explain: Annotated[
         str | None, typer.Option("--explain", metavar="CODE", help="Print the page about a code, and check nothing.")

@@ -153,7 +153,7 @@ def _directive(path: str, text: str) -> Diagnostic | None:
     for row, line in enumerate(text.split("\n", 100)[:100], 1):
         if line.startswith("%YAML") and line.split("#")[0].split() != ["%YAML", "1.2"]:
             detail = "Every file is read as YAML 1.2, where `yes` and `on` are text and 010 is ten. Remove this line."
-            span = Span(path, row, 1, row, len(line) + 1)
+            span = Span(path, row, 1, row, len(line.split("#")[0].rstrip()) + 1)
             return diagnose("yaml-syntax", detail, span, fixes=(Fix(span, ""),))
         if line.strip() and not line.startswith(("#", "%")):
             return None
@@ -369,11 +369,15 @@ class _Builder:
         written = self._written(key, value)
         last = key.start_mark.index + len(written)
         end = self.text.find("\n", last)
-        alone = not self.text[begin : key.start_mark.index].strip() and end >= 0 and not self.text[last:end].strip()
-        if not alone or "#" in written or key.start_mark.index == begin == 0:
+        rest = self.text[last:] if end < 0 else self.text[last:end]
+        if self.text[begin : key.start_mark.index].strip() or rest.strip() or "#" in written or begin == 0:
             return ()
         line = key.start_mark.line + 1
-        return (Fix(Span(self.tree.path, line, 1, line + written.count("\n") + 1, 1), ""),)
+        below = line + written.count("\n") + 1
+        if end >= 0:
+            return (Fix(Span(self.tree.path, line, 1, below, 1), ""),)
+        above = len(self.text[: begin - 1].rpartition("\n")[2]) + 1
+        return (Fix(Span(self.tree.path, line - 1, above, below - 1, len(self.text.rpartition("\n")[2]) + 1), ""),)
 
     def scalar(self, path: Path, node: ScalarNode) -> Any:
         tag, text = node.tag, self.lettered(path, node)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.config.compose import Composed
+from gateway.config.compose import NAMED, Composed
 from gateway.config.fields import RENAMED, SAID_OTHERWISE, elsewhere, fields, keys_of, models_at
 from gateway.config.lettering import foreign_letters
 from gateway.config.read import Path
@@ -69,7 +69,10 @@ def shape_errors(error: ValidationError, composed: Composed, resolver: Resolver)
 def _glued(path: Path, written: Any) -> str | None:
     """The key of `key:value`, where a section stands that knows the key."""
     match = _GLUED.match(written) if isinstance(written, str) else None
-    return match[1] if match is not None and match[1] in fields(path) else None
+    if match is None:
+        return None
+    named = len(path) == 1 and path[0] in NAMED  # entries of any name
+    return match[1] if named or match[1] in fields(path) else None
 
 
 def _follows(kind: str, path: Path, union: bool, paths: list[Path], strange: list[Path], value: Any) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.diagnostics.codes import CODES
 from gateway.diagnostics.diagnostic import Diagnostic, Diagnostics, Severity
+from gateway.diagnostics.pages import explained
 from gateway.diagnostics.source import Span
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -40,9 +41,11 @@ def render(found: Diagnostics, version: str) -> str:
 
 def _rule(code: str) -> dict[str, Any]:
     summary, severity = CODES[code]
+    page = explained(code) or summary
     return {
         "id": code,
         "shortDescription": {"text": summary},
+        "help": {"text": page, "markdown": page},
         "defaultConfiguration": {"level": _LEVELS[Severity(severity)]},
     }
 

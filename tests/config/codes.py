@@ -29,8 +29,8 @@ HERE: Final = Path(__file__).parent
 ROOT: Final = HERE.parent.parent
 PAGES: Final = ROOT / "gateway" / "diagnostics" / "codes.md"
 INDEX: Final = ROOT / "docs" / "codes.md"
-ENV: Final = {**ENVIRON, "TEAM_KEY": "another-secret-of-letters"}
-MARK: Final = re.compile(r"[ \t]*# ?(?:[^#\n]*[ .])?(?:ERROR|WARN|INFO): [a-z0-9@, -]+$", re.MULTILINE)
+ENV: Final = {**ENVIRON, "TEAM_KEY": "another-secret-of-letters", "OPENAI_API_KEY": "a-key-of-twenty-letters"}
+MARK: Final = re.compile(r"(?:[ \t]*# ?(?:[^#\n]*[ .])?(?:ERROR|WARN|INFO): [a-z0-9@, -]+)+$", re.MULTILINE)
 
 # Codes of which no example can be printed, and what is to be done.
 IN_WORDS: Final = {
@@ -39,6 +39,7 @@ IN_WORDS: Final = {
     "not-utf8": "The file was saved in another encoding, or is no text at all. The first bytes tell UTF-16, UTF-32 and common binary "
     "formats apart; of others the first byte that is not UTF-8 is shown, with what it would be in Windows-1252. Save the file as UTF-8.",
     "empty-file": "Nothing is in it but comments. The smallest configuration is `version: 1` with a provider and a model.",
+    "not-supported-yet": "The words are known and nothing is done with them in this version. Remove the part, or use a version that has it.",
     "too-large": "The file has more than 4 MB, or a line more than 262,144 characters; or an `include` names more than 1,000 files. No "
     "configuration has that; most often it is another file.",
     "too-deep": "More than 60 levels are nested in each other.",
@@ -52,7 +53,11 @@ SHOWN: Final = {
     "missing-space": "corpus/syntax/missing-space-after-colon.yaml",
     "odd-character": "corpus/unicode/smart-quotes.yaml",
     "foreign-file": "corpus/foreign/litellm.yaml",
+    "tab-indentation": "corpus/syntax/tab-indentation.yaml",
+    "shadowed-alias": "cases/warn/shadowed-alias.yaml",
+    "dead-policy": "corpus/policies/dead-by-contradiction.yaml",
     "duplicate-key": "corpus/syntax/duplicate-key.yaml",
+    "several-documents": "corpus/syntax/document-after-its-end.yaml",
     "unknown-tag": "corpus/syntax/unknown-tag.yaml",
     "wrong-type": "corpus/types/yes-for-true.yaml",
     "bad-unit": "corpus/units/seconds-in-words.yaml",
@@ -72,10 +77,10 @@ INSTEAD: Final[dict[str, Sequence[tuple[str, str]]]] = {
     "yaml-syntax": [("open\n", "open}\n")],
     "template-left": [("{{ .Values.listen }}", "{env: LISTEN, default: 127.0.0.1:8080}")],
     "duplicate-key": [("  m: {provider: sandbox, id: other}", "  o: {provider: sandbox, id: other}")],
-    "not-a-mapping": [("- version", "version")],
+    "not-a-mapping": [("- version: 1", "version: 1\ngateway: {auth: open}")],
     "non-string-key": [("? [a, b]\n: {}\n", "")],
     "too-many-aliases": [("&loop [m, {group: *loop}]", "[m]")],
-    "several-documents": [("---\nversion: 1\n", "")],
+    "several-documents": [("...\n", "")],
     "missing-key": [("gateway:", "version: 1\ngateway:")],
     "out-of-range": [("workers: 0", "workers: 1")],
     "bad-value": [("{env: A, file: b}", "{env: CASE_KEY}")],
@@ -99,14 +104,13 @@ INSTEAD: Final[dict[str, Sequence[tuple[str, str]]]] = {
     "self-fallback": [("[m, n]", "[n]")],
     "smaller-window": [("[{on: [context_window], to: [small]}]", "[small]")],
     "bad-pattern": [('"a*"', "a")],
-    "unknown-upstream": [("claude-sonet-4-5", "claude-sonnet-4-5")],
-    "odd-price": [("cached_input: 5", "cached_input: 0.5")],
-    "odd-window": [("max_output: 200k", "max_output: 16k")],
+    "odd-price": [("cached_input: 5", "cached_input: 0.5"), ("cached_input: 2", "cached_input: 0.2")],
+    "odd-window": [("max_output: 200k", "max_output: 16k"), ("max_output: 9k", "max_output: 4k")],
     "contradiction": [("{at_least: 10k, at_most: 1k}", "{at_least: 1k, at_most: 10k}")],
     "bad-network": [("[10.0.0.0/33, 192.168.1]", "[10.0.0.0/8, 192.168.1.0/24]")],
     "bad-regex": [("'(\\d{16}'", "'\\d{16}'"), ("'(?<=x)y'", "'xy'")],
     "inert-policy": [("when: {key: anna}", "when: {key: anna}, do: {deny: {}}")],
-    "dead-policy": [("{not: {key: anna}}", "{not: {key: ben}}")],
+    "dead-policy": [("{not: {key: anna}}", "{not: {protocol: anthropic}}")],
     "missing-base-url": [("api_key: none", 'base_url: "http://10.0.0.5:8000/v1", api_key: none')],
     "bad-base-url": [('"10.0.0.5', '"http://10.0.0.5')],
     "missing-setting": [("azure: {", "azure: {resource: my-resource, ")],
@@ -125,7 +129,26 @@ INSTEAD: Final[dict[str, Sequence[tuple[str, str]]]] = {
     "bad-key": [("{admin: true}", "{from: {env: CASE_KEY}, admin: true}")],
     "two-credentials": [("    api_key: {env: CASE_KEY}\n", "")],
     "unverified-tls": [("tls: {verify: false}", "tls: {ca: ./authority.pem}")],
-    "no-keys": [("models:", "keys: {me: {from: {env: CASE_KEY}}}\nmodels:")],
+    "no-keys": [("version: 1\n", "version: 1\nkeys: {me: {from: {env: CASE_KEY}}}\n")],
+    "shadowed-alias": [('"gpt-*": m', "gpt-3.5-turbo: m"), ('"g*": m', "g: m")],
+    "inert-provider": [("  sandbox: {}", "  sandbox: {}\nmodels: {m: {provider: sandbox}}")],
+    "inert-model": [("visibility: internal}", "visibility: internal}\ncombos: {fast: [m, n]}")],
+    "fallback-cannot-carry": [("[claude, mini]", "[claude, gpt]"), ("{group: [house, mini], strategy: weighted}", "gpt"), ("  gpt: [house]\n", "")],
+    "fallback-carries-less": [("  passed-over: [claude, mini, gpt]\n", ""), ("  gpt: [house]\n", ""), ("    - {on: [rate_limit], to: [seeing-last]}\n", "")],
+    "unknown-upstream": [("claude-sonet-4-5}", "claude-sonnet-4-5}"), ("gpt-4.11:", "gpt-4.1:"), ("gpt-4-1", "gpt-4.1")],
+    "price-unknown": [("counted: {provider: house}", "counted: {provider: house, price: {input: 1, output: 2}}"), ("by-name: {provider: other}", "by-name: {provider: other, price: {input: 1, output: 2}}"), ("{deployments: [{provider: sandbox}, {provider: house}]}", "{deployments: [{provider: sandbox}, {provider: house}], price: {input: 1, output: 2}}")],
+    "price-required": [("unpriced: {provider: house}", "unpriced: {provider: house, price: {input: 1, output: 2}}"), ("above: 200k, input: 3", "above: 400k, input: 3")],
+    "unknown-in-condition": [("openai-chatt", "openai-chat"), ("chats", "chat"), ("model: nn, team: x", "model: m")],
+    "bad-timezone": [("Berlin", "Europe/Berlin"), ("CEST", "Europe/Paris")],
+    "require-unsatisfiable": [("require: {tags: [eu]}", "require: {tags: [us]}"), ("provider: house}", "provider: sandbox}")],
+    "require-narrows": [("both: [fast, slow]", "both: [slow]"), ("  fast: {provider: sandbox, visibility: internal}\n", "")],
+    "unusable-credential": [("only-one-part", "ID:SECRET")],
+    "bad-header": [('"x team": a', "x-team: a"), ('x-split: "a\\r\\nx-admin: 1"', 'x-split: "a; x-admin: 1"'), ('      Content-Length: "5"\n', "")],
+    "cannot-embed": [("{deployments: [{provider: sandbox}, {provider: claude}]}", "{provider: sandbox}"), ("  claude: {protocol: anthropic, base_url: \"http://127.0.0.1:9/v1\", api_key: none}\n", "")],
+    "same-key": [("b: {from: {env: CASE_KEY}}", "b: {from: {env: TEAM_KEY}}")],
+    "inert-resets": [('    resets: {at: "06:00"}\n', ""), ("    resets: {timezone: Europe/Berlin}\n", ""), ("Berln", "Berlin"), ("    resets: {on: mon}\n", ""), ("on: 1}", "on: mon}"), ("on: fri}", "on: 1}"), ("EUR", "USD")],
+    "same-budget": [("chaep", "free"), ("{route: both}", "{route: free}")],
+    "inert-accept": [("inert-provider, inert-model (used by the includes of others (two of them))", "inert-provider (used by the includes of others)")],
     "unbounded-output": [("price: {input: 1, output: 2}}", "price: {input: 1, output: 2}, max_output: 8k}")],
 }  # fmt: skip
 
@@ -229,7 +252,8 @@ def generated() -> tuple[str, str]:
         "published, keeps its meaning. `gateway validate --explain CODE` prints its page.\n"
     )
     rows = [
-        f"| [`{code}`](../gateway/diagnostics/codes.md#{code}) | {severity} | {summary} |" for code, (summary, severity) in CODES.items()
+        f"| [`{code}`](../gateway/diagnostics/codes.md#{code}) | {severity} | {summary} |"
+        for code, (summary, severity) in CODES.items()
     ]
     index = "\n".join([head, "| Code | Severity | What |", "| --- | --- | --- |", *rows, ""])
     return "\n".join([head, *(_page(code, shown) for code in CODES)]), index
