@@ -1,6 +1,6 @@
 """Whether a caller may ask now: the limits of its key, its team and its user; and what every answer tells of them.
 
-An `Admission` is taken (`now`, else `wait`) after policies and before caches, and closed once, however the request
+An `Admission` is taken (`take_now`, else `wait`) after policies and before caches, and closed once, however the request
 ends. Tokens are reserved as `demand.py` says, and settled by the usage of the answer that the caller got.
 
 Headers: `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since the epoch) of the limit of which the smallest
@@ -29,32 +29,20 @@ if TYPE_CHECKING:
 SESSIONS_RETRY: Final = 60.0  # seconds: nobody knows when a session ends
 
 
-class Admission:
+class Admission(Taking):
     """What a request holds of its caller's limits; nothing before it was taken."""
 
-    __slots__ = ("_limits", "_tab", "_taking", "_tools")
+    __slots__ = ("_own", "_tools")
 
-    def __init__(self, limits: Limits, tab: Tab, tools: Tools) -> None:
-        self._limits = limits
-        self._tab = tab
+    def __init__(self, limits: Limits, tab: Tab, tokens: int, tools: Tools) -> None:
+        super().__init__(limits, tab, tokens)
+        self._own = tab
         self._tools = tools
-        self._taking: Taking | None = None
-
-    def now(self, job: Job) -> bool:
-        """Takes what it needs, where nobody has to be asked or waited for."""
-        tokens = 0
-        if self._tab.tokens:
-            demand = job.demand or demand_of(job)
-            tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
-        self._taking = taking = Taking(self._limits, self._tab, tokens)
-        return taking.take_now(job, self._tools.clock())
 
     async def wait(self, job: Job) -> None:
-        """The same after `now` could not: asks the store, and waits in line. Raises `Refused` (429, 503)."""
-        if self._taking is None:
-            raise RuntimeError("`now` comes first")
+        """Takes what `take_now` could not: asks the store, and waits in line. Raises `Refused` (429, 503)."""
         try:
-            lacks = await self._taking.take(job, self._tools)
+            lacks = await self.take(job, self._tools)
         except StoreDown:
             raise Refused(store_down()) from None
         if lacks is None:
@@ -74,18 +62,16 @@ class Admission:
 
     def close(self, usage: Usage | None) -> None:
         """The request is over; `usage` None used no tokens. Only the first call counts."""
-        if self._taking is not None:
-            used = usage.input + usage.output if usage is not None else 0
-            self._taking.end(used, 0, self._tools.clock())
+        self.end(usage.input + usage.output if usage is not None else 0, 0, self._tools.clock())
 
     def minute(self) -> Standing | None:
         """Where the caller stands in its tightest limit of requests per minute."""
-        limited = [meter for meter in self._tab.once if self._tab.of[meter.key][1].per == "minute"]
+        limited = [meter for meter in self._own.once if self._own.of[meter.key][1].per == "minute"]
         return self._limits.meters.tightest(limited) if limited else None
 
     def tell(self, headers: dict[str, str]) -> None:
         """Adds the headers that say where the caller stands."""
-        tab = self._tab
+        tab = self._own
         nearest: Standing | None = None
         for kind, meters in (("-requests", tab.once), ("-tokens", tab.tokens)):
             if not meters:
@@ -103,10 +89,16 @@ class Admission:
             headers["x-ratelimit-reset"] = str(ceil(self._tools.wall() + nearest.resets))
 
 
-def admission_of(limits: Limits, facts: Facts, tools: Tools) -> Admission | None:
-    """The admission of a caller; None where nothing limits it."""
+def admission_of(limits: Limits, facts: Facts, tools: Tools, job: Job | None = None) -> Admission | None:
+    """The admission of a caller, and of a job of his, not taken yet; None where nothing limits him."""
     tab = limits.of_caller(facts)
-    return Admission(limits, tab, tools) if tab is not None else None
+    if tab is None:
+        return None
+    tokens = 0
+    if job is not None and tab.tokens:
+        demand = job.demand or demand_of(job)
+        tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
+    return Admission(limits, tab, tokens, tools)
 
 
 def store_down() -> Refusal:

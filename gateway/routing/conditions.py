@@ -278,15 +278,14 @@ def _number(test: Number, job: Job) -> bool:
     value: Any = None if job.edited else peeking.number_of(job.protocol.name, job.head, test.name)
     if value is None:
         value = getattr(job.request(), test.name)
-    return isinstance(value, int | float) and _between(test.low, value, test.high)
+    if not isinstance(value, (int, float)):
+        return False
+    return (test.low is None or value >= test.low) and (test.high is None or value <= test.high)
 
 
 def _sized(test: Sized, job: Job) -> bool:
-    return _between(test.low, prompt_tokens(job.request()), test.high)
-
-
-def _between(low: float | None, value: float, high: float | None) -> bool:
-    return (low is None or value >= low) and (high is None or value <= high)
+    tokens = prompt_tokens(job.request())
+    return (test.low is None or tokens >= test.low) and (test.high is None or tokens <= test.high)
 
 
 def _carries(test: Carries, job: Job) -> bool:

@@ -33,7 +33,6 @@ from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.demand import counted
 from gateway.routing.facts import Facts
-from gateway.routing.limiting import Limits
 from gateway.routing.node import Target
 from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
@@ -345,7 +344,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         job.hints = hints
         exchange.job = job
         if engine.limits is not None:
-            await _admit(exchange, job, engine.limits)
+            exchange.admission = admission = admission_of(engine.limits, job.facts, serving.tools, job)
+            if admission is not None and not admission.take_now(job, serving.tools.clock()):
+                await admission.wait(job)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -379,13 +380,6 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if writer is not None:
             writer.cancel()
     return None
-
-
-async def _admit(exchange: Exchange, job: Job, limits: Limits) -> None:
-    """The limits of the caller. Raises `Refused` (429)."""
-    exchange.admission = admission = admission_of(limits, job.facts, exchange.serving.tools)
-    if admission is not None and not admission.now(job):
-        await admission.wait(job)
 
 
 async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:

@@ -34,13 +34,18 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """See the module. `key` names the counter and its window; it is the same for all workers."""
+    """See the module. `key` names the counter and its window; it is the same for all workers.
 
-    __slots__ = ("__weakref__", "key", "limit")
+    `counter` is the thing itself where it is in this process; it counts from `begins` (known to run by then) to `ends`.
+    """
+
+    __slots__ = ("__weakref__", "begins", "counter", "ends", "key", "limit")
 
     def __init__(self, key: str, limit: int) -> None:
         self.key = key
         self.limit = limit
+        self.counter: Counter | None = None
+        self.begins, self.ends = -inf, inf
 
     def take(self, amount: int) -> bool:
         """Uses units of what is here; False, and nothing is taken, where there are too few."""
@@ -66,9 +71,11 @@ class Meter:
 
 
 class Direct(Meter):
-    """A meter on a store that is in this process. `counter` counts from `begins` (known to run by then) to `ends`."""
+    """A meter on a store that is in this process."""
 
-    __slots__ = ("_clock", "_owner", "_store", "_window", "begins", "counter", "ends", "window")
+    __slots__ = ("_clock", "_owner", "_store", "_window", "window")
+
+    counter: Counter
 
     def __init__(self, key: str, limit: int, window: Callable[[float], Window], store: Memory) -> None:
         super().__init__(key, limit)
@@ -81,7 +88,7 @@ class Direct(Meter):
         """Goes on to the window that runs now."""
         self.window = self._window(now)
         self._owner: Kept = self._store.owner(self.key, self.window)
-        self.counter: Counter = self._store.counter(self.key, self.window)
+        self.counter = self._store.counter(self.key, self.window)
         fixed = isinstance(self.window, Fixed)
         self.begins = now if fixed else -inf  # it is known to run since then
         self.ends = self.window.ends if isinstance(self.window, Fixed) else inf
@@ -109,14 +116,15 @@ class Direct(Meter):
         self.counter.charge(self._now(), amount)
 
     def standing(self) -> Standing:
+        used = self.used()
+        return Standing(self.limit, self.limit - used, _resets(self.window, self._clock(), used > 0))
+
+    def used(self) -> int:
         now = self._clock()
         if now >= self.ends:
             self.roll(now)
-        left = self.limit - self.counter.used(now)
-        return Standing(self.limit, left, _resets(self.window, now, left < self.limit))
-
-    def used(self) -> int:
-        return self.counter.used(self._now())
+        counter = self.counter
+        return counter.total if counter.since <= now < counter.until else counter.used(now)
 
     def retry(self, amount: int) -> float:
         """Seconds until `amount` may be there; 0 now, inf never."""

@@ -113,14 +113,19 @@ class Meters:
         direct = self._direct
         now = direct.clock() if direct is not None else 0.0
         for index, (meter, amount) in enumerate(asks):
-            if direct is not None and isinstance(meter, Direct) and now < meter.ends:
-                taken = not amount or meter.counter.take(now, amount, meter.limit)
-            else:
-                taken = meter.take(amount)
-            if not taken:
-                for other, units in asks[:index]:
-                    other.give(units, 0.0)
-                return False
+            counter = meter.counter
+            if counter is not None and now < meter.ends and counter.since <= now < counter.until:
+                total = counter.total + amount
+                if total <= meter.limit or not amount:
+                    counter.total = total
+                    if counter.cells is not None:
+                        counter.cells[counter.at] += amount
+                    continue
+            elif meter.take(amount):
+                continue
+            for other, units in asks[:index]:
+                other.give(units, 0.0)
+            return False
         return True
 
     def give(self, meters: Sequence[tuple[Meter, int]], age: float) -> None:
@@ -129,10 +134,18 @@ class Meters:
             now = self._direct.clock()
             then = now - age
             for meter, amount in meters:
-                if amount < 0 or not isinstance(meter, Direct) or now >= meter.ends or then < meter.begins:
+                counter = meter.counter
+                if amount < 0 or counter is None or now >= meter.ends or then < meter.begins:
                     _settle(meter, amount, age)
+                elif counter.since <= then and now < counter.until:
+                    cells = counter.cells
+                    most = counter.total if cells is None else cells[counter.at]
+                    back = amount if amount < most else most
+                    counter.total -= back
+                    if cells is not None:
+                        cells[counter.at] -= back
                 else:
-                    meter.counter.give(now, amount, age)
+                    counter.give(now, amount, age)
             return
         for meter, amount in meters:
             _settle(meter, amount, age)

@@ -11,7 +11,7 @@ Two ways to use a counter: `lease` and `back` for lots, and `take`, `give` and `
 from __future__ import annotations
 
 from math import inf
-from typing import Final, Protocol, TypeAlias
+from typing import ClassVar, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -23,7 +23,25 @@ HELD_RETRY: Final = 1.0  # seconds: nobody knows when somebody gives back
 
 
 class Counter(Protocol):
-    """One counter of one process, used at once: exact, without lots. `now` never waits for anything."""
+    """One counter of one process, used at once: exact, without lots. `now` never waits for anything.
+
+    From `since` up to `until` what counts is `total`: whoever uses units may add them to it and, where there are
+    `cells`, to the one `at`. At any other time only the methods know.
+    """
+
+    total: int
+
+    @property
+    def since(self) -> float: ...
+
+    @property
+    def until(self) -> float: ...
+
+    @property
+    def cells(self) -> list[int] | None: ...
+
+    @property
+    def at(self) -> int: ...
 
     def take(self, now: float, amount: int, limit: int) -> bool:
         """Uses units where there are as many."""
@@ -48,9 +66,18 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
     head: int = 0
     total: int = 0
     cells: list[int] = msgspec.field(default_factory=lambda: [0] * _CELLS)
+    since: float = 0.0
+    until: float = 0.0
+    at: int = 0
 
     def _move(self, now: float) -> int:
         """Forgets what is over; the slice of now."""
+        head = self._turn(now)
+        self.at = head % _CELLS
+        self.since, self.until = head * self.seconds / SLICES, (head + 1) * self.seconds / SLICES
+        return head
+
+    def _turn(self, now: float) -> int:
         to = int(now * SLICES / self.seconds)
         head = self.head
         if to == head:
@@ -75,9 +102,7 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         self.total = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        at = int(now * SLICES / self.seconds)
-        if at != self.head:
-            at = self._move(now)
+        at = self._move(now)
         if self.total + amount > limit:
             return False
         self.cells[at % _CELLS] += amount
@@ -85,25 +110,15 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        index = int((now - age) * SLICES / self.seconds)
-        head = self.head
-        if index != head:
-            self._move(now)
-            self._take_back(index, amount)
-            return
-        cells, at = self.cells, head % _CELLS
-        if amount > cells[at]:
-            amount = cells[at]
-        cells[at] -= amount
-        self.total -= amount
+        self._move(now)
+        self._take_back(int((now - age) * SLICES / self.seconds), amount)
 
     def charge(self, now: float, amount: int) -> None:
         self.cells[self._move(now) % _CELLS] += amount
         self.total += amount
 
     def used(self, now: float) -> int:
-        if int(now * SLICES / self.seconds) != self.head:
-            self._move(now)
+        self._move(now)
         return self.total
 
     def retry(self, now: float, amount: int, limit: int) -> float:
@@ -156,25 +171,29 @@ class Total(msgspec.Struct, weakref=True):
     """One fixed window: what was used until it `ends`."""
 
     ends: float
-    count: int = 0
+    total: int = msgspec.field(default=0, name="count")
+    since: ClassVar[float] = -inf
+    until: ClassVar[float] = inf  # whoever holds it knows when it ends
+    cells: ClassVar[None] = None
+    at: ClassVar[int] = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        if self.count + amount > limit:
+        if self.total + amount > limit:
             return False
-        self.count += amount
+        self.total += amount
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self.count = self.count - amount if self.count > amount else 0
+        self.total = self.total - amount if self.total > amount else 0
 
     def charge(self, now: float, amount: int) -> None:
-        self.count += amount
+        self.total += amount
 
     def used(self, now: float) -> int:
-        return self.count
+        return self.total
 
     def retry(self, now: float, amount: int, limit: int) -> float:
-        if self.count + amount <= limit:
+        if self.total + amount <= limit:
             return 0.0
         return inf if amount > limit else max(0.0, self.ends - now)
 
@@ -196,31 +215,31 @@ class Totals(msgspec.Struct, tag="totals", weakref=True):
     def clear(self) -> None:
         """Starts anew; whoever holds one of the totals keeps it."""
         for total in self.named.values():
-            total.count = 0
+            total.total = 0
 
     def lease(self, now: float, want: Want) -> Grant:
         """As `Store.lease`, for one want."""
         window = _fixed(want.window)
         total = self.of(now, window)
-        amount = _share(want, total.count)
-        total.count += amount
-        left = want.limit - total.count
+        amount = _share(want, total.total)
+        total.total += amount
+        left = want.limit - total.total
         retry = 0.0 if amount >= want.amount else total.retry(now, 1 if amount else want.least, want.limit)
         return Grant(amount, left, window.name, window.ends, now, retry)
 
     def back(self, now: float, window: Window, lot: str, amount: int) -> None:
         """As `Store.lease`, for one return."""
         total = self.of(now, _fixed(window))
-        total.count = max(0, total.count - amount)
+        total.total = max(0, total.total - amount)
 
     def counted(self, now: float, window: Window) -> int:
         """What is used of a window."""
         total = self.named.get(_fixed(window).name)
-        return total.count if total is not None else 0
+        return total.total if total is not None else 0
 
     def idle(self, now: float) -> bool:
         """Whether forgetting it would change nothing."""
-        return all(total.ends + _KEPT < now or not total.count for total in self.named.values())
+        return all(total.ends + _KEPT < now or not total.total for total in self.named.values())
 
     def lapses(self, now: float) -> float:
         """When it will be idle, if nothing more comes."""
@@ -228,36 +247,41 @@ class Totals(msgspec.Struct, tag="totals", weakref=True):
 
 
 class Holding(msgspec.Struct, tag="holding", weakref=True):
-    """Held units, by holder: how many, and until when if it does not renew them. `here`: this process's own, which need
-    no renewal."""
+    """Held units, by holder: how many, and until when if it does not renew them. `total`: this process's own, which
+    need no renewal."""
 
-    here: int = 0
+    total: int = msgspec.field(default=0, name="here")
     holders: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
+    until: float = -inf  # never, but for always where nobody else is known to hold anything
+    since: ClassVar[float] = -inf
+    cells: ClassVar[None] = None
+    at: ClassVar[int] = 0
 
     def clear(self) -> None:
         """Starts anew."""
         self.holders.clear()
-        self.here = 0
+        self.total = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        if (self.used(now) if self.holders else self.here) + amount > limit:
+        if self.used(now) + amount > limit:
             return False
-        self.here += amount
+        self.total += amount
         return True
 
     def give(self, now: float, amount: int, age: float) -> None:
-        self.here = self.here - amount if self.here > amount else 0
+        self.total = self.total - amount if self.total > amount else 0
 
     def charge(self, now: float, amount: int) -> None:
-        self.here += amount
+        self.total += amount
 
     def used(self, now: float) -> int:
         if not self.holders:
-            return self.here
+            self.until = inf
+            return self.total
         lost = [holder for holder, (_, until) in self.holders.items() if until <= now]
         for holder in lost:
             del self.holders[holder]
-        return self.here + sum(count for count, _ in self.holders.values())
+        return self.total + sum(count for count, _ in self.holders.values())
 
     def retry(self, now: float, amount: int, limit: int) -> float:
         if amount > limit:
@@ -292,6 +316,7 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
         count = max(0, self.holders.get(holder, (0, 0.0))[0] + amount)
         if count:
             self.holders[holder] = (count, until)
+            self.until = -inf
         else:
             self.holders.pop(holder, None)
         return count

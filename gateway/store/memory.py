@@ -75,11 +75,11 @@ class Memory:
     def fixed(self) -> list[tuple[str, Fixed, int]]:
         """Every fixed window of which anything is used: its key, itself, how much."""
         return [
-            (key, Fixed(name, total.ends), total.count)
+            (key, Fixed(name, total.ends), total.total)
             for key, kept in self._kept.items()
             if isinstance(kept, Totals)
             for name, total in kept.named.items()
-            if total.count
+            if total.total
         ]
 
     def _of(self, key: str, window: Window) -> Kept:

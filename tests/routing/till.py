@@ -138,8 +138,8 @@ class Till:
         """What ingress does first. Raises `Refused`."""
         if self.engine.limits is None:
             return None
-        admission = admission_of(self.engine.limits, job.facts, self.tools)
-        if admission is not None and not admission.now(job):
+        admission = admission_of(self.engine.limits, job.facts, self.tools, job)
+        if admission is not None and not admission.take_now(job, self.tools.clock()):
             await admission.wait(job)
         return admission
 
