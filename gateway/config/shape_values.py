@@ -18,7 +18,7 @@ from gateway.config.refs import Resolver, is_reference
 from gateway.config.words import integer_of, number_of
 from gateway.diagnostics.codes import CODES
 from gateway.diagnostics.diagnostic import Diagnostic, Fix, diagnose
-from gateway.diagnostics.source import Span
+from gateway.diagnostics.source import KEYS, Span
 from gateway.diagnostics.suggest import closest, only
 
 _WANTED: Final = {
@@ -202,7 +202,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, int | float):
         return f"the number {value}"
     if isinstance(value, str):
-        return f"the text {value!r}" if len(value) <= 40 else "text"
+        return f"the text {value!r}" if len(value) <= 40 and not KEYS.search(value) else "text"
     return "a list" if isinstance(value, list) else "a mapping"
 
 
@@ -219,6 +219,8 @@ def _word(context: Mapping[str, Any], place: Place, written: Any, referred: str 
         shown = repr(referred) if referred is not None else _kind(written) if written is None else _shown(written)
         detail = f"{shown[:1].upper()}{shown[1:]} is not known for `{place.field}`. Known are: {listed}."
         return _say("unknown-word", detail, place)
+    if KEYS.search(written):
+        return _say("unknown-word", f"This is not known for `{place.field}`. Known are: {listed}.", place)
     meaning = SYNONYMS.get(place.field, {}).get(written.lower())
     if meaning in words:
         detail = f"{written!r} is not known for `{place.field}`; here it is called `{meaning}`."

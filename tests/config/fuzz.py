@@ -6,7 +6,7 @@ another file. It is loaded, and built where nothing is wrong with it, as serving
 
 - nothing raises, and nothing takes longer than its share of processor time;
 - a file that has no configuration has an error, and every finding stands inside of the text;
-- loading it again says the same, word for word;
+- loading it again says the same, word for word, and mending it comes to an end;
 - a good file is the same configuration after it was handed on to a worker.
 
 Prints each failure with what it takes to see it again, and exits with 1 where there was one.
@@ -32,6 +32,7 @@ import msgspec
 
 from gateway.config.handoff import restore
 from gateway.config.load import Loaded, load
+from gateway.config.mending import mended
 from gateway.diagnostics import github, jsonout, junit, sarif, text
 from gateway.diagnostics.diagnostic import Diagnostics
 from gateway.engine.build import build
@@ -240,6 +241,10 @@ def examine(data: bytes, directory: Path, *, again: bool) -> str:
         assert config == found.config, "a worker would be given another configuration"
     if again:
         assert said(loaded(data, directory)) == words, "the second time something else is said"
+        file = directory / "router.yaml"
+        new = mended([file], known=KNOWN, environ=ENVIRON, texts={file: data})
+        after = loaded(new.get(file, data), directory).diagnostics
+        assert not any(each.fixes and each.accepted is None for each in after), "mending does not come to its end"
     return words
 
 
