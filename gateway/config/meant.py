@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-_NUMBER: Final = r"(\d+(?:\.\d+)?)"
+_NUMBER: Final = r"([0-9]+(?:\.[0-9]+)?)"
 _TIMES: Final = {
     "ms": "ms", "msec": "ms", "msecs": "ms", "millis": "ms", "millisecond": "ms", "milliseconds": "ms",
     "s": "s", "sec": "s", "secs": "s", "second": "s", "seconds": "s",
@@ -39,8 +39,8 @@ _SIGNS: Final = {
 
 def plain_number(text: str) -> str:
     """A number without what groups its digits (`1,000`, `1 000`, `1_000`), with a point for a decimal comma."""
-    text = re.sub(r"(?<=\d)[,_ \u00a0\u202f](?=\d{3}(?!\d))", "", text)
-    return re.sub(r"^(\d+),(\d{1,2})(?!\d)", r"\1.\2", text)
+    text = re.sub(r"(?<=[0-9])[,_ \u00a0\u202f](?=[0-9]{3}(?![0-9]))", "", text)
+    return re.sub(r"^([0-9]+),([0-9]{1,2})(?![0-9])", r"\1.\2", text)
 
 
 def _parts(value: Any) -> tuple[str, str] | None:
@@ -54,7 +54,7 @@ def _parts(value: Any) -> tuple[str, str] | None:
 def duration(value: Any) -> str | None:
     """`30s` for `30 sec`, `PT30S` and the like."""
     if isinstance(value, str):
-        iso = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?", value.strip())
+        iso = re.fullmatch(r"P(?:([0-9]+)D)?(?:T(?:([0-9]+)H)?(?:([0-9]+)M)?(?:([0-9]+)S)?)?", value.strip())
         if iso is not None and any(iso.groups()):
             return "".join(f"{number}{unit}" for number, unit in zip(iso.groups(), "dhms", strict=True) if number)
     parts = _parts(value)
@@ -95,7 +95,7 @@ def tokens(value: Any) -> str | None:
     if not isinstance(value, str):
         return None
     number = plain_number(value.strip())
-    if re.fullmatch(r"\d+", number):
+    if re.fullmatch(r"[0-9]+", number):
         return number
     match = re.fullmatch(_NUMBER + r"\s*(k|m|thousand|million)?\s*(?:tokens?|tok)?", number, re.IGNORECASE)
     if match is None:
@@ -107,7 +107,7 @@ def money(value: Any) -> str | None:
     """`50 USD` for `$50`, `50$`, `USD 50`, `50 usd`, `50 dollars`."""
     if not isinstance(value, str):
         return None
-    text = re.sub(r"(?<=\d)[,_ ](?=\d{3}(?!\d))", "", value.strip())
+    text = re.sub(r"(?<=[0-9])[,_ ](?=[0-9]{3}(?![0-9]))", "", value.strip())
     match = re.fullmatch(_NUMBER + r"\s*([A-Za-z]+|[$€£¥])?", text)
     if match is not None:
         number, word = match[1], match[2] or "USD"

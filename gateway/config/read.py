@@ -124,6 +124,10 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
         return None, [explained(path, text, error)]
     except ReaderError as error:
         return None, [_unreadable(path, text, error)]
+    except AssertionError:  # a version that the parser has never heard of, after a first document
+        return None, [
+            _directive(path, text, first=False) or diagnose("yaml-syntax", "It cannot be read.", _at(path, 1, 1))
+        ]
     except (YAMLError, ValueError, OverflowError) as error:
         return None, [diagnose("yaml-syntax", f"{_first_line(error)}.", _at(path, 1, 1))]
     nodes = [node for node in nodes if node is not None and not _nothing(node)]
@@ -148,14 +152,14 @@ def _nothing(node: Node) -> bool:
     return isinstance(node, ScalarNode) and node.style is None and not node.value
 
 
-def _directive(path: str, text: str) -> Diagnostic | None:
-    """A `%YAML` line before the document that asks for another version than the one that is read."""
-    for row, line in enumerate(text.split("\n", 100)[:100], 1):
+def _directive(path: str, text: str, *, first: bool = True) -> Diagnostic | None:
+    """A `%YAML` line that asks for another version than the one that is read; `first`: before the first document."""
+    for row, line in enumerate(text.split("\n"), 1):
         if line.startswith("%YAML") and line.split("#")[0].split() != ["%YAML", "1.2"]:
             detail = "Every file is read as YAML 1.2, where `yes` and `on` are text and 010 is ten. Remove this line."
             span = Span(path, row, 1, row, len(line.split("#")[0].rstrip()) + 1)
             return diagnose("yaml-syntax", detail, span, fixes=(Fix(span, ""),))
-        if line.strip() and not line.startswith(("#", "%")):
+        if first and line.strip() and not line.startswith(("#", "%")):
             return None
     return None
 

@@ -124,7 +124,7 @@ def _dedented(composed: Composed, kinds: list[str], paths: list[Path]) -> _Deden
     out = _Dedented()
     wrong = dict(zip(paths, kinds, strict=True))
     for path, kind in wrong.items():
-        if kind not in _SHAPES or value_at(composed.value, path) is not None or path in out.silent:
+        if kind not in _SHAPES or value_at(composed.value, path) is not None or path in (out.silent | out.said.keys()):
             continue
         beside = value_at(composed.value, path[:-1])
         if not isinstance(beside, dict):

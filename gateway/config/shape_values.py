@@ -128,7 +128,9 @@ class Place:
         raw = self.raw(span)
         plain = raw.strip("'\"")
         same = plain == value if isinstance(value, str) else plain.lower() == str(value).lower() or raw == plain
-        return (Fix(span, text),) if raw and same and not raw.startswith(("&", "*", "!", "|", ">")) else ()
+        return (
+            (Fix(span, text),) if raw and raw != text and same and not raw.startswith(("&", "*", "!", "|", ">")) else ()
+        )
 
 
 def value_at(value: Any, path: Path) -> Any:
@@ -317,7 +319,7 @@ def _number(wanted: str, place: Place, written: Any) -> tuple[str | None, tuple[
     number = integer_of(written) if wanted == "a whole number" else number_of(written)
     if not isinstance(number, str):
         return f"remove the quotes: {written}", place.put(written)
-    match = re.fullmatch(r"[$€£]?\s*(\d+(?:\.\d+)?)\s*(%|USD|[$€£]|x|times)?", written.strip())
+    match = re.fullmatch(r"[$€£]?\s*([0-9]+(?:\.[0-9]+)?)\s*(%|USD|[$€£]|x|times)?", written.strip())
     if match is None:
         return None, ()
     if match[2] == "%" and place.field == "threshold":

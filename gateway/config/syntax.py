@@ -195,6 +195,16 @@ def _escape(stop: Stop) -> Diagnostic | None:
     return diagnose("yaml-syntax", detail, stop.span(stop.row, column, column + 2), "", help_, fixes=fixes)
 
 
+def _greedy_tag(stop: Stop) -> Diagnostic | None:
+    """`!tag}` and `!tag,`: the sign is a part of the tag."""
+    for row in dict.fromkeys((stop.row, stop.begun[0] if stop.begun is not None else stop.row)):
+        match = re.search(r"(?:^|[\s\[{,])(![^\s#]*[,\]}]+)", stop.at(row).split(" #")[0])
+        if match is not None:
+            detail = f"A tag goes on to the next space, so `{match[1]}` is one. Tags have no meaning here: remove it."
+            return diagnose("yaml-syntax", detail, stop.span(row, match.start(1), match.end(1)))
+    return None
+
+
 def _flow(stop: Stop) -> Diagnostic | None:
     """Braces and brackets: one that is not closed, one closed by the other, a comma that is missing."""
     if not stop.problem.startswith("expected ',' or") or stop.begun is None:
@@ -261,6 +271,11 @@ def _unquoted(stop: Stop) -> Diagnostic | None:
     anchors = re.findall(r"(?:^|[\s\[{,])&([^\s,\[\]{}]+)", "\n".join(stop.lines))
     near = closest(bare[1:], anchors) if alias else None
     span = stop.span(stop.row, column, column + len(bare))
+    if near == bare[1:]:
+        detail = (
+            f"`{bare}` stands for what is marked `&{near}`, which comes later: the mark stands before its first use."
+        )
+        return diagnose("yaml-syntax", detail, span)
     if near is not None:
         detail = f"`{bare}` stands for what was marked `&{bare[1:]}`, and nothing was."
         return diagnose("yaml-syntax", detail, span, "", f"did you mean `*{near}`?", (), (Fix(span, f"*{near}"),))
@@ -405,6 +420,6 @@ def _levels(stop: Stop, start: int) -> list[tuple[int, str]]:
 
 
 _SLIPS: Final[tuple[Callable[[Stop], Diagnostic | None], ...]] = (
-    _conflict, _tab, _fence, _template, _odd, _comment, _quote, _after_quote, _escape, _unquoted, _flow, _too_many, _glued,
+    _conflict, _tab, _fence, _template, _odd, _comment, _quote, _after_quote, _escape, _unquoted, _greedy_tag, _flow, _too_many, _glued,
     _second_colon, _deeper, _no_key, _item, _level,
 )  # fmt: skip

@@ -16,15 +16,15 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.config import meant
 
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?(B|KB|MB|GB)")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?(B|KB|MB|GB)", re.ASCII)
 _BYTES: Final = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
-_TOKENS: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKmM]?)")
+_TOKENS: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKmM]?)", re.ASCII)
 _TIMES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
-_MONEY: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Z]{3})")
-_RATE: Final = re.compile(r"(\d+(?:\.\d+)?[kKmM]?) ?/ ?(second|minute|hour|day|week|month)")
-_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_MONEY: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Z]{3})", re.ASCII)
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?[kKmM]?) ?/ ?(second|minute|hour|day|week|month)", re.ASCII)
+_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%", re.ASCII)
 
 
 MOST: Final = 10**15  # of anything: what is beyond is a slip, and no longer exact as a number

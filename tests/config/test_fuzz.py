@@ -29,6 +29,11 @@ FOUND = {
     "an empty mapping": "{}",
     "a version of YAML that never was": "%YAML 1.99999999999999999999\n---\n" + HEAD + MODELS,
     "a combo whose name ends with an @": HEAD + MODELS + "combos: {m@: [m, n]}\n",
+    "a version of YAML that never was, later": "a: 1\n%YAML 1.0\n---\nb: 2\n",
+    "two empty entries and what is below neither": HEAD + "models:\n  m:\n  provider:\n  context: 8k\n",
+    "an alias that is marked later": HEAD.replace("{auth: open}", "*z") + "models: {m: &z {provider: sandbox}}\n",
+    "digits of another script": HEAD + "models: {m: {provider: sandbox, price: {input: \u0663}, context: \u0663k}}\n",
+    "a tag that takes the brace with it": HEAD + "models: {m: {provider: !!set, id: x}, n: {provider: !x}}\n",
     "one anchor for two": HEAD + "models: {m: &a {provider: sandbox}, n: &a {provider: sandbox}}\n",
     "merges of merges": HEAD + "models:\n  m0: &m0 {provider: sandbox}\n" + "".join(f"  m{i}: &m{i} {{<<: *m{i - 1}}}\n" for i in range(1, 55)),
 }  # fmt: skip
