@@ -124,7 +124,7 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
         return None, [explained(path, text, error)]
     except ReaderError as error:
         return None, [_unreadable(path, text, error)]
-    except AssertionError:  # a version that the parser has never heard of, after a first document
+    except (AssertionError, KeyError):  # a version that the parser has never heard of, after a first document
         return None, [
             _directive(path, text, first=False) or diagnose("yaml-syntax", "It cannot be read.", _at(path, 1, 1))
         ]

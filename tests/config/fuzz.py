@@ -278,11 +278,13 @@ def failures(
     before = signal.signal(signal.SIGVTALRM, too_slow)
     try:
         with TemporaryDirectory() as name:
+            directory = Path(name, "a", "b")  # an include may lead two directories up
+            directory.mkdir(parents=True)
             for number in numbers:
                 data = mutated(seed, number, seeds)
                 signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
                 try:
-                    examine(data, Path(name), again=number % every == 0)
+                    examine(data, directory, again=number % every == 0)
                 except Slow:
                     yield number, data, f"took longer than {seconds} s of processor time\n{traceback.format_exc()}"
                 except Exception:

@@ -34,6 +34,9 @@ FOUND = {
     "an alias that is marked later": HEAD.replace("{auth: open}", "*z") + "models: {m: &z {provider: sandbox}}\n",
     "digits of another script": HEAD + "models: {m: {provider: sandbox, price: {input: \u0663}, context: \u0663k}}\n",
     "a tag that takes the brace with it": HEAD + "models: {m: {provider: !!set, id: x}, n: {provider: !x}}\n",
+    "a version of YAML that never was, with a null": "a: 1\n---\n%YAML 0.1\n---\n",
+    "a version of YAML before the first": "--- 1\n...\n%YAML 0.1\n---\nb: 2\n",
+    "a pattern with a number of 5,000 digits": HEAD + MODELS + "guardrails: {g: {pattern: '(a{" + "9" * 5000 + "}', do: flag}}\npolicies: [{name: p, do: {redact: [{pattern: 'a{" + "9" * 5000 + "}'}]}}]\n",
     "one anchor for two": HEAD + "models: {m: &a {provider: sandbox}, n: &a {provider: sandbox}}\n",
     "merges of merges": HEAD + "models:\n  m0: &m0 {provider: sandbox}\n" + "".join(f"  m{i}: &m{i} {{<<: *m{i - 1}}}\n" for i in range(1, 55)),
 }  # fmt: skip
