@@ -99,9 +99,11 @@ async def exchange(port: int, request: bytes) -> Answer:
 
 
 class Verdicts:
-    """What all clients found."""
+    """What all clients found. `forward`: no session may see an older version after a newer one."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, forward: bool = False) -> None:
+        self._forward = forward
+        self._newest: dict[int, int] = {}  # session → the newest version that it saw
         self.whole = self.streams = self.failed = self.truncated = self.mixed = 0
         self.reasons: list[str] = []
         self.versions: dict[str, int] = {}  # revision → the version of the file that it was seen with
@@ -111,7 +113,7 @@ class Verdicts:
         """Whether there were requests, and each was right."""
         return self.whole > 0 and not (self.failed or self.truncated or self.mixed)
 
-    def judge(self, answer: Answer, streamed: bool) -> None:
+    def judge(self, answer: Answer, streamed: bool, session: int) -> None:
         """Counts one answer."""
         if answer.status != 200:
             self.failed += 1
@@ -119,14 +121,14 @@ class Verdicts:
         elif not answer.complete or not _whole(answer.body, streamed):
             self.truncated += 1
             self.reasons.append(f"cut after {len(answer.body)} bytes: …{answer.body[-120:]!r}")
-        elif (why := self._mixture(answer, streamed)) is not None:
+        elif (why := self._mixture(answer, streamed, session)) is not None:
             self.mixed += 1
             self.reasons.append(why)
         else:
             self.whole += 1
             self.streams += streamed
 
-    def _mixture(self, answer: Answer, streamed: bool) -> str | None:
+    def _mixture(self, answer: Answer, streamed: bool, session: int) -> str | None:
         """Why the answer cannot come from one version alone; None where it does."""
         told = set(_ID.findall(answer.body))
         if len(told) != 1:
@@ -142,6 +144,10 @@ class Verdicts:
         revision = headers.get("x-gateway-revision", "")
         if not revision or self.versions.setdefault(revision, version) != version:
             return f"revision {revision!r} was seen with versions {self.versions.get(revision)} and {version}"
+        newest = self._newest.get(session, 0)
+        self._newest[session] = max(newest, version)
+        if self._forward and version < newest:
+            return f"session {session} saw version {version} after {newest}"
         return None
 
 
@@ -157,12 +163,13 @@ def _whole(body: bytes, streamed: bool) -> bool:
 
 
 class Caller:
-    """One client. It asks again as soon as it has its answer, until `stopping`."""
+    """One client, which is one session; odd ones stream. It asks again once it has its answer, until `stopping`."""
 
-    def __init__(self, port: int, key: str, streamed: bool, verdicts: Verdicts) -> None:
+    def __init__(self, port: int, key: str, session: int, verdicts: Verdicts) -> None:
         self.stopping = False
         self._port = port
-        self._streamed = streamed
+        self._session = session
+        self._streamed = streamed = session % 2 == 1
         self._verdicts = verdicts
         body = {
             "model": "stream" if streamed else "call",
@@ -171,6 +178,7 @@ class Caller:
         }
         data = json.dumps(body).encode()
         head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: soak\r\nauthorization: Bearer {key}\r\n"
+        head += f"x-session-id: soak-{session}\r\n"
         head += f"content-type: application/json\r\ncontent-length: {len(data)}\r\n\r\n"
         self._request = head.encode() + data
 
@@ -188,7 +196,7 @@ class Caller:
                 if self.stopping:
                     break
                 answer = await connection.ask(self._request)
-                self._verdicts.judge(answer, self._streamed)
+                self._verdicts.judge(answer, self._streamed, self._session)
                 if not answer.keep or connection.closed:
                     break
             connection.close()

@@ -2,11 +2,12 @@
 
     python -m benchmarks.soak_reload                                  1,000 reloads with 1 worker, then with 2
     python -m benchmarks.soak_reload --reloads 100 --clients 16 --workers 2
+    python -m benchmarks.soak_reload --reloads 100 --canary 30%            every version serves some sessions first
 
 Every other version of the file is invalid, each in one of several ways. Every valid version has other model names,
 other upstream ids and the other of two providers, so that a reply shows which version it came from: three response
 headers and the `id` in every event of the body must all tell of the same one, and a revision must always stand for
-the same version.
+the same version. Each client is one session; with one worker, none may see an older version after a newer one.
 
 It ends with status 1 where any request failed, was cut short or mixed two versions, where a reload did not come into
 force or an invalid file did, where a worker was replaced, or where memory grew.
@@ -35,6 +36,7 @@ from benchmarks.processes import Running, free_port, running, wait_until_up
 from benchmarks.soak_client import Caller, Verdicts, exchange
 
 PATIENCE = 60.0  # seconds for one reload to come into force, or to be refused
+BAKE = "500ms"  # of a canary
 PROVIDERS = ("north", "south")
 BROKEN = (
     ("a name that does not exist", "  call: [c{n}]", "  call: [nowhere]"),
@@ -45,7 +47,7 @@ BROKEN = (
 )
 
 
-def valid(number: int, port: int, upstream: int, workers: int) -> str:
+def valid(number: int, port: int, upstream: int, workers: int, canary: str | None = None) -> str:
     """Version `number` of the file."""
     provider = PROVIDERS[number % 2]
     return "\n".join(
@@ -56,6 +58,7 @@ def valid(number: int, port: int, upstream: int, workers: int) -> str:
             f"  listen: 127.0.0.1:{port}",
             f"  workers: {workers}",
             "  auth: keys",
+            *([f"  reload: {{canary: {canary}, bake: {BAKE}}}"] if canary else []),
             "providers:",
             f'  {provider}: {{protocol: openai-chat, base_url: "http://127.0.0.1:{upstream}/v1", '
             "api_key: {env: BENCH_UPSTREAM_KEY}}",
@@ -72,10 +75,12 @@ def valid(number: int, port: int, upstream: int, workers: int) -> str:
     )
 
 
-def invalid(number: int, attempt: int, port: int, upstream: int, workers: int) -> tuple[str, str]:
+def invalid(
+    number: int, attempt: int, port: int, upstream: int, workers: int, canary: str | None = None
+) -> tuple[str, str]:
     """A version that must be refused, and what is wrong with it."""
     what, found, instead = BROKEN[attempt % len(BROKEN)]
-    text = valid(number, port, upstream, workers)
+    text = valid(number, port, upstream, workers, canary)
     found, instead = found.format(n=number), instead.format()
     if found not in text:
         raise RuntimeError(f"{found!r} is not in the file")
@@ -87,13 +92,14 @@ def invalid(number: int, attempt: int, port: int, upstream: int, workers: int) -
 class Soak:
     """One run with a number of workers."""
 
-    def __init__(self, place: Path, workers: int, clients: int, reloads: int) -> None:
+    def __init__(self, place: Path, workers: int, clients: int, reloads: int, canary: str | None = None) -> None:
         self.file = place / "router.yaml"
         self.place = place
         self.workers = workers
         self.clients = clients
         self.reloads = reloads
-        self.verdicts = Verdicts()
+        self.canary = canary
+        self.verdicts = Verdicts(forward=workers == 1)
         self.complaints: list[str] = []
         self.took: list[float] = []
         self.memory: list[float] = []
@@ -105,7 +111,7 @@ class Soak:
             command = [sys.executable, "-m", "benchmarks.upstream", "--port", str(self.upstream)]
             wait_for_line(stack.enter_context(running(command, self.place / "upstream.log")), "ready: ")
             self.port = free_port()
-            self.file.write_text(valid(0, self.port, self.upstream, self.workers))
+            self.file.write_text(valid(0, self.port, self.upstream, self.workers, self.canary))
             command = [sys.executable, "-m", "gateway", "serve", "--config", str(self.file)]
             environ = {"BENCH_UPSTREAM_KEY": UPSTREAM_KEY}
             server = stack.enter_context(running(command, self.place / "gateway.log", environ=environ))
@@ -115,7 +121,7 @@ class Soak:
     async def _run(self, server: Running) -> bool:
         processes = server.tree()
         idle = sum(server.pss().values()) / 1e6
-        callers = [Caller(self.port, KEY, number % 2 == 1, self.verdicts) for number in range(self.clients)]
+        callers = [Caller(self.port, KEY, number, self.verdicts) for number in range(self.clients)]
         tasks = [asyncio.create_task(caller.run()) for caller in callers]
         began = time.monotonic()
         try:
@@ -143,11 +149,11 @@ class Soak:
             began = time.monotonic()
             if number % 2 == 0:
                 version += 1
-                self._replace(valid(version, self.port, self.upstream, self.workers))
+                self._replace(valid(version, self.port, self.upstream, self.workers, self.canary))
                 await self._until(lambda now, old=before: now["revision"] != old["revision"], f"version {version}")
                 self.took.append(time.monotonic() - began)
             else:
-                text, what = invalid(version, number, self.port, self.upstream, self.workers)
+                text, what = invalid(version, number, self.port, self.upstream, self.workers, self.canary)
                 self._replace(text)
                 now = await self._until(
                     lambda now, old=before: now["last_rejection"] not in (None, old["last_rejection"]), what
@@ -225,11 +231,12 @@ def main() -> int:
     parser.add_argument("--reloads", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--workers", type=int, action="append", help="may be repeated (default: 1 and 2)")
+    parser.add_argument("--canary", help="the share of sessions that each version serves first, such as 30%%")
     options = parser.parse_args()
     kept = True
     for workers in options.workers or [1, 2]:
         with tempfile.TemporaryDirectory(prefix="gateway-soak-") as place:
-            kept &= uvloop.run(Soak(Path(place), workers, options.clients, options.reloads).run())
+            kept &= uvloop.run(Soak(Path(place), workers, options.clients, options.reloads, options.canary).run())
     return 0 if kept else 1
 
 

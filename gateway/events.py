@@ -59,6 +59,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     `wall` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
     again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol.
+    `policies` are those that held.
     """
 
     wall: float
@@ -73,6 +74,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     finish: str | None = None
     trials: Sequence[Trial] = ()
     skipped: Sequence[Skipped] = ()
+    policies: Sequence[str] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +171,22 @@ class Reloaded(msgspec.Struct, frozen=True):
     models: int
 
 
+class Changed(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a wish to change what is served, in the supervisor: the audit record.
+
+    `outcome` is reloaded, rejected, canary-began, canary-aborted, canary-promoted, rolled-back or rollback-refused. It
+    went from revision `old` to `new`, or would have. `at` is seconds since the epoch; `who` is a key's name, a signal,
+    or the file that was seen to change.
+    """
+
+    at: float
+    outcome: str
+    who: str
+    old: str
+    new: str
+    why: str | None = None
+
+
 class BudgetReached(msgspec.Struct, frozen=True):
     """Of a budget (or of one's share of it, `whose`) this part is used or reserved in its window; 1 is all of it.
 
@@ -189,7 +207,9 @@ class Unpriced(msgspec.Struct, frozen=True):
     model: str
 
 
-Event: TypeAlias = Attempted | Tripped | Finished | Aside | Mirrored | Flagged | Reloaded | BudgetReached | Unpriced
+Event: TypeAlias = (
+    Attempted | Tripped | Finished | Aside | Mirrored | Flagged | Reloaded | Changed | BudgetReached | Unpriced
+)
 Emit: TypeAlias = Callable[[Event], None]
 
 

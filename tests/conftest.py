@@ -10,9 +10,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +111,27 @@ async def upstream() -> AsyncIterator[Upstream]:
     await asyncio.sleep(0)
 
 
-@pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Any]:
-    """Starts gateways; all are stopped at the end, and none may have raised."""
+@pytest.fixture(scope="module")
+def standing_upstream() -> Iterator[Upstream]:
+    """A sandbox that listens for all tests of a module, in a thread and a loop of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    yield server
+    asyncio.run_coroutine_threadsafe(server.close(), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(10)
+    loop.close()
+
+
+@contextmanager
+def launching(place: Path) -> Iterator[Callable[..., Running]]:
+    """Starts gateways, each in a directory of its own; all are stopped at the end, and none may have raised."""
     started: list[Running] = []
 
     def begin(text: str, files: dict[str, str] | None = None) -> Running:
-        directory = tmp_path / str(len(started))
+        directory = place / str(len(started))
         directory.mkdir()
         running = Running(directory, text, files)
         started.append(running)
@@ -126,6 +142,20 @@ def launch(tmp_path: Path) -> Iterator[Any]:
         running.stop()
         log = running.log.read_text()
         assert "Traceback" not in log, log
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Any]:
+    """Starts gateways of one test."""
+    with launching(tmp_path) as begin:
+        yield begin
+
+
+@pytest.fixture(scope="module")
+def launch_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Starts gateways that all tests of a module ask: for those that leave nothing behind which another could see."""
+    with launching(tmp_path_factory.mktemp("standing")) as begin:
+        yield begin
 
 
 @pytest.fixture(scope="session")

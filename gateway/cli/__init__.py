@@ -17,11 +17,19 @@ import typer
 VERBS: Final[dict[str, str]] = {
     "serve": "gateway.cli.serve:serve",
     "validate": "gateway.cli.validate:validate",
+    "plan": "gateway.cli.plan:plan",
+    "explain": "gateway.cli.explain:explain",
+    "test": "gateway.cli.test:test",
+    "drill": "gateway.cli.drill:drill",
     "translate": "gateway.cli.translate:translate",
     "sandbox": "gateway.cli.sandbox:sandbox",
     "fmt": "gateway.cli.fmt:fmt",
     "graph": "gateway.cli.graph:graph",
     "schema": "gateway.cli.schema:schema",
+    "keys": "gateway.cli.keys:keys",
+    "blame": "gateway.cli.blame:blame",
+    "drift": "gateway.cli.drift:drift",
+    "rollback": "gateway.cli.rollback:rollback",
 }
 
 

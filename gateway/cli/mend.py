@@ -5,14 +5,15 @@ A page in Markdown is mended in its fences. A file is written as a whole or not 
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import typer
+
 from gateway.cli.fences import fences
-from gateway.cli.fmt import replace
+from gateway.config.edit import Change, Changed, write
 from gateway.config.mending import mended
 from gateway.engine.known import KNOWN
 
@@ -25,20 +26,19 @@ def mend(configurations: Sequence[Sequence[Path]], *, diff: bool) -> bool:
             new = _page(paths[0])
         else:
             new = mended(paths, known=KNOWN, environ=os.environ)
-        for path, data in new.items():
-            changed = True
-            before, after = path.read_bytes().decode("utf-8", "replace"), data.decode("utf-8", "replace")
-            lines = list(
-                difflib.unified_diff(
-                    before.splitlines(keepends=True), after.splitlines(keepends=True), str(path), f"{path} (mended)"
-                )
-            )
-            if diff:
-                sys.stdout.writelines(line if line.endswith("\n") else f"{line}\n" for line in lines)
-                continue
-            replace(path, after)
-            count = sum(line.startswith("-") for line in lines[2:])
-            sys.stdout.write(f"{path}: {count} line{'' if count == 1 else 's'} mended\n")
+        made = [Change(str(path), path.read_bytes(), data) for path, data in new.items()]
+        changed = changed or bool(made)
+        if diff:
+            sys.stdout.writelines(change.patch() for change in made)
+            continue
+        try:
+            write(made)
+        except (Changed, OSError) as error:
+            sys.stderr.write(f"gateway: nothing was mended: {error}\n")
+            raise typer.Exit(1) from None
+        for change in made:
+            count = sum(line.startswith("-") for line in change.patch().splitlines()[2:])
+            sys.stdout.write(f"{change.file}: {count} line{'' if count == 1 else 's'} mended\n")
     return changed
 
 

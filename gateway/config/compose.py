@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from errno import ENOENT
 from itertools import islice
 from pathlib import Path as File
 from typing import Any, Final
 
-from gateway.config.including import Unusable, directory_of, files_of
+from gateway.config.including import Unusable, among, directory_of, files_of
 from gateway.config.read import SIZE_MOST, Path, Tree, plain_lines, read
+from gateway.config.written import name_of
 from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
 from gateway.diagnostics.source import Source, Span
 from gateway.diagnostics.suggest import closest
@@ -29,8 +31,9 @@ INCLUDES_MOST: Final = 1000
 class Composed:
     """The merged plain value, with the way back from a path to its place."""
 
-    def __init__(self, texts: Mapping[File, bytes] | None = None) -> None:
+    def __init__(self, texts: Mapping[File, bytes] | None = None, *, sealed: bool = False) -> None:
         self._texts = texts or {}
+        self._sealed = sealed  # nothing is looked for on the disk
         self.value: dict[str, Any] = {}
         self.found: list[Diagnostic] = []
         self.sources: dict[str, Source] = {}
@@ -60,6 +63,20 @@ class Composed:
         found = self.place(path)
         return None if found is None else found[0].nearest(found[1], key=key)
 
+    def places(self) -> dict[str, str]:
+        """Every path that is written, by `written.name_of`, with `file:line:column` of its key."""
+        taken = {(id(tree), section, name): at for (section, at), (tree, name) in self._owners.items()}
+        found: dict[str, str] = {}
+        for tree in self._roots:
+            for path, at in tree.places():
+                if path[0] not in (*NAMED, *LISTED):
+                    found.setdefault(name_of(path), at)
+                elif len(path) == 1:
+                    found.setdefault(str(path[0]), at)
+                elif (id(tree), path[0], path[1]) in taken:
+                    found[name_of((path[0], taken[id(tree), path[0], path[1]], *path[2:]))] = at
+        return found
+
     def add(self, file: File, *, may_override: bool) -> None:
         """Reads a file with its includes into this."""
         tree = self._read(file, None)
@@ -76,7 +93,7 @@ class Composed:
     def _include(self, tree: Tree, file: File, pattern: str, span: Span | None) -> None:
         base = file.parent
         try:
-            matches = files_of(base, pattern)
+            matches = among(self._texts, base, pattern) if self._sealed else files_of(base, pattern)
         except Unusable as why:
             self.found.append(
                 diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {why}.", span, "include")
@@ -108,6 +125,8 @@ class Composed:
     def _read(self, file: File, span: Span | None) -> Tree | None:
         self.files.setdefault(file)
         try:
+            if self._sealed and file not in self._texts:
+                raise FileNotFoundError(ENOENT, "it is not among the files that are given")
             data = self._texts[file] if file in self._texts else _read(file)
         except (OSError, ValueError) as error:
             detail = _unreadable(file, error)

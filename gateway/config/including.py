@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import translate
 from pathlib import Path
 from typing import Final
@@ -39,6 +39,25 @@ def files_of(base: Path, pattern: str) -> list[Path]:
         return sorted({each for each in _walk(base, parts, left) if each.is_file()})
     except (OSError, ValueError, re.error) as error:
         raise Unusable(str(error)) from None
+
+
+def among(given: Iterable[Path], base: Path, pattern: str) -> list[Path]:
+    """The same, where the files that there are are given, not looked for."""
+    wanted = Path(os.path.normpath(base.absolute() / pattern)).parts
+    return sorted(path for path in given if _matches(Path(os.path.normpath(path.absolute())).parts, wanted))
+
+
+def _matches(parts: tuple[str, ...], wanted: tuple[str, ...]) -> bool:
+    if not wanted or not parts:
+        return not wanted and not parts
+    first, rest = wanted[0], wanted[1:]
+    if first == "**":
+        deeper = not parts[0].startswith(".") and _matches(parts[1:], wanted)
+        return deeper or _matches(parts, rest or ("*",))
+    if not _SPECIAL & set(first):
+        return parts[0] == first and _matches(parts[1:], rest)
+    hidden = parts[0].startswith(".") and not first.startswith(".")
+    return not hidden and re.match(translate(first), parts[0]) is not None and _matches(parts[1:], rest)
 
 
 def directory_of(base: Path, pattern: str) -> Path | None:

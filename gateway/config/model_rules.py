@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from gateway.config.model_policies import When
 from gateway.config.refs import is_reference
 from gateway.config.section import Secret, Section, UrlOrSecret
-from gateway.config.units import Duration, MoneyAmount, Percent, RateOf, Size
+from gateway.config.units import Day, Duration, MoneyAmount, Percent, RateOf, Size
 
 
 class Queue(Section):
@@ -31,6 +31,23 @@ class Limits(Section):
     concurrent: int | None = Field(None, ge=1, description="Requests at one time.")
     sessions: int | None = Field(None, ge=1, description="Sessions at one time; one ends after 15 minutes of silence.")
     queue: Queue | None = Field(None, description="Wait for a place instead of an immediate 429.")
+
+
+class Former(Section):
+    """The secret that a key had before, while those who hold it change over."""
+
+    hash: str = Field(description="`sha256:` and 64 hex digits of its SHA-256.")
+    until: Day = Field(description="The last day on which it works.", examples=["2027-01-31"])
+
+
+class Score(Section):
+    """Weights of what a target is judged by; each part is between 0 and 1."""
+
+    health: float = Field(0, ge=0, description="Closed, probing, or open.")
+    latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
+    cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
+    headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
+    stability: float = Field(0, ge=0, description="How little its latency varies.")
 
 
 class Sticky(Section):
@@ -179,13 +196,33 @@ class Ledger(Section):
         return data if isinstance(data, dict) and not is_reference(data) else {"url": data}
 
 
-class Test(Section):
-    """What this file is expected to do with a request."""
+class AbortIf(Section):
+    """What ends a canary before it has served everybody: the new revision against the old one, in the same minutes."""
 
-    __test__: ClassVar[bool] = False
-    _kept: ClassVar[frozenset[str]] = frozenset(("request", "faults", "expect"))
+    error_rate: Percent = Field(
+        0.02,
+        description="How much larger the share of its requests that fail may be than the old revision's, in points of "
+        "percent. Default 2%.",
+        examples=["2%"],
+    )
+    slower: Percent | None = Field(
+        None,
+        description="How much longer its median time until an answer begins may be (of what is not streamed: until it "
+        "is there). Default: any.",
+        examples=["50%"],
+    )
+    min_requests: int = Field(
+        50, ge=1, le=1_000_000, description="Requests that it must have served to be judged before its end. Default 50."
+    )
 
-    name: str = Field(description="What is shown where it fails.")
-    request: dict[str, Any] = Field(description="The request.")
-    faults: dict[str, list[Any]] = Field({}, description="What targets answer, in order.")
-    expect: dict[str, Any] = Field(description="What must come of it.")
+
+class Reload(Section):
+    """Saved changes first serve a share of the sessions, for a while; then all, or nobody any more."""
+
+    canary: Percent = Field(description="The share of sessions that a new revision serves first.", examples=["5%"])
+    bake: Duration = Field(600.0, description="For how long, before it serves all. Default 10m.", examples=["10m"])
+    abort_if: AbortIf = Field(
+        AbortIf(),
+        description="When it is taken back before.",
+        examples=[{"error_rate": "2%", "slower": "50%", "min_requests": 50}],
+    )

@@ -7,6 +7,7 @@ Work is bounded: size, line length, nesting, and what aliases expand to.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 from ruamel.yaml import YAML
@@ -63,6 +64,13 @@ class Tree:
     def put(self, path: Path, key: Node | None, value: Node) -> None:
         """Notes where a path stands."""
         self._places[path] = (key, value)
+
+    def places(self) -> Iterator[tuple[Path, str]]:
+        """Every path below the top, with `file:line:column` of its key; of a list's item, of itself."""
+        for path, (key, value) in self._places.items():
+            if path:
+                mark = (key if key is not None else value).start_mark
+                yield path, f"{self.path}:{mark.line + 1}:{mark.column + 1}"
 
     def key_span(self, path: Path) -> Span | None:
         """Where the key of a path is written; for a list item, where the item is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -55,6 +56,18 @@ def _bad(value: Any, what: str, guess: Callable[[Any], str | None], read: Callab
         return PydanticCustomError("bad-unit", "Nothing is written here. Write {what}.", {"what": what, "fix": ""})
     shown = repr(value) if isinstance(value, str | int | float) else "This"
     return PydanticCustomError("bad-unit", "{value} is not {what}.", {"value": shown, "what": what, "fix": fix or ""})
+
+
+def day(value: Any) -> Any:
+    """A day of the calendar, `2027-01-31`. Raises PydanticCustomError."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise PydanticCustomError(
+                "bad-value", "{value} is not a date such as 2027-01-31.", {"value": value}
+            ) from None
+    return value
 
 
 def duration(value: Any) -> float:
@@ -171,7 +184,7 @@ def _plain(value: float) -> str:
     return f"{Decimal(repr(value)):f}"
 
 
-class _Plain:
+class Plain:
     """Lets a NamedTuple be a field's type as it is: the validator before it has made it."""
 
     @classmethod
@@ -191,7 +204,7 @@ Duration = Annotated[
 ]
 DurationRange = Annotated[
     Span,
-    _Plain,
+    Plain,
     BeforeValidator(duration_range),
     PlainSerializer(lambda value: f"{_plain(value.low)}s..{_plain(value.high)}s", return_type=str),
     _text_schema(r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+(\.\.(\d+(\.\d+)?(ms|s|m|h|d|w))+)?$", "200ms..5s"),
@@ -211,14 +224,14 @@ Tokens = Annotated[
 ]
 MoneyAmount = Annotated[
     Money,
-    _Plain,
+    Plain,
     BeforeValidator(money),
     PlainSerializer(lambda value: f"{_plain(value.amount)} {value.currency}", return_type=str),
     _text_schema(r"^\d+(\.\d+)? ?[A-Z]{3}$", "50 USD"),
 ]
 RateOf = Annotated[
     Rate,
-    _Plain,
+    Plain,
     BeforeValidator(rate),
     PlainSerializer(lambda value: f"{value.amount}/{value.per}", return_type=str),
     _text_schema(r"^\d+(\.\d+)?[kKmM]? ?/ ?(second|minute|hour|day|week|month)$", "60/minute"),
@@ -228,4 +241,10 @@ Percent = Annotated[
     BeforeValidator(percent),
     PlainSerializer(lambda value: f"{_plain(value * 100)}%", return_type=str),
     _text_schema(r"^\d+(\.\d+)? ?%$", "80%"),
+]
+Day = Annotated[
+    date,
+    BeforeValidator(day),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-01-31"]}),
 ]

@@ -104,6 +104,8 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "same-key": ("Two keys have the same secret", E_),
     "bad-listen": ("An address to listen on cannot be used", E_),
     "unusable-ledger": ("Requests cannot be recorded there", E_),
+    "unusable-canary": ("A canary cannot be judged", E_),
+    "hasty-canary": ("A canary ends before hanging requests are seen", W_),
     "unusable-state": ("Shared state cannot be kept there", E_),
     # limits and budgets
     "impossible-limit": ("A limit admits nobody", E_),
@@ -115,6 +117,11 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "same-budget": ("What a used-up budget leads to is under it as well", E_),
     "unbounded-output": ("The longest answer of a model is not known", W_),
     "needs-restart": ("A change needs a restart", E_),
+    # tests
+    "unknown-in-test": ("A test names what there is not", E_),
+    "impossible-test": ("A test expects what cannot be", E_),
+    "inert-test": ("A test, or a part of one, has no effect", E_),
+    "test-failed": ("A test failed", E_),
     # comments that accept findings
     "bad-accept": ("A comment cannot accept a finding", E_),
     "inert-accept": ("A comment accepts what is not found", W_),

@@ -48,6 +48,12 @@ def _secrets(found: Iterable[Diagnostic], path: str) -> list[Span]:
     ]
 
 
+def block(diagnostic: Diagnostic, sources: Mapping[str, Source], *, colour: bool) -> str:
+    """One of them, without a count."""
+    masked = {path: source.masked(_secrets([diagnostic], path)) for path, source in sources.items()}
+    return _block(diagnostic, masked, _Paint(colour))
+
+
 def _count(found: Iterable[Diagnostic], paint: _Paint) -> str:
     severities = [diagnostic.severity for diagnostic in found if diagnostic.accepted is None]
     parts = []

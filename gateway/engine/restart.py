@@ -10,7 +10,7 @@ from gateway.config.model_rules import Ledger
 from gateway.diagnostics.diagnostic import Diagnostic, diagnose
 from gateway.diagnostics.source import Span
 
-FIELDS: Final = ("listen", "workers", "reload", "state", "on_store_failure", "ledger")
+FIELDS: Final = ("listen", "workers", "state", "on_store_failure", "ledger")
 
 
 def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...]], Span | None]) -> list[Diagnostic]:
@@ -22,6 +22,10 @@ def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...
             running, wanted = _shown(before), _shown(after)
             detail = f"`gateway.{field}` is {running} in the running server. Restart it for {wanted}, or put it back."
             found.append(diagnose("needs-restart", detail, span(("gateway", field)), f"gateway.{field}"))
+    if bool(old.gateway.reload) is not bool(new.gateway.reload):  # how it is done may change, whether may not
+        running = "not watched for changes" if not old.gateway.reload else "watched for changes"
+        detail = f"The file is {running} by the running server. Restart it for another, or put `gateway.reload` back."
+        found.append(diagnose("needs-restart", detail, span(("gateway", "reload")), "gateway.reload"))
     return found
 
 

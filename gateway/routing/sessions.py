@@ -65,8 +65,13 @@ def identity_of(job: Job, by: str) -> str:
     if by == "prompt":
         return f"prompt\0{key}\0{_digest(_prompt(job.head.fields)[:PREFIX])}"
     if job.session is None:
-        job.session = _word(facts.session) or _said(job) or _first_words(job.head.fields)
+        job.session = session_of(facts.session, job.head.fields)
     return f"session\0{key}\0{job.session}"
+
+
+def session_of(header: str, fields: Fields) -> str:
+    """What a request's session is called, without its key; `header` is what `SESSION_HEADERS` say, "" for nothing."""
+    return _word(header) or _said(fields) or _first_words(fields)
 
 
 def previous_answer(job: Job) -> str | None:
@@ -76,9 +81,8 @@ def previous_answer(job: Job) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= 256 else None
 
 
-def _said(job: Job) -> str:
+def _said(fields: Fields) -> str:
     """What the body calls the session."""
-    fields = job.head.fields
     for name in _NAMES:
         raw = fields.get(name)
         if raw is not None and (word := _word(_value(raw))):

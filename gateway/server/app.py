@@ -82,7 +82,10 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
     app.add_route(operators.cache(serving), "/-/cache", methods=["GET"], name="cache")
     app.add_route(operators.clear_cache(serving), "/-/cache", methods=["DELETE"], name="clear_cache")
+    app.add_route(operators.config(serving), "/-/config", methods=["GET"], name="config")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
+    app.add_route(operators.rollback(serving), "/-/rollback", methods=["POST"], name="rollback")
+    app.add_route(operators.audit(serving), "/-/audit", methods=["GET"], name="audit")
     app.add_route(limits.limits(serving), "/-/limits", methods=["GET"], name="limits")
     app.add_route(limits.reset(serving), "/-/budgets/<name:str>/reset", methods=["POST"], name="reset_budget")
     for path in accounts.KEY:
@@ -116,7 +119,7 @@ def _errors(serving: Serving) -> object:
             refusal = Refusal(
                 status=500, type="api_error", code="internal_error", message="The gateway failed; its log says why."
             )
-        headers = {"x-request-id": id_, "x-gateway-revision": serving.live.engine.revision[:12]}
+        headers = {"x-request-id": id_, "x-gateway-revision": _revision(request, serving)}
         if isinstance(error, SanicException):
             headers.update({str(name).lower(): str(value) for name, value in (error.headers or {}).items()})
         if refusal.retry_after is not None:
@@ -131,6 +134,12 @@ def _errors(serving: Serving) -> object:
         return response
 
     return handle
+
+
+def _revision(request: Request, serving: Serving) -> str:
+    """The revision that a request began with, else the one in force."""
+    revision: str | None = getattr(request.ctx, "revision", None)
+    return revision or serving.live.engine.revision[:12]
 
 
 async def _answer_and_linger(request: Request, response: HTTPResponse) -> None:

@@ -1,6 +1,7 @@
 """What a supervisor and its workers say to each other, and how: framed msgpack over a socket pair.
 
-A configuration travels as `Prepare` → `Prepared` from every worker → `Commit`, or `Abort` for all when one cannot.
+A configuration travels as `Prepare` → `Prepared` from every worker → `Commit`, or `Abort` for all when one cannot. One
+that is tried out is committed with a share below 1, and later again with 1, or ended by `Withdraw`.
 Whoever reads the end of the stream knows that the other side is gone.
 """
 
@@ -35,13 +36,21 @@ class Prepared(Message, frozen=True):
 
 
 class Commit(Message, frozen=True):
-    """Supervisor → worker: the prepared revision is in force now."""
+    """Supervisor → worker: the prepared revision is in force now, or serves `share` (0 to 1) of the sessions beside the
+    one in force. One that does so already may be put in force without being prepared again."""
+
+    revision: str
+    share: float = 1.0
+
+
+class Committed(Message, frozen=True):
+    """Worker → supervisor: what `Commit` or `Withdraw` said holds for every request that begins from now on."""
 
     revision: str
 
 
-class Committed(Message, frozen=True):
-    """Worker → supervisor: every request that begins from now on sees this revision."""
+class Withdraw(Message, frozen=True):
+    """Supervisor → worker: the revision that is tried out serves nobody any more. Answered by `Committed`."""
 
     revision: str
 
@@ -62,10 +71,14 @@ class Stop(Message, frozen=True):
     """Supervisor → worker: finish what was begun, then exit."""
 
 
-class AskReload(Message, frozen=True):
-    """Worker → supervisor: an operator asked for a reload. Answered by `Reply` with the same id."""
+class AskChange(Message, frozen=True):
+    """Worker → supervisor: an operator wants a change, or to know of them. `what` is reload, rollback or audit, `who`
+    the operator's key, `to` the revision of a rollback. Answered by `Reply` with the same id: JSON."""
 
     id: int
+    what: str
+    who: str = ""
+    to: str = ""
 
 
 class AskMetrics(Message, frozen=True):
@@ -82,13 +95,14 @@ class Reply(Message, frozen=True):
 
 
 class TakeSnapshot(Message, frozen=True):
-    """Supervisor → worker."""
+    """Supervisor → worker: its counters, please; with `trial`, how the trial of a revision goes instead."""
 
     id: int
+    trial: bool = False
 
 
 class Snapshot(Message, frozen=True):
-    """Worker → supervisor: its counters, as telemetry writes them."""
+    """Worker → supervisor: its counters, as telemetry writes them; of a trial a msgpack map of `Seen` by revision."""
 
     id: int
     body: bytes
@@ -100,9 +114,10 @@ AnyMessage: TypeAlias = (
     | Commit
     | Committed
     | Abort
+    | Withdraw
     | Status
     | Stop
-    | AskReload
+    | AskChange
     | AskMetrics
     | Reply
     | TakeSnapshot

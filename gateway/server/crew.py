@@ -1,8 +1,8 @@
 """The worker processes as their supervisor sees them: started, kept on one revision, restarted, stopped.
 
-All or none: `offer` brings a configuration to every worker and commits only when all have prepared it. A worker that
-dies is started again on the revision in force; the sockets stay open here, so connections that arrive meanwhile wait
-in its queue and are not lost.
+All or none: `offer` brings a configuration to every worker and commits only when all have prepared it. So does
+`try_out`, for a share of the sessions. A worker that dies is started again on the revision in force, and on the one
+that is tried out; the sockets stay open here, so connections that arrive meanwhile wait in its queue and are not lost.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from gateway.engine.canary import Seen, together
 from gateway.server import channel as say
 from gateway.server.channel import Channel
 from gateway.telemetry.log import Log
+from gateway.telemetry.metrics import Sample
 
 PREPARE_WITHIN: Final = 60.0
 COMMIT_WITHIN: Final = 10.0
 SNAPSHOT_WITHIN: Final = 2.0
 RESPAWN_PAUSE: Final = 0.5
+
+_SEEN: Final = msgspec.msgpack.Decoder(dict[str, Seen])
 
 T = TypeVar("T")
 
@@ -49,9 +53,10 @@ class Worker:
 
 
 class Crew:
-    """`sockets`: one bound socket per worker. `ask_reload`: what to do when an operator asks a worker to reload.
+    """`sockets`: one bound socket per worker. `asked`: what to do when an operator asks a worker for a change.
 
-    `shared`: the directory in which the workers share state that the file keeps in memory.
+    `shared`: the directory in which the workers share state that the file keeps in memory. `samples`: what /metrics
+    says of the supervisor. `died`: what to do when a worker is gone, with the reason.
     """
 
     def __init__(
@@ -59,14 +64,19 @@ class Crew:
         sockets: list[socket.socket],
         offer: Offer,
         log: Log,
-        ask_reload: Callable[[], Awaitable[bytes]],
+        asked: Callable[[say.AskChange], Awaitable[bytes]],
         shared: Path | None = None,
+        samples: Callable[[], list[Sample]] = list,
+        died: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._sockets = sockets
         self._shared = shared
         self._offer = offer
         self._log = log
-        self._ask_reload = ask_reload
+        self._asked = asked
+        self._samples = samples
+        self._died = died
+        self._tried: tuple[Offer, float] | None = None
         self._workers: dict[int, Worker] = {}
         self._changing = asyncio.Lock()  # a worker's start and a change of revision must not cross
         self._snapshot_id = 0
@@ -81,20 +91,59 @@ class Crew:
     async def offer(self, offer: Offer) -> str | None:
         """Puts a configuration in force in every worker, or in none; the reason where none."""
         async with self._changing:
-            workers = list(self._workers.values())
-            errors = await asyncio.gather(*(self._prepare(worker, offer) for worker in workers))
-            failed = [error for error in errors if error is not None]
-            if failed:
-                for worker in workers:
-                    worker.control.send(say.Abort(offer.revision))
-                return failed[0]
-            self._offer = offer  # from here on a worker that starts, starts on this
-            errors = await asyncio.gather(*(self._commit(worker, offer.revision) for worker in workers))
-            for worker, error in zip(workers, errors, strict=True):
-                if error is not None:  # it must not stay behind: it starts again on the new revision
-                    self._log.line("error", "a worker is replaced", worker=worker.index, why=error)
-                    worker.process.kill()
+            return await self._put(offer, 1.0)
+
+    async def try_out(self, offer: Offer, share: float) -> str | None:
+        """Lets a configuration serve a share of the sessions in every worker, or in none; the reason where none."""
+        async with self._changing:
+            return await self._put(offer, share)
+
+    async def promote(self) -> None:
+        """Puts the configuration that is tried out in force in every worker."""
+        async with self._changing:
+            if self._tried is not None:
+                self._offer, self._tried = self._tried[0], None
+                await self._everywhere(lambda worker: self._commit(worker, self._offer.revision))
+
+    async def withdraw(self) -> None:
+        """Ends the trial of a configuration in every worker."""
+        async with self._changing:
+            if self._tried is not None:
+                revision, self._tried = self._tried[0].revision, None
+                await self._everywhere(lambda worker: self._commit(worker, revision, 0.0))
+
+    async def seen(self) -> dict[str, Seen] | None:
+        """The counts of a trial in all workers together, by the beginnings of revisions; None where one is silent."""
+        workers = len(self._workers)
+        counts = [_SEEN.decode(body) for body in await self._snapshots(trial=True)]
+        if len(counts) < workers:
             return None
+        revisions = {revision for each in counts for revision in each}
+        return {revision: together(each[revision] for each in counts if revision in each) for revision in revisions}
+
+    async def _put(self, offer: Offer, share: float) -> str | None:
+        workers = list(self._workers.values())
+        errors = await asyncio.gather(*(self._prepare(worker, offer) for worker in workers))
+        failed = [error for error in errors if error is not None]
+        if failed:
+            for worker in workers:
+                worker.control.send(say.Abort(offer.revision))
+            return failed[0]
+        if share < 1:  # from here on a worker that starts, starts on this
+            self._tried = (offer, share)
+        else:
+            self._offer = offer
+        await self._everywhere(lambda worker: self._commit(worker, offer.revision, share))
+        return None
+
+    async def _everywhere(self, step: Callable[[Worker], Awaitable[str | None]]) -> None:
+        """Takes a step in every worker. One that fails must not stay behind: it starts again on what is to be."""
+        workers = list(self._workers.values())
+        errors = await asyncio.gather(*(step(worker) for worker in workers))
+        for worker, error in zip(workers, errors, strict=True):
+            if error is not None:
+                self._log.line("error", "a worker is replaced", worker=worker.index, why=error)
+                worker.process.kill()
 
     def tell(self, status: dict[str, Any]) -> None:
         """Gives every worker what /health is to say."""
@@ -139,6 +188,9 @@ class Crew:
         if error is None:
             worker.control.send(self._told(len(self._workers) + 1))  # before it accepts: /health is never empty
             error = await self._commit(worker, self._offer.revision)
+        if error is None and self._tried is not None:
+            offer, share = self._tried
+            error = await self._prepare(worker, offer) or await self._commit(worker, offer.revision, share)
         if error is not None:
             process.kill()
             raise RuntimeError(f"worker {index} did not start: {error}")
@@ -150,9 +202,9 @@ class Crew:
         worker.control.send(say.Prepare(offer.revision, offer.payload))
         return await _within(worker.prepared, PREPARE_WITHIN, f"worker {worker.index} did not prepare it")
 
-    async def _commit(self, worker: Worker, revision: str) -> str | None:
+    async def _commit(self, worker: Worker, revision: str, share: float = 1.0) -> str | None:
         worker.committed = asyncio.get_running_loop().create_future()
-        worker.control.send(say.Commit(revision))
+        worker.control.send(say.Commit(revision, share) if share else say.Withdraw(revision))
         return await _within(worker.committed, COMMIT_WITHIN, f"worker {worker.index} did not commit it")
 
     async def _listen(self, worker: Worker) -> None:
@@ -163,8 +215,8 @@ class Crew:
                     _settle(worker.prepared, error)
                 case say.Committed():
                     _settle(worker.committed, None)
-                case say.AskReload(id=id_):
-                    self._spawn(self._answer_reload(worker, id_))
+                case say.AskChange():
+                    self._spawn(self._answer_change(worker, message))
                 case say.AskMetrics(id=id_):
                     self._spawn(self._answer_metrics(worker, id_))
                 case say.Snapshot(id=id_, body=body):
@@ -182,6 +234,8 @@ class Crew:
             if not self._stopping:
                 self.tell(self._status)
                 self._log.line("error", "a worker died; starting another", worker=worker.index, exit=code)
+                if self._died is not None and self._tried is not None:
+                    self._spawn(self._told_of(f"worker {worker.index} died (exit {code})"))
                 await self._respawn(worker.index)
 
     async def _respawn(self, index: int) -> None:
@@ -195,22 +249,30 @@ class Crew:
                 else:
                     return
 
-    async def _answer_reload(self, worker: Worker, id_: int) -> None:
-        worker.control.send(say.Reply(id_, await self._ask_reload()))
+    async def _told_of(self, why: str) -> None:
+        if self._died is not None:
+            await self._died(why)
+
+    async def _answer_change(self, worker: Worker, asked: say.AskChange) -> None:
+        worker.control.send(say.Reply(asked.id, await self._asked(asked)))
 
     async def _answer_metrics(self, worker: Worker, id_: int) -> None:
+        bodies = [*await self._snapshots(), msgspec.msgpack.encode(self._samples())]
+        worker.control.send(say.Reply(id_, msgspec.msgpack.encode(bodies)))
+
+    async def _snapshots(self, *, trial: bool = False) -> list[bytes]:
+        """What all workers count; of those that answer soon."""
         self._snapshot_id += 1
         asked = self._snapshot_id
         futures: list[asyncio.Future[bytes]] = []
         for other in self._workers.values():
             future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
             other.snapshots[asked] = future
-            other.control.send(say.TakeSnapshot(asked))
+            other.control.send(say.TakeSnapshot(asked, trial))
             futures.append(future)
         if futures:
             await asyncio.wait(futures, timeout=SNAPSHOT_WITHIN)
-        bodies = [future.result() for future in futures if future.done() and not future.cancelled()]
-        worker.control.send(say.Reply(id_, msgspec.msgpack.encode(bodies)))
+        return [future.result() for future in futures if future.done() and not future.cancelled()]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -1,7 +1,9 @@
-"""What operators and their tools ask: /health, /metrics, POST /-/reload, GET and DELETE /-/cache."""
+"""What operators and their tools ask: /health, /metrics, GET /-/config, POST /-/reload and /-/rollback, GET /-/audit,
+GET and DELETE /-/cache."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 from urllib.parse import quote
@@ -11,6 +13,8 @@ from sanic import Request
 from sanic.response import HTTPResponse
 
 from gateway.cache.answers import PREFIX
+from gateway.engine.access import Caller
+from gateway.engine.published import published
 from gateway.failure import Refusal, Refused
 from gateway.server.ingress import authenticate
 from gateway.server.serving import Serving
@@ -23,9 +27,10 @@ def told(value: object, status: int = 200, headers: dict[str, str] | None = None
     return HTTPResponse(msgspec.json.encode(value), status=status, headers=headers, content_type="application/json")
 
 
-def administrator(request: Request, serving: Serving, what: str) -> None:
-    """Raises `Refused` (401, 403) unless an administrator asks."""
-    if not authenticate(request, serving.live.engine, serving.tools.wall()).admin:
+def administrator(request: Request, serving: Serving, what: str) -> Caller:
+    """Who asks. Raises `Refused` (401, 403) unless that is an administrator."""
+    caller = authenticate(request, serving.live.engine, serving.tools.wall())
+    if not caller.admin:
         raise Refused(
             Refusal(
                 status=403,
@@ -34,6 +39,7 @@ def administrator(request: Request, serving: Serving, what: str) -> None:
                 message=f"{what} needs a key that has 'admin: true' in router.yaml.",
             )
         )
+    return caller
 
 
 def health(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
@@ -66,9 +72,44 @@ def reload(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResp
     """Reads the file anew. 200 with what happened, 422 with the diagnostics where it was rejected."""
 
     async def handle(request: Request) -> HTTPResponse:
-        administrator(request, serving, "Reloading")
-        outcome: dict[str, Any] = msgspec.json.decode(await serving.ask_reload())
+        caller = administrator(request, serving, "Reloading")
+        outcome: dict[str, Any] = msgspec.json.decode(await serving.ask_change("reload", caller.name, ""))
         return told(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
+
+    return handle
+
+
+def config(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
+    """What runs, fully written out, without its secrets (engine/published.py)."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        administrator(request, serving, "The configuration")
+        engine = serving.live.engine
+        running = serving.running[engine.revision]
+        return told(await asyncio.to_thread(published, engine, running.config, running.secrets))
+
+    return handle
+
+
+def rollback(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
+    """Goes back to what was in force before, or `?to=` a revision by its beginning. 200 with what happened, 409 with
+    the reason where there was nothing to go back to."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        caller = administrator(request, serving, "Rolling back")
+        to = request.args.get("to") or ""
+        outcome: dict[str, Any] = msgspec.json.decode(await serving.ask_change("rollback", caller.name, to))
+        return told(outcome, 409 if outcome.get("outcome") == "rejected" else 200)
+
+    return handle
+
+
+def audit(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
+    """The last changes of the configuration and those that were refused, the latest first."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        caller = administrator(request, serving, "The record of changes")
+        return told({"changes": msgspec.json.decode(await serving.ask_change("audit", caller.name, ""))})
 
     return handle
 

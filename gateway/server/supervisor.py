@@ -2,7 +2,8 @@
 
 It serves no request. A reload is loaded and built here first, off every worker's loop; what is wrong with it goes to
 the log and to /health, and the last good configuration keeps serving. What a running server cannot change is named
-and refused: what it reports as its configuration is what it runs.
+and refused: what it reports as its configuration is what it runs. How an accepted one comes into force, and goes
+again, is in `rollout.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import signal
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +27,11 @@ from gateway.engine.known import KNOWN
 from gateway.engine.reload import changes, fingerprint
 from gateway.engine.restart import needs_restart
 from gateway.engine.stores import size_of
+from gateway.events import Changed
+from gateway.server import channel as say
+from gateway.server import planned
 from gateway.server.crew import Crew, Offer
+from gateway.server.rollout import Accepted, Rollout, moment
 from gateway.server.shared import Shared
 from gateway.telemetry.log import Log
 
@@ -51,13 +55,12 @@ class Supervisor:
         loaded, config = self._load()
         if config is None:
             raise Invalid(loaded)
-        self._config = config
-        self._revision = loaded.revision
-        self._first = loaded
+        self._first = Accepted(Offer(loaded.revision, loaded.payload()), config)
         self._files: Sequence[Path] = loaded.files
         self._seen = fingerprint(loaded.files)  # now, so that a change during start-up is one
         self._stop = asyncio.Event()
         self._crew: Crew | None = None
+        self._rollout: Rollout | None = None
         self._reloading = asyncio.Lock()
         self._last_reload: dict[str, Any] = {"at": _now(), "why": "start", "outcome": "reloaded", "seconds": None}
         self._last_rejection: dict[str, Any] | None = None
@@ -78,30 +81,50 @@ class Supervisor:
         for signum in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signum, self._signalled)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
-        gateway = self._config.gateway
+        gateway = self._first.config.gateway
         count = gateway.workers if isinstance(gateway.workers, int) else len(os.sched_getaffinity(0))
         sockets = bind(gateway.listen, count)
-        offer = Offer(self._revision, self._first.payload())
-        del self._first
         # Workers that share what the file keeps in memory do it in a directory, which goes with this process.
-        shared = Shared(size_of(self._config)) if gateway.state == "memory" and count > 1 else None
-        crew = self._crew = Crew(sockets, offer, self.log, self._asked, shared.path if shared is not None else None)
+        shared = Shared(size_of(self._first.config)) if gateway.state == "memory" and count > 1 else None
+        place = shared.path if shared is not None else None
+        crew = self._crew = Crew(
+            sockets,
+            self._first.offer,
+            self.log,
+            self._asked,
+            place,
+            lambda: rollout.samples(),
+            lambda why: rollout.lost(why),
+        )
+        rollout = self._rollout = Rollout(
+            self._first,
+            crew,
+            emit=self._changed,
+            told=self._tell,
+            changing=self._reloading,
+            clock=time.monotonic,
+            wall=time.time,
+            sleep=asyncio.sleep,
+        )
         watching: asyncio.Task[None] | None = None
         try:
-            crew.tell(self._status())
+            self._tell()
             await crew.start()
             url = url_of(sockets[0])
-            self.log.line("info", "serving", url=url, workers=count, revision=self._revision[:12])
+            self.log.line("info", "serving", url=url, workers=count, revision=rollout.current.revision[:12])
             if ready is not None:
                 ready.set_result(url)
             if gateway.reload:
                 watching = loop.create_task(self._watch())
             await self._stop.wait()
-            self.log.line("info", "stopping: open requests are finished first", within=self._config.gateway.drain)
+            self.log.line(
+                "info", "stopping: open requests are finished first", within=rollout.current.config.gateway.drain
+            )
         finally:
             if watching is not None:
                 watching.cancel()
-            await crew.stop(self._config.gateway.drain + GRACE)
+            await rollout.close()
+            await crew.stop(rollout.current.config.gateway.drain + GRACE)
             for sock in sockets:
                 sock.close()
             if shared is not None:
@@ -117,73 +140,96 @@ class Supervisor:
         self._hangups.add(task)
         task.add_done_callback(self._hangups.discard)
 
-    async def _asked(self) -> bytes:
-        return msgspec.json.encode(await self.reload("POST /-/reload"))
+    async def _asked(self, asked: say.AskChange) -> bytes:
+        """What an operator wants of the supervisor."""
+        rollout = self._running()
+        who = f"key {asked.who}"
+        if asked.what == "audit":
+            return msgspec.json.encode(rollout.audit())
+        if asked.what == "rollback":
+            async with self._reloading:
+                outcome = await rollout.rollback(asked.to, who)
+                self._tell()
+                return msgspec.json.encode(outcome)
+        return msgspec.json.encode(await self.reload(f"POST /-/reload by {who}"))
 
     async def _watch(self) -> None:
         async for _ in changes(lambda: self._files, self._seen, self._stop):
             await self.reload("a source changed")
 
     async def reload(self, why: str) -> dict[str, Any]:
-        """Reads the sources anew and puts them in force in every worker, or in none.
+        """Reads the sources anew and puts them in force in every worker, or in none; for some sessions first, where
+        they say so.
 
-        Returns what happened: `outcome` is "reloaded", "unchanged" or "rejected" (then with `diagnostics`),
+        Returns what happened: `outcome` is "reloaded", "canary", "unchanged" or "rejected" (then with `diagnostics`),
         `revision` is the one in force afterwards.
         """
         async with self._reloading:
             started = time.monotonic()
-            record = await self._reload()
+            record = await self._reload(why)
             record = {"at": _now(), "why": why, "seconds": round(time.monotonic() - started, 4), **record}
             if record["outcome"] == "rejected":
                 self._last_rejection = record
                 because = [f"{found['code']} at {found['at']}" for found in record["diagnostics"]]
-                self.log.line(
-                    "error", "reload rejected, the last good configuration keeps serving", why=why, because=because
-                )
-            elif record["outcome"] == "reloaded":
-                self._last_reload = record
+                self._running().refused(why, record["rejected_revision"], "; ".join(because))
+            elif record["outcome"] != "unchanged":
                 self._last_rejection = None
-                self.log.line("info", "reloaded", why=why, revision=self._revision[:12], seconds=record["seconds"])
-            if self._crew is not None:
-                self._crew.tell(self._status())
+                if record["outcome"] == "reloaded":
+                    self._last_reload = record
+            self._tell()
             return record
 
-    async def _reload(self) -> dict[str, Any]:
+    async def _reload(self, why: str) -> dict[str, Any]:
+        rollout = self._running()
         loaded, config = await asyncio.to_thread(self._load)
         self._files = loaded.files or self._files
         if config is None:
             return self._rejected(loaded, list(loaded.diagnostics))
-        if loaded.revision == self._revision:
-            self._last_rejection = None  # what was broken has been put back
-            return {"outcome": "unchanged", "revision": self._revision}
-        refused = needs_restart(self._config, config, loaded.span)
+        refused = needs_restart(rollout.current.config, config, loaded.span)
         if refused:
             return self._rejected(loaded, refused)
-        if self._crew is None:
-            raise RuntimeError("nothing to reload: no worker was started")
-        error = await self._crew.offer(Offer(loaded.revision, loaded.payload()))
-        if error is not None:
-            return {
-                "outcome": "rejected",
-                "revision": self._revision,
-                "rejected_revision": loaded.revision,
-                "diagnostics": [{"code": "not-prepared", "severity": "error", "at": "workers", "detail": error}],
+        payload, says = loaded.payload(), None
+        if loaded.revision != rollout.current.revision:
+            says = await asyncio.to_thread(planned.told, rollout.current.offer.payload, payload)
+        record = await rollout.accept(Accepted(Offer(loaded.revision, payload), config, says), why)
+        if record["outcome"] == "unchanged":
+            self._last_rejection = None  # what was broken has been put back
+        return record
+
+    def _running(self) -> Rollout:
+        if self._rollout is None:
+            raise RuntimeError("nothing to change: no worker was started")
+        return self._rollout
+
+    def _changed(self, changed: Changed) -> None:
+        self.log(changed)
+        if changed.outcome in ("canary-promoted", "rolled-back"):
+            why = {"canary-promoted": "the canary was promoted", "rolled-back": f"rolled back by {changed.who}"}
+            self._last_reload = {
+                "at": moment(changed.at),
+                "why": why[changed.outcome],
+                "seconds": None,
+                "outcome": changed.outcome,
+                "revision": changed.new,
             }
-        self._config, self._revision = config, loaded.revision
-        return {"outcome": "reloaded", "revision": loaded.revision}
+
+    def _tell(self) -> None:
+        """Gives /health its news."""
+        if self._crew is not None:
+            self._crew.tell(self._status())
 
     def _rejected(self, loaded: Loaded, found: Sequence[Diagnostic]) -> dict[str, Any]:
         errors = [diagnostic for diagnostic in found if diagnostic.severity is Severity.ERROR]
         return {
             "outcome": "rejected",
-            "revision": self._revision,
+            "revision": self._running().current.revision,
             "rejected_revision": loaded.revision,
             "diagnostics": [_told(diagnostic) for diagnostic in errors],
         }
 
     def _status(self) -> dict[str, Any]:
         return {
-            "revision": self._revision,
+            **self._running().status(),
             "last_reload": self._last_reload,
             "last_rejection": self._last_rejection,
         }
@@ -202,7 +248,7 @@ def _told(diagnostic: Diagnostic) -> dict[str, Any]:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment(time.time())
 
 
 def url_of(sock: socket.socket) -> str:

@@ -17,22 +17,22 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 # Sanic imports trustme, where there is one, for certificates of its development mode, and with it 7 MB of cryptography.
 sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes the import fail, as if it were not there
 
 import msgspec
-from sanic.application.state import ApplicationServerInfo
-from sanic.http.constants import HTTP
 from sanic.server.async_server import AsyncioServer
 
-from gateway.config.handoff import restore
+from gateway.config.handoff import places, restore
 from gateway.engine.build import build
+from gateway.engine.canary import Watch
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.engine.stores import Place, place_of, size_of, store_of
-from gateway.events import Event, Reloaded
+from gateway.events import Event, Finished, Reloaded
 from gateway.protocols import PROTOCOLS
 from gateway.routing.run import Tools
 from gateway.sandbox.local import LocalUpstream
@@ -41,8 +41,9 @@ from gateway.server.app import make_app
 from gateway.server.channel import Channel
 from gateway.server.health import keep
 from gateway.server.health import samples as samples_of_health
+from gateway.server.listening import listen
 from gateway.server.recording import opened
-from gateway.server.serving import Serving
+from gateway.server.serving import Running, Serving
 from gateway.state.health import Health
 from gateway.state.pool import StatePool
 from gateway.store.contract import StoreDown
@@ -52,7 +53,13 @@ from gateway.telemetry.metrics import Metrics, Sample
 from gateway.transport.contract import Request, Response
 from gateway.transport.pool import Transport
 
-BACKLOG = 4096  # Sanic's default of 100 loses bursts of connections
+
+class Ready(msgspec.Struct, frozen=True):
+    """A configuration that may be put in force. `size`: bytes of values that are to be kept."""
+
+    engine: Engine
+    log: Log
+    size: int
 
 
 class Worker:
@@ -62,15 +69,17 @@ class Worker:
         self._control = control
         self._shared = shared
         self._place: Place | None = None  # where its state is, once the first configuration said so
-        self._size = self._bound = 0  # bytes of values: what is to be kept, and what is
+        self._bound = 0  # bytes of values that are kept at most
         self._listen = listen
-        self._prepared: tuple[str, Engine] | None = None
+        self._prepared: Ready | None = None
+        self._tried: Ready | None = None
         self._asks: dict[int, asyncio.Future[bytes]] = {}
         self._ask_id = 0
         self._server: AsyncioServer | None = None
         self._log: Log | None = None
         self._sharing: asyncio.Task[None] | None = None
         self._record: Recorder | None = None
+        self._watch: Watch | None = None  # while a revision is tried out
         self.live = Live()
         self.state = StatePool()
         self.metrics = Metrics(self._gauges)
@@ -90,7 +99,7 @@ class Worker:
             store=lambda: self.state.store,
             state=lambda: {"kind": self._place, "up": self.state.store.up},
             ask_metrics=lambda: self._ask(say.AskMetrics),
-            ask_reload=lambda: self._ask(say.AskReload),
+            ask_change=lambda what, who, to: self._ask(lambda id_: say.AskChange(id_, what, who, to)),
         )
 
     async def _send(self, request: Request) -> Response:
@@ -104,6 +113,8 @@ class Worker:
             self._log(event)
         if self._record is not None:
             self._record(event)
+        if self._watch is not None and isinstance(event, Finished):
+            self._watch(event)
 
     def _tell(self, level: str, message: str, **fields: object) -> None:
         if self._log is not None:
@@ -115,11 +126,16 @@ class Worker:
         else:
             self._tell("error", "the store of shared state cannot be reached", why=why)
 
-    async def _resize(self) -> None:
-        if self._size != self._bound:
+    async def _resize(self, size: int) -> None:
+        if size != self._bound:
             with contextlib.suppress(StoreDown):
-                await self.state.store.bound(self._size)
-                self._bound = self._size
+                await self.state.store.bound(size)
+                self._bound = size
+
+    def _snapshot(self, trial: bool) -> bytes:
+        if trial:
+            return msgspec.msgpack.encode(self._watch.seen() if self._watch is not None else {})
+        return self.metrics.snapshot()
 
     def _gauges(self) -> list[Sample]:
         samples = [
@@ -138,11 +154,11 @@ class Worker:
             samples += self.serving.recording.samples()
         return samples
 
-    async def _ask(self, kind: type[say.AskMetrics] | type[say.AskReload]) -> bytes:
+    async def _ask(self, question: Callable[[int], say.Message]) -> bytes:
         self._ask_id += 1
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._asks[self._ask_id] = future
-        self._control.send(kind(self._ask_id))
+        self._control.send(question(self._ask_id))
         try:
             return await future
         finally:
@@ -155,29 +171,36 @@ class Worker:
                 self.state = StatePool(store_of(config, known, self._shared, self._said))
                 self._place, self._bound = place_of(config), size_of(config)
                 self.serving.pool = self.state
-            self._size = size_of(config)
             engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
-            first = self._log is None
-            log = config.gateway.log
-            self._log = Log(log.level, log.format, time.time)
-            if first:  # its ledger stays
+            self.serving.remember(message.revision, Running(config, known, places(message.payload)))
+            log = Log(config.gateway.log.level, config.gateway.log.format, time.time)
+            if self._log is None:  # its ledger stays
+                self._log = log
                 self.serving.recording = recording = await opened(config, known, self._tell)
                 self._record = recording.recorder if recording is not None else None
         except Exception as error:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.
             self._control.send(say.Prepared(message.revision, f"{type(error).__name__}: {error}"))
             return
-        self._prepared = (message.revision, engine)
+        self._prepared = Ready(engine, log, size_of(config))
         self._control.send(say.Prepared(message.revision))
 
     async def _commit(self, message: say.Commit) -> None:
-        if self._prepared is None or self._prepared[0] != message.revision:
+        found = [each for each in (self._prepared, self._tried) if each is not None]
+        ready = next((each for each in found if each.engine.revision == message.revision), None)
+        if ready is None:
             raise RuntimeError(f"told to commit {message.revision}, which was not prepared")
-        engine = self._prepared[1]
-        self._prepared = None
+        engine, self._prepared = ready.engine, None
+        if message.share < 1:
+            self.live.try_out(engine, message.share)
+            self._tried, self._watch = ready, Watch()
+            self._control.send(say.Committed(engine.revision))
+            return
         self.live.swap(engine)
+        self._tried = self._watch = None
+        self._log = ready.log
         self.state.reloaded()
-        await self._resize()
+        await self._resize(ready.size)
         self.serving.swapped(engine)
         await self._share_health()
         self._emit(Reloaded(engine.revision, len(engine.routes)))
@@ -209,6 +232,10 @@ class Worker:
                 await self._commit(message)
             case say.Abort():
                 self._prepared = None
+            case say.Withdraw():
+                self.live.withdraw()
+                self._tried = self._watch = None
+                self._control.send(say.Committed(message.revision))
             case say.Status():
                 self.serving.status = msgspec.json.decode(message.json)
             case say.Reply():
@@ -216,7 +243,7 @@ class Worker:
                 if future is not None and not future.done():
                     future.set_result(message.body)
             case say.TakeSnapshot():
-                self._control.send(say.Snapshot(message.id, self.metrics.snapshot()))
+                self._control.send(say.Snapshot(message.id, self._snapshot(message.trial)))
             case say.Stop():
                 return False
             case _:
@@ -248,16 +275,7 @@ class Worker:
     async def _open_server(self) -> AsyncioServer:
         """Begins to accept connections; the first configuration is in force."""
         tuple(PROTOCOLS.values())  # no request is to wait for a wire to be read
-        app = make_app(self.serving)
-        server = await app.create_server(
-            sock=self._listen, access_log=False, backlog=BACKLOG, return_asyncio_server=True
-        )
-        if server is None:
-            raise RuntimeError("Sanic gave no server")
-        # What `Sanic.run` would note: with it, start-up leaves out what only HTTP/3 needs (an alt-svc header).
-        app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
-        for start in (server.startup, server.before_start, server.after_start):
-            await start()  # type: ignore[no-untyped-call]  # Sanic's lifecycle is not annotated
+        server = await listen(make_app(self.serving), self._listen)
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
         return server

@@ -9,10 +9,20 @@ from typing import Any, Final, TextIO
 
 import msgspec
 
-from gateway.events import BudgetReached, Event, Finished, Flagged, Mirrored, Reloaded, Tripped, Unpriced
+from gateway.events import BudgetReached, Changed, Event, Finished, Flagged, Mirrored, Reloaded, Tripped, Unpriced
 
 _LOSSES_MOST: Final = 1000
 LEVELS: Final = ("debug", "info", "warning", "error")
+# outcome of a change → level, words
+_CHANGES: Final[dict[str, tuple[str, str]]] = {
+    "reloaded": ("info", "reloaded"),
+    "rejected": ("error", "reload rejected, the last good configuration keeps serving"),
+    "canary-began": ("info", "a new revision serves some sessions"),
+    "canary-aborted": ("error", "the new revision was taken back, the old one serves all; the file is as it was"),
+    "canary-promoted": ("info", "the new revision serves all"),
+    "rolled-back": ("warning", "rolled back: what runs is not what the file says"),
+    "rollback-refused": ("error", "there was no rollback"),
+}
 
 
 class Log:
@@ -60,6 +70,10 @@ class Log:
             )
         elif isinstance(event, Unpriced):
             self.line("warning", "price unknown, counted as nothing", **msgspec.structs.asdict(event))
+        elif isinstance(event, Changed):
+            level, what = _CHANGES[event.outcome]
+            short = {"old": event.old[:12] or None, "new": event.new[:12] or None}
+            self.line(level, what, outcome=event.outcome, who=event.who, **short, why=event.why)
         elif isinstance(event, Reloaded):
             self.line("debug", "configuration in force", **msgspec.structs.asdict(event))
 

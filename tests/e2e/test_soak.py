@@ -26,6 +26,15 @@ def test_reloads_lose_mix_and_cut_nothing(workers: int) -> None:
     assert f"{workers} worker(s), 12 clients, 10 reloads" in done.stdout
 
 
+def test_canaries_come_into_force_one_after_the_other() -> None:
+    command = [sys.executable, "-m", "benchmarks.soak_reload", "--workers", "1", "--canary", "40%"]
+    done = subprocess.run(
+        [*command, "--reloads", "5", "--clients", "12"], cwd=ROOT, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mixed      0" in done.stdout
+
+
 @pytest.fixture
 def soak_client(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(ROOT))
@@ -77,7 +86,17 @@ def test_the_judge(
 ) -> None:
     verdicts = soak_client.Verdicts()
     verdicts.versions["r2"] = 2
-    verdicts.judge(soak_client.Answer(status=status, headers=told, body=body, complete=complete), streamed)
+    verdicts.judge(soak_client.Answer(status=status, headers=told, body=body, complete=complete), streamed, 0)
     counted = {name: getattr(verdicts, name) for name in ("whole", "failed", "truncated", "mixed")}
     assert counted == {"whole": 0, "failed": 0, "truncated": 0, "mixed": 0, outcome: 1}, verdicts.reasons
     assert verdicts.clean == (outcome == "whole")
+
+
+def test_a_session_that_goes_back_is_a_mixture(soak_client: ModuleType) -> None:
+    verdicts = soak_client.Verdicts(forward=True)
+    for session, version in ((1, 2), (2, 3), (1, 2), (2, 2)):
+        told = headers(f"c{version}", "north", f"r{version}")
+        answer = soak_client.Answer(status=200, headers=told, body=reply(version, "north"), complete=True)
+        verdicts.judge(answer, False, session)
+    assert (verdicts.whole, verdicts.mixed) == (3, 1)
+    assert verdicts.reasons == ["session 2 saw version 2 after 3"]

@@ -37,9 +37,24 @@ keys:
 EXACT = "cache: {exact: {ttl: 10m}}"
 
 
+@pytest.fixture(scope="module")
+def standing(launch_once: Any, standing_upstream: Upstream) -> Any:
+    return launch_once(CONFIG.format(url=standing_upstream.url, cache=EXACT))
+
+
 @pytest.fixture
-def gateway(launch: Any, upstream: Upstream) -> Any:
-    return launch(CONFIG.format(url=upstream.url, cache=EXACT))
+def upstream(standing_upstream: Upstream) -> Upstream:
+    """One that was not asked yet."""
+    standing_upstream.journal.clear()
+    return standing_upstream
+
+
+@pytest.fixture
+def gateway(standing: Any, upstream: Upstream) -> Any:
+    """One that keeps nothing yet."""
+    cleared = httpx.delete(f"{standing.url}/-/cache", headers={"authorization": f"Bearer {ADMIN}"}, timeout=20)
+    assert cleared.status_code == 200, cleared.text
+    return standing
 
 
 def sdk(gateway: Any, key: str = KEY) -> openai.AsyncOpenAI:
@@ -236,7 +251,8 @@ async def test_semantic(launch: Any, upstream: Upstream) -> None:
     assert chats(upstream) == 3
 
 
-async def test_operators_look_and_forget(gateway: Any, upstream: Upstream) -> None:
+async def test_operators_look_and_forget(launch: Any, upstream: Upstream) -> None:
+    gateway = launch(CONFIG.format(url=upstream.url, cache=EXACT))  # whose counts begin here
     async with http(gateway) as anna, http(gateway, ADMIN) as boss:
         for client in (anna, boss, anna):
             await post(client, ask())

@@ -84,9 +84,9 @@ def ask(
     return httpx.post(url + path, json=sent, headers=headers, timeout=20)
 
 
-@pytest.fixture
-def url(launch: Any) -> str:
-    found: str = launch(CONFIG).url
+@pytest.fixture(scope="module")
+def url(launch_once: Any) -> str:
+    found: str = launch_once(CONFIG).url
     return found
 
 

@@ -21,7 +21,7 @@ CONFIG = """
 version: 1
 gateway: {{listen: "127.0.0.1:0", workers: 1}}
 providers:
-  up: {{protocol: openai-chat, base_url: "{url}", api_key: none}}
+  up: {{protocol: openai-chat, base_url: "{url}", api_key: none, breaker: {{failures: 1000}}}}
   vllm: {{base_url: "{url}"}}
 models:
   torn: {{provider: up, id: "sandbox:tokens=30:cut-at=9"}}
@@ -38,9 +38,14 @@ keys: {{caller: {{from: {{env: CALLER_KEY}}}}}}
 QUESTION = "please tell me about the quick brown fox that jumps over the lazy dog again"
 
 
-@pytest.fixture
-def gateway(launch: Any, upstream: Upstream) -> Any:
-    return launch(CONFIG.format(url=upstream.url))
+@pytest.fixture(scope="module")
+def upstream(standing_upstream: Upstream) -> Upstream:
+    return standing_upstream
+
+
+@pytest.fixture(scope="module")
+def gateway(launch_once: Any, upstream: Upstream) -> Any:
+    return launch_once(CONFIG.format(url=upstream.url))
 
 
 def one(text: str) -> None:

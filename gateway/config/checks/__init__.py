@@ -20,11 +20,13 @@ from gateway.config.checks import (
     names,
     policies,
     providers,
+    reloading,
     requirements,
     routes,
     secrets,
     state,
     supported,
+    tests,
 )
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
@@ -92,6 +94,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     requirements.requirements,
     ledger.usable_ledger,
     state.usable_state,
+    reloading.canaries,
     limits.usable,
     limits.users,
     budgets.scopes,
@@ -99,6 +102,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     budgets.routes,
     budgets.unbounded,
     secrets.literals,
+    tests.names,
+    tests.possible,
+    tests.inert,
 )
 
 __all__ = ["CHECKS", "Check", "Subject"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from sanic.compat import Header
 
+from gateway.engine.clients import client_of
 from gateway.engine.conditions import networks_of
-from gateway.server.clients import client_of
 
 PROXIES = networks_of(["10.0.0.0/8", "fd00::/8", "127.0.0.1"])
 

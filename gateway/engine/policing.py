@@ -1,4 +1,8 @@
-"""What the rules of the file make of one request, before anything is sent: the one place where the server asks them."""
+"""What the rules of the file make of one request, before anything is sent: the one place where they are asked.
+
+The server asks for every request, and a dry walk (dry.py) for each that it explains. Policies come first, in the order
+of the file, then guardrails of requests; what holds for targets and answers is left in the job.
+"""
 
 from __future__ import annotations
 
