@@ -45,6 +45,8 @@ IN_WORDS: Final = {
     "too-deep": "More than 60 levels are nested in each other.",
     "declared-twice": "Two files of one configuration declare one name. Keep one; or, where the second is a later `--config`, say "
     "`override: true` in its entry.",
+    "test-failed": "Found by `gateway test`, not by validating: what a test expects did not come of it. The finding shows what came "
+    "instead, and the explanation of the request.",
     "needs-restart": "Found by a reload, not by validating: what changed is read once, when the gateway starts. Restart it.",
 }
 # The case that shows a code best, where the smallest does not.
@@ -149,6 +151,10 @@ INSTEAD: Final[dict[str, Sequence[tuple[str, str]]]] = {
     "inert-resets": [('    resets: {at: "06:00"}\n', ""), ("    resets: {timezone: Europe/Berlin}\n", ""), ("Berln", "Berlin"), ("    resets: {on: mon}\n", ""), ("on: 1}", "on: mon}"), ("on: fri}", "on: 1}"), ("EUR", "USD")],
     "same-budget": [("chaep", "free"), ("{route: both}", "{route: free}")],
     "inert-accept": [("inert-provider, inert-model (used by the includes of others (two of them))", "inert-provider (used by the includes of others)")],
+    "unusable-canary": [("100%", "5%"), ("0s", "10m")],
+    "hasty-canary": [("bake: 30s", "bake: 10m")],
+    "unknown-in-test": [("{al: 4 USD}", "{all: 4 USD}"), ("[smal]", "[small]"), ("{model: bot, key: ic}", "{model: both, key: ci}"), ("{both: 429}", "{large: 429}"), ("[small, larg]", "[small, large]"), ("model: both\n      provider", "model: large\n      provider"), ("sandboks", "sandbox"), ("{smal: open}", "{small: open}"), ("all: {ci: 4 USD}", "all: 4 USD"), ("own: 4 USD", "own: {ci: 4 USD}"), ("4 EUR", "4 USD"), ('"x y"', "x-y")],
+    "impossible-test": [("attempts: 1", "attempts: 2"), ("request: {model: both}\n    expect: {status: 200}", "request: {model: both}\n    expect: {status: 401}"), ("[other]", "[small]"), ("expect: {}", "expect: {status: 200}"), ("{other: 429}", "{small: 429}"), ("    repeat: 3\n", "")],
     "unbounded-output": [("price: {input: 1, output: 2}}", "price: {input: 1, output: 2}, max_output: 8k}")],
 }  # fmt: skip
 
@@ -221,9 +227,11 @@ def _page(code: str, shown: dict[str, Example]) -> str:
     if code in DEMOTABLE:
         means += f" With `-W {code}` it is a warning."
     lines = [f"## {code}", "", f"{summary}. {means}", ""]
-    if code in IN_WORDS:
+    if code in IN_WORDS:  # of these no file is an example
         return "\n".join([*lines, IN_WORDS[code], ""])
-    example = shown[code]
+    example = shown.get(code)
+    if example is None:
+        return "\n".join(lines)
     mine = [each for each in example.loaded.diagnostics if each.code == code]
     said = render(Diagnostics(mine[:1]), example.loaded.sources, colour=False).replace(example.file, "router.yaml")
     said = said.rsplit("\n\n", 1)[0]
