@@ -278,6 +278,7 @@ class Worker:
         server = await listen(make_app(self.serving), self._listen)
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
+        gc.set_threshold(20_000)  # a hundred requests in flight are no reason to look for cycles: few of them leave any
         return server
 
     async def _drain(self, server: AsyncioServer) -> None:
