@@ -125,6 +125,11 @@ def _model(case: _Case, wanted: str) -> Judged:
     return () if actual is not None and case.world.named(wanted, actual) else (((), wanted, _shown(actual)),)
 
 
+def _policies(case: _Case) -> list[str]:
+    finished = case.happened.finished
+    return list(finished.record.policies) if finished is not None and finished.record is not None else []
+
+
 def _failure(case: _Case) -> str:
     return str(_finished("kind")(case) or "none")
 
@@ -220,6 +225,7 @@ _EACH: Final[dict[str, Callable[[_Case, Any], Judged]]] = {
     "model": _model,
     "provider": _simple(_finished("provider")),
     "skipped": _skipped,
+    "policies": _simple(_policies),
     "body": _body,
     "headers": _headers,
     "sent": _sent,

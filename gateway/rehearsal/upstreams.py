@@ -1,7 +1,8 @@
 """The upstreams of a rehearsal: the sandbox in each target's own wire, with the faults that a test gives the target.
 
 A send is known by a header that the stage puts into each lane, so two targets of one provider are told apart. Faults
-are used up send by send; a target without any answers well. Everything that is sent is kept, to be looked at.
+are gone through send by send, the last one again and again; a target without any answers well. Everything that is sent
+is kept, to be looked at.
 """
 
 from __future__ import annotations
@@ -111,9 +112,7 @@ class Upstreams:
                 continue
             used = self._used.get(said, 0)
             self._used[said] = used + 1
-            if used < len(faults.each):
-                return faults.each[used]
-            return faults.then or _WELL
+            return faults[min(used, len(faults) - 1)] if faults else _WELL
         return _WELL
 
     def _name(self, target: Target, request: Request) -> str:

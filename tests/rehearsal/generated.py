@@ -75,7 +75,7 @@ def made(
                 fault = Fault(kind="server_error")  # it has no words for it
             words = words_of(fault, False)
             often = rng.choice([None, 1, 2, 3])
-            faults[name] = Faults(then=fault) if often is None else Faults(each=[fault] * often)
+            faults[name] = [fault] if often is None else [*[fault] * often, Fault()]
             words += [] if often is None else [f"fail={often}"]
         model["id"] = ":".join((name, *words))
         models[name] = model

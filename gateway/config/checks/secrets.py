@@ -9,13 +9,8 @@ from typing import Any, Final
 from gateway.config.checks.subject import Subject
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
+from gateway.diagnostics.source import KEYS
 
-# The published prefixes of providers' and platforms' keys.
-_KEYS: Final = re.compile(
-    r"\b(?:sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[A-Za-z0-9]{36,}"
-    r"|gsk_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,}|nvapi-[A-Za-z0-9_-]{20,}|r8_[A-Za-z0-9]{30,}"
-    r"|xox[abprs]-[A-Za-z0-9-]{10,}|AQ\.[A-Za-z0-9_-]{30,})"
-)
 _BEARER: Final = re.compile(r"(?i)^(?:bearer|basic)\s+\S{8,}")
 _HEADERS: Final = frozenset(
     ("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
@@ -25,7 +20,7 @@ _FIX: Final = "put it into an environment variable or a file, and write `{env: N
 
 def looks_secret(text: str) -> bool:
     """Whether a text looks like a published form of a credential, or carries one as an HTTP header does."""
-    return len(text) >= 8 and bool(_KEYS.search(text) or _BEARER.match(text))
+    return len(text) >= 8 and bool(KEYS.search(text) or _BEARER.match(text))
 
 
 def literals(subject: Subject) -> Iterator[Diagnostic]:

@@ -82,6 +82,10 @@ def _expected(subject: Subject, expect: Expect, path: Path) -> Iterator[Diagnost
     providers = subject.config.providers
     if expect.provider is not None and expect.provider not in providers:
         yield _unknown(subject, "provider", expect.provider, providers, (*path, "provider"))
+    policies = [policy.name for policy in subject.config.policies]
+    for index, name in enumerate(expect.policies or ()):
+        if name not in policies:
+            yield _unknown(subject, "policy", name, policies, (*path, "policies", index))
     for word in ("skipped", "shares", "breaker"):
         yield from _models(subject, getattr(expect, word) or (), (*path, word))
     yield from _budgets(subject, expect.budget or {}, (*path, "budget"))
@@ -217,7 +221,7 @@ def inert(subject: Subject) -> Iterator[Diagnostic]:
                     detail = f"No request of this test ever comes to {name!r}."
                     yield subject.report("inert-test", detail, (*path, name), key=True)
             for name, said in faults.items() if not streams else ():
-                for fault in (*said.each, *((said.then,) if said.then is not None else ())):
+                for fault in said:
                     word = next((word for word in _OF_STREAMS if getattr(fault, word) is not None), None)
                     if word is not None:
                         detail = f"`{word}` happens to streams, and no request of this test says `stream: true`."
