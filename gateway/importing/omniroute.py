@@ -16,7 +16,7 @@ from typing import Any, Final
 from gateway.importing.draft import Draft, plain_number, result, seconds
 from gateway.importing.imported import Account, Imported, Path, Refused
 from gateway.importing.places import addressed, key_variable, preset_of
-from gateway.importing.secrets import credential, variable
+from gateway.importing.secrets import credential, holds_secret, variable
 from gateway.importing.source import items, mapping, number, text_of, truth, whole
 
 NAME: Final = "omniroute"
@@ -307,7 +307,7 @@ class Reader:
         if provider is not None and not (slash and prefix == provider):
             prefix, rest = provider, model
         there = self.prefixes.get(prefix)
-        if there is None or not rest or "*" in rest:
+        if there is None or not rest or "*" in rest or holds_secret(rest):
             return None
         route = f"{there}/{rest}"
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", route) or len(route) > 200:

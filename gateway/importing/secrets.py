@@ -13,6 +13,7 @@ from gateway.config.checks.secrets import looks_secret
 from gateway.importing.imported import Account, Path, Verdict
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_TEMPLATE: Final = re.compile(r"os\.environ|\$\{|\$[A-Za-z_(]|\{\{|<%|\{%")
 _WORDS: Final = re.compile(
     r"(?i)(^|[_.-])(api_?key|key|token|secret|password|passwd|credentials?|authorization|auth|cookie)s?$"
 )
@@ -35,7 +36,8 @@ def secretive(name: str) -> bool:
 
 
 def holds_secret(value: Any, name: str = "") -> bool:
-    """Whether a plain value is, or has inside, what looks like a credential or is named as one."""
+    """Whether a plain value is, or has inside, what looks like a credential, is named as one, or is a template that the
+    other gateway would fill in."""
     todo: list[tuple[str, Any]] = [(name, value)]
     while todo:
         key, inner = todo.pop()
@@ -43,7 +45,7 @@ def holds_secret(value: Any, name: str = "") -> bool:
             todo.extend((str(each), inner[each]) for each in inner)
         elif isinstance(inner, list):
             todo.extend((key, each) for each in inner)
-        elif isinstance(inner, str) and (looks_secret(inner) or (inner and secretive(key))):
+        elif isinstance(inner, str) and (looks_secret(inner) or (inner and secretive(key)) or _TEMPLATE.search(inner)):
             return True
     return False
 
