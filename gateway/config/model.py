@@ -8,17 +8,16 @@ later are refused by `checks/supported.py`.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from gateway.config.model_policies import Caps, Policy, When
 from gateway.config.model_rules import (
     Ban,
     Budget,
     Cache,
+    Former,
     Guardrail,
     Idempotency,
     Ledger,
@@ -31,7 +30,7 @@ from gateway.config.model_rules import (
 )
 from gateway.config.model_tests import Test
 from gateway.config.section import OptionalKey, OptionalSecret, Secret, Section
-from gateway.config.units import Duration, DurationRange, Percent, Size, Tokens
+from gateway.config.units import Day, Duration, DurationRange, Percent, Size, Tokens
 
 Strategy = Literal[
     "priority",
@@ -56,25 +55,6 @@ Capability = Literal[
     "tools", "vision", "audio", "video", "documents", "json_schema", "json_object", "reasoning", "prefill"
 ]
 Lossy = Literal["allow", "warn", "reject", "reroute"]
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise PydanticCustomError(
-                "bad-value", "{value} is not a date such as 2027-01-31.", {"value": value}
-            ) from None
-    return value
-
-
-Day = Annotated[
-    date,
-    BeforeValidator(_date),
-    PlainSerializer(lambda value: value.isoformat(), return_type=str),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-01-31"]}),
-]
 
 
 class Timeouts(Section):
@@ -429,6 +409,7 @@ class Key(Section):
         "(X-Gateway-Tags). Everything else that they say is a label.",
     )
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
+    former: Former | None = Field(None, description="The secret before the last rotation, and how long it still works.")
     expires: Day | None = Field(None, description="The last day on which it works.")
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
     hints: bool = Field(

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.cli.explained import text
 from gateway.config.load import Loaded, load
 from gateway.engine.access import ANYONE, Caller
 from gateway.engine.answering import answer_of
@@ -23,6 +24,8 @@ from gateway.engine.build import build
 from gateway.engine.clients import Received, job_of
 from gateway.engine.dry import START, Dry
 from gateway.engine.engine import Engine
+from gateway.engine.explain import explain
+from gateway.engine.explanation import as_json
 from gateway.engine.known import KNOWN
 from gateway.engine.policing import police
 from gateway.engine.shadow import Fault, Given, Rest
@@ -33,6 +36,7 @@ from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.protocols import PROTOCOLS
 from gateway.routing.admission import admission_of
 from gateway.routing.contests import CONTESTS
+from gateway.routing.node import targets
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, Tools
 from gateway.state.pool import StatePool
@@ -352,3 +356,32 @@ def test_what_is_assumed_is_found_by_target_model_and_provider() -> None:
         assert (everything.status, everything.kind, everything.seconds) == (504, Kind.TIMEOUT, 600.0)
         slow = dry.walk(engine, ANYONE, received, Given(otherwise=Fault(after=700.0)))
         assert slow.kind is Kind.TIMEOUT
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_an_explanation_tells_all_of_a_walk(seed: int) -> None:
+    """Whatever the configuration and the request: every target once, with its place, and the walk's own outcome."""
+    loaded = loaded_of(seed)
+    assert loaded.config is not None
+    for received, scripts, resting in cases(seed + 1000):
+        engine = engine_of(loaded, lambda: 1.8e9)
+        words = [f"{name}={','.join(each)}" for name, each in scripts.items() if "slow" not in each]
+        given = Given(faults=faults_of(words, nameable(engine), received.wall), resting=resting)
+        with Dry() as dry:
+            walked = dry.walk(engine, ANYONE, received, given, seed=seed)
+        found = explain(engine, loaded.config, ANYONE, received, given, seed=seed, at=loaded.at)
+        assert (found.outcome.status, found.outcome.attempts) == (walked.status, walked.sends)
+        assert found.outcome.target == (walked.served.name if walked.served is not None else None)
+        names = [each.target for each in found.candidates]
+        assert len(names) == len(set(names))
+        assert walked.route is None or set(names) >= {target.name for target in targets(walked.route.node)}
+        tried = [each.target for each in found.candidates if each.verdict in ("answers", "failed", "cancelled")]
+        assert sorted(tried) == sorted(set(walked.path))
+        for each in found.candidates:
+            assert each.place is not None
+            assert each.place.where is not None
+            assert (each.rule is not None) == (each.verdict == "skipped")
+            assert all(place.where is not None for place in each.way)
+            assert all(said.place is None or said.place.where is not None for said in each.settings)
+        assert text(found, colour=False)
+        assert msgspec.json.decode(as_json(found))["version"] == 1

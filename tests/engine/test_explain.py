@@ -293,3 +293,31 @@ def test_the_document_is_versioned_and_says_nothing_twice(loaded: Loaded) -> Non
     assert told["version"] == 1
     assert told["outcome"]["code"] == "model_not_found"
     assert not {"candidates", "leads", "resolved", "worst"} & set(told)
+
+
+def test_what_is_passed_over_with_its_combo() -> None:
+    text = """\
+version: 1
+gateway: {auth: open}
+providers: {sandbox: {}}
+models: {a: {provider: sandbox}, b: {provider: sandbox}, c: {provider: sandbox}, d: {provider: sandbox}}
+aliases: {two: pair}
+combos:
+  pair: [a, b]
+  c:1:
+    strategy: when
+    targets:
+      - {model: two, when: {has: [tools]}}
+      - {group: [c], when: {has: [images]}}
+      - d
+"""
+    file = Path("r.yaml")
+    loaded = load([file], known=KNOWN, environ={}, texts={file: text.encode()})
+    found = explained(loaded, {"model": "c:1"})
+    assert [(each.target, each.verdict, each.rule and each.rule.where) for each in found.candidates] == [
+        ("d", "answers", None),
+        ("a", "skipped", "r.yaml:11:22"),
+        ("b", "skipped", "r.yaml:11:22"),
+        ("c", "skipped", "r.yaml:12:22"),
+    ]
+    assert {each.why for each in found.candidates[1:]} == {"its `when` does not hold for this request"}
