@@ -97,5 +97,5 @@ def _longest(text: str) -> int:
         return LONGEST  # these mean something else to RE2
     try:
         return min(int(_parser.parse(text).getwidth()[1]), LONGEST)
-    except (re.error, OverflowError, RecursionError):
+    except (re.error, ValueError, OverflowError, RecursionError):
         return LONGEST

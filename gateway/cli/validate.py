@@ -13,11 +13,15 @@ import typer
 
 from gateway import __version__
 from gateway.cli.fences import fences
+from gateway.cli.mend import mend
 from gateway.cli.worst import table
 from gateway.config.load import Loaded, load
 from gateway.diagnostics import github, grading, jsonout, junit, sarif, text
+from gateway.diagnostics.codes import CODES
 from gateway.diagnostics.diagnostic import Diagnostics
+from gateway.diagnostics.pages import explained
 from gateway.diagnostics.source import Source
+from gateway.diagnostics.suggest import closest
 from gateway.engine.build import build
 from gateway.engine.known import KNOWN
 from gateway.engine.worst import Worst, as_dict, worst
@@ -53,6 +57,16 @@ def validate(
     warnings: Annotated[
         list[str] | None, typer.Option("-W", metavar="CODE", help="Findings of this code are warnings.")
     ] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend in the files what a program can mend; comments are kept.")
+    ] = False,
+    diff: Annotated[
+        bool,
+        typer.Option("--diff", help="With --fix: write nothing, show what would change; exit 1 where something would."),
+    ] = False,
+    explain: Annotated[
+        str | None, typer.Option("--explain", metavar="CODE", help="Print the page about a code, and check nothing.")
+    ] = None,
     without_secrets: Annotated[
         bool,
         typer.Option(
@@ -61,6 +75,12 @@ def validate(
     ] = False,
 ) -> None:
     """Check configurations. Exit 0: good. 1: errors. 3: warnings, with --strict."""
+    if explain is not None:
+        _explain(explain)
+        return
+    if diff and not fix:
+        sys.stderr.write("gateway: --diff goes with --fix\n")
+        raise typer.Exit(2)
     if files and config:
         sys.stderr.write("gateway: give files, or --config, not both\n")
         raise typer.Exit(2)
@@ -70,6 +90,8 @@ def validate(
             sys.stderr.write(f"gateway: {why}\n")
             raise typer.Exit(2)
     wanted = [config] if config else [[file] for file in files or [Path("router.yaml")]]
+    if fix and mend(wanted, diff=diff) and diff:
+        raise typer.Exit(1)
     built = [each for paths in wanted for each in checked_of(paths, stand_ins=without_secrets)]
     checked = [loaded for loaded, _ in built]
     found = (diagnostic for loaded in checked for diagnostic in loaded.diagnostics)
@@ -87,6 +109,9 @@ def validate(
         sys.stdout.write(junit.render(everything, [str(path) for paths in wanted for path in paths]))
     else:
         sys.stdout.write(text.render(everything, sources, colour=sys.stdout.isatty()))
+        mendable = sum(bool(each.fixes) and each.accepted is None for each in everything)
+        if mendable and not fix:
+            sys.stdout.write(f"`gateway validate --fix` mends {mendable} of these; with --diff it shows how\n")
         for loaded, rows in built:
             if not loaded.diagnostics.has_errors:
                 sys.stdout.write(f"{' + '.join(loaded.names)}: good, revision {loaded.revision[:12]}\n")
@@ -95,6 +120,16 @@ def validate(
         raise typer.Exit(1)
     if strict and everything.has_warnings:
         raise typer.Exit(3)
+
+
+def _explain(code: str) -> None:
+    """Prints the page about a code. Exit 2: there is no such code."""
+    page = explained(code)
+    if page is None:
+        near = closest(code, CODES)
+        sys.stderr.write(f"gateway: there is no code {code!r}{f'; did you mean {near!r}?' if near else ''}\n")
+        raise typer.Exit(2)
+    sys.stdout.write(page)
 
 
 def checked_of(paths: list[Path], *, stand_ins: bool = False) -> list[Checked]:

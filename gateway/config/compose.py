@@ -7,6 +7,7 @@ every diagnostic points into the file that was written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from errno import ENOENT
 from itertools import islice
@@ -102,9 +103,15 @@ class Composed:
         if directory is not None:
             self.files.setdefault(directory)
         if not matches:
-            detail = f"No file matches {pattern!r} below {base or '.'}. Remove it, or add the file."
-            self.found.append(diagnose("include-not-found", detail, span, "include"))
+            detail, help_ = _none_of(base, pattern)
+            self.found.append(diagnose("include-not-found", detail, span, "include", help_))
+        if len(matches) > INCLUDES_MOST:
+            detail = f"{pattern!r} matches {len(matches):,} files; {INCLUDES_MOST:,} are included at most."
+            self.found.append(diagnose("too-large", detail, span, "include"))
         for match in matches[:INCLUDES_MOST]:
+            if match == file and pattern == file.name:
+                detail = "This file would include itself. Remove it."
+                self.found.append(diagnose("bad-value", detail, span, "include"))
             if match in self.files:
                 continue
             included = self._read(match, span)
@@ -181,6 +188,25 @@ def _read(file: File) -> bytes:
     """The bytes of a file; of one that is too large, or that has no end, one more than are read at most."""
     with file.open("rb") as opened:
         return opened.read(SIZE_MOST + 1)
+
+
+def _none_of(base: File, pattern: str) -> tuple[str, str | None]:
+    """Why a pattern matches nothing, and what was perhaps meant."""
+    if re.match(r"[a-z]+://", pattern):
+        return f"{pattern!r} is a URL; only files are included, nothing is fetched.", None
+    if (base / pattern).is_dir():
+        return (
+            f"{pattern!r} is a directory; files are included, not directories.",
+            f"write {pattern.rstrip('/')}/*.yaml",
+        )
+    try:
+        around = [each.name for each in islice((base / pattern).parent.iterdir(), 1000) if each.is_file()]
+    except (OSError, ValueError):
+        around = []
+    near = closest(File(pattern).name, around)
+    meant = str(File(pattern).with_name(near)) if near is not None else None
+    detail = f"No file matches {pattern!r}, seen from the directory {str(base)!r}. Remove it, or add the file."
+    return detail, f"did you mean {meant!r}?" if meant is not None else None
 
 
 def _unreadable(file: File, error: Exception) -> str:

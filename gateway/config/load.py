@@ -16,11 +16,13 @@ from pydantic import ValidationError
 from gateway.config import handoff
 from gateway.config.checks import CHECKS, Subject
 from gateway.config.compose import Composed
+from gateway.config.following import settled
+from gateway.config.foreign import foreign
 from gateway.config.known import Known
 from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
 from gateway.config.refs import Ref, Resolver, Secrets, Unresolved, stand_in
-from gateway.config.schema import shape_errors
+from gateway.config.shape import shape_errors
 from gateway.config.written import Places, lookup
 from gateway.diagnostics.accepting import accepted
 from gateway.diagnostics.diagnostic import Diagnostics, diagnose
@@ -31,7 +33,7 @@ class Loaded:
     """What came of the files. `config` is None where they have no usable shape; `diagnostics` may refuse it still.
 
     `files` is everything whose change matters: files, directories of includes, files that hold secrets. `names` are
-    those of the configuration's own files.
+    those of the configuration's own files, `bytes` what they hold.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Loaded:
         self.secrets = secrets
         self.files = tuple(files)
         self.names = [name for name, _ in composed.bytes]
+        self.bytes: Sequence[tuple[str, bytes]] = composed.bytes
         self.sources: Mapping[str, Source] = composed.sources
         self.revision = _revision(composed, secrets)
         self._composed = composed
@@ -106,7 +109,10 @@ def load(
     config: Config | None = None
     values: dict[str, str] = {}
     made_up: dict[str, str] = {}
-    if composed.anything:
+    other = foreign(composed)
+    if other is not None:
+        diagnostics = Diagnostics((other,))  # nothing else that is said of it is of use
+    elif composed.anything:
         try:
             config = Config.model_validate(composed.value, context=resolver)
         except ValidationError as error:
@@ -124,7 +130,7 @@ def load(
         subject = Subject(config, known, composed, values)
         for check in CHECKS:
             diagnostics.extend(check(subject))
-    judged = accepted(diagnostics, composed.sources)
+    judged = settled(accepted(diagnostics, composed.sources))
     return Loaded(
         config, judged, composed, Secrets(values | made_up, made_up=made_up), [*composed.files, *resolver.files]
     )

@@ -21,7 +21,11 @@ def _secret(value: Any) -> Any:
     if isinstance(value, str | int | float | bool):
         raise PydanticCustomError("secret-literal", "A secret is never written into the file.", {})
     if isinstance(value, dict) and value.get("none") is not True and not is_reference(value):
-        raise PydanticCustomError("bad-value", "This is not a reference.", {"fix": "{env: NAME} or {file: PATH}"})
+        raise PydanticCustomError(
+            "bad-value",
+            "A secret is named by a reference that says either `env` or `file`, and each is text.",
+            {"fix": "{env: NAME} or {file: PATH}"},
+        )
     return value
 
 

@@ -7,6 +7,7 @@ so that a checked configuration can be handed on as JSON. Durations are seconds,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple
@@ -14,15 +15,17 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+from gateway.config import meant
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", re.ASCII)
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?(B|KB|MB|GB)")
+_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?) ?(B|KB|MB|GB)", re.ASCII)
 _BYTES: Final = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30}
-_TOKENS: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKmM]?)")
+_TOKENS: Final = re.compile(r"(\d+(?:\.\d+)?) ?([kKmM]?)", re.ASCII)
 _TIMES: Final = {"": 1, "k": 1_000, "m": 1_000_000}
-_MONEY: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Z]{3})")
-_RATE: Final = re.compile(r"(\d+(?:\.\d+)?[kKmM]?) ?/ ?(second|minute|hour|day|week|month)")
-_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%")
+_MONEY: Final = re.compile(r"(\d+(?:\.\d+)?) ?([A-Z]{3})", re.ASCII)
+_RATE: Final = re.compile(r"(\d+(?:\.\d+)?[kKmM]?) ?/ ?(second|minute|hour|day|week|month)", re.ASCII)
+_PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%", re.ASCII)
 
 
 MOST: Final = 10**15  # of anything: what is beyond is a slip, and no longer exact as a number
@@ -32,14 +35,27 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _missing(value: Any, what: str, example: str) -> PydanticCustomError:
+def _missing(value: Any, what: str, example: str | None) -> PydanticCustomError:
+    fix = example if value >= 0 else None
     return PydanticCustomError(
-        "missing-unit", "{value} has no unit. Write {what}.", {"value": value, "what": what, "fix": example}
+        "missing-unit", "{value} has no unit. Write {what}.", {"value": value, "what": what, "fix": fix or ""}
     )
 
 
-def _bad(value: Any, what: str) -> PydanticCustomError:
-    return PydanticCustomError("bad-unit", "{value} is not {what}.", {"value": repr(value), "what": what})
+def _bad(value: Any, what: str, guess: Callable[[Any], str | None], read: Callable[[Any], Any]) -> PydanticCustomError:
+    """What cannot be read, with what it was perhaps meant to be, where that can be."""
+    fix = guess(value)
+    if fix == value:
+        fix = None
+    if fix is not None:
+        try:
+            read(fix)
+        except PydanticCustomError:
+            fix = None
+    if value is None:
+        return PydanticCustomError("bad-unit", "Nothing is written here. Write {what}.", {"what": what, "fix": ""})
+    shown = repr(value) if isinstance(value, str | int | float) else "This"
+    return PydanticCustomError("bad-unit", "{value} is not {what}.", {"value": shown, "what": what, "fix": fix or ""})
 
 
 def day(value: Any) -> Any:
@@ -54,13 +70,6 @@ def day(value: Any) -> Any:
     return value
 
 
-def _whole(value: Any, amount: float, what: str) -> int:
-    """An amount as an integer. Raises for one beyond reason, infinity among them."""
-    if not amount <= MOST:
-        raise _bad(value, what)
-    return int(amount)
-
-
 def duration(value: Any) -> float:
     """Seconds of `1m30s`, `200ms`, `10m`."""
     what = "a duration such as 200ms, 30s, 10m, 2h or 1d"
@@ -72,7 +81,9 @@ def duration(value: Any) -> float:
             seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
             if seconds <= 366 * 86400:
                 return seconds
-    raise _bad(value, what)
+        if parts and "".join(number + unit for number, unit in parts) == value:
+            what = "a time of a year at most, such as 30d"
+    raise _bad(value, what, meant.duration, duration)
 
 
 def size(value: Any) -> int:
@@ -81,9 +92,9 @@ def size(value: Any) -> int:
     if _is_number(value):
         raise _missing(value, what, f"{value}MB")
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise _bad(value, what)
-    return _whole(value, float(match[1]) * _BYTES[match[2]], what)
+    if match is None or not float(match[1]) * _BYTES[match[2]] <= MOST:
+        raise _bad(value, what, meant.size, size)
+    return int(float(match[1]) * _BYTES[match[2]])
 
 
 def tokens(value: Any) -> int:
@@ -92,9 +103,9 @@ def tokens(value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
         return value
     match = _TOKENS.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise _bad(value, what)
-    return _whole(value, float(match[1]) * _TIMES[match[2].lower()], what)
+    if match is None or not float(match[1]) * _TIMES[match[2].lower()] <= MOST:
+        raise _bad(value, what, meant.tokens, tokens)
+    return int(float(match[1]) * _TIMES[match[2].lower()])
 
 
 class Span(NamedTuple):
@@ -112,12 +123,12 @@ def duration_range(value: Any) -> Span:
     if isinstance(value, Span):
         return value
     if not isinstance(value, str):
-        raise _bad(value, what)
+        raise _bad(value, what, meant.duration_range, duration_range)
     low, dots, high = value.partition("..")
     try:
         span = Span(duration(low), duration(high if dots else low))
     except PydanticCustomError:
-        raise _bad(value, what) from None
+        raise _bad(value, what, meant.duration_range, duration_range) from None
     if span.low > span.high:
         raise PydanticCustomError("out-of-range", "{value} ends before it begins.", {"value": value})
     return span
@@ -136,7 +147,7 @@ def money(value: Any) -> Money:
         raise _missing(value, "an amount with its currency such as 50 USD", f"{value} USD")
     match = _MONEY.fullmatch(value) if isinstance(value, str) else None
     if match is None or not float(match[1]) <= MOST:
-        raise _bad(value, "an amount with its currency such as 50 USD")
+        raise _bad(value, "an amount with its currency such as 50 USD", meant.money, money)
     return Money(float(match[1]), match[2])
 
 
@@ -153,17 +164,18 @@ def rate(value: Any) -> Rate:
         raise _missing(value, "a rate such as 60/minute", f"{value}/minute")
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise _bad(value, "a rate such as 60/minute or 400k/minute (second, minute, hour, day, week, month)")
+        what = "a rate such as 60/minute or 400k/minute (second, minute, hour, day, week, month)"
+        raise _bad(value, what, meant.rate, rate)
     return Rate(tokens(match[1]), match[2])
 
 
 def percent(value: Any) -> float:
     """`80%` as 0.8."""
     if _is_number(value):
-        raise _missing(value, "a share such as 80%", f"{value}%")
+        raise _missing(value, "a share such as 80%", meant.percent(value))
     match = _PERCENT.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) > 100:
-        raise _bad(value, "a share such as 80%")
+        raise _bad(value, "a share such as 80%", meant.percent, percent)
     return float(match[1]) / 100
 
 

@@ -44,6 +44,7 @@ def as_dict(diagnostic: Diagnostic) -> dict[str, Any]:
         "accepted": diagnostic.accepted,
         "path": diagnostic.path,
         "place": _place(diagnostic.span),
+        "fixes": [{"place": _place(fix.span), "text": fix.text} for fix in diagnostic.fixes],
         "related": [{"label": related.label, "place": _place(related.span)} for related in diagnostic.related],
     }
 

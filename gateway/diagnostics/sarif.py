@@ -15,6 +15,7 @@ import msgspec
 
 from gateway.diagnostics.codes import CODES
 from gateway.diagnostics.diagnostic import Diagnostic, Diagnostics, Severity
+from gateway.diagnostics.pages import explained
 from gateway.diagnostics.source import Span
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -40,9 +41,11 @@ def render(found: Diagnostics, version: str) -> str:
 
 def _rule(code: str) -> dict[str, Any]:
     summary, severity = CODES[code]
+    page = explained(code) or summary
     return {
         "id": code,
         "shortDescription": {"text": summary},
+        "help": {"text": page, "markdown": page},
         "defaultConfiguration": {"level": _LEVELS[Severity(severity)]},
     }
 
@@ -61,6 +64,17 @@ def _result(diagnostic: Diagnostic, rule: int) -> dict[str, Any]:
         out["locations"] = [{"physicalLocation": _place(diagnostic.span)}]
     if diagnostic.accepted is not None:
         out["suppressions"] = [{"kind": "inSource", "justification": diagnostic.accepted}]
+    if diagnostic.fixes:
+        replacements = [
+            {"deletedRegion": _place(fix.span)["region"], "insertedContent": {"text": fix.text}}
+            for fix in diagnostic.fixes
+        ]
+        changes = [
+            {"artifactLocation": {"uri": quote(diagnostic.fixes[0].span.path)}, "replacements": replacements},
+        ]
+        out["fixes"] = [
+            {"description": {"text": diagnostic.suggestion or diagnostic.detail}, "artifactChanges": changes}
+        ]
     if diagnostic.related:
         out["relatedLocations"] = [
             {"physicalLocation": _place(each.span), "message": {"text": each.label}} for each in diagnostic.related

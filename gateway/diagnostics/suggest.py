@@ -16,3 +16,15 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     lowered = {each.lower(): each for each in words}
     found = get_close_matches(word.lower()[:200], lowered, n=1, cutoff=0.6)
     return lowered[found[0]] if found else None
+
+
+def only(word: str, known: Iterable[str]) -> str | None:
+    """The one known word that `word` must be a slip of, None where there is none, or more than one."""
+    if len(word) < 3:
+        return None
+    lowered = {each.lower(): each for each in known}
+    plain = word.lower().replace("-", "_")
+    if plain in lowered:
+        return lowered[plain]
+    found = get_close_matches(plain[:200], list(lowered)[:_MOST], n=2, cutoff=0.75)
+    return lowered[found[0]] if len(found) == 1 else None

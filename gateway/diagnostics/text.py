@@ -34,13 +34,24 @@ def render(found: Diagnostics, sources: Mapping[str, Source], *, colour: bool) -
     if not len(found):
         return ""
     paint = _Paint(colour)
+    sources = {path: source.masked(_secrets(found, path)) for path, source in sources.items()}
     blocks = [_block(diagnostic, sources, paint) for diagnostic in found if diagnostic.accepted is None]
     return "\n".join((*blocks, _count(found, paint), ""))
 
 
+def _secrets(found: Iterable[Diagnostic], path: str) -> list[Span]:
+    """Where secrets are written out in a file: they are shown by no finding, be it about something else."""
+    return [
+        each.span
+        for each in found
+        if each.code == "secret-literal" and each.span is not None and each.span.path == path
+    ]
+
+
 def block(diagnostic: Diagnostic, sources: Mapping[str, Source], *, colour: bool) -> str:
     """One of them, without a count."""
-    return _block(diagnostic, sources, _Paint(colour))
+    masked = {path: source.masked(_secrets([diagnostic], path)) for path, source in sources.items()}
+    return _block(diagnostic, masked, _Paint(colour))
 
 
 def _count(found: Iterable[Diagnostic], paint: _Paint) -> str:
@@ -60,8 +71,7 @@ def _block(diagnostic: Diagnostic, sources: Mapping[str, Source], paint: _Paint)
     head = paint(f"{diagnostic.severity}[{diagnostic.code}]", diagnostic.severity)
     lines = [f"{head}: {paint(diagnostic.summary, 'bold')}"]
     if diagnostic.span is not None:
-        hidden = diagnostic.code == "secret-literal"
-        lines += _excerpt(diagnostic.span, sources, paint, diagnostic.severity, hidden)
+        lines += _excerpt(diagnostic.span, sources, paint, diagnostic.severity)
     lines += [f"  {line}" for line in diagnostic.detail.split("\n")]
     for related in diagnostic.related:
         lines.append(f"  {related.label}: {paint(related.span.at, 'place')}")
@@ -71,7 +81,7 @@ def _block(diagnostic: Diagnostic, sources: Mapping[str, Source], paint: _Paint)
     return "\n".join(lines) + "\n"
 
 
-def _excerpt(span: Span, sources: Mapping[str, Source], paint: _Paint, name: str, hidden: bool = False) -> list[str]:
+def _excerpt(span: Span, sources: Mapping[str, Source], paint: _Paint, name: str) -> list[str]:
     lines = [f" {paint('-->', 'place')} {span.at}"]
     source = sources.get(span.path)
     text = source.line(span.line) if source is not None else None
@@ -80,8 +90,6 @@ def _excerpt(span: Span, sources: Mapping[str, Source], paint: _Paint, name: str
     start = min(span.column - 1, len(text))
     end = span.end_column - 1 if span.end_line == span.line else len(text)
     end = max(min(end, len(text)), start + 1)
-    if hidden:  # what is pointed at is not shown
-        text = text[:start] + "•" * (end - start) + text[end:]
     if len(text) > _WIDE:
         first = max(0, min(start - 20, len(text) - _WIDE))
         cut = text[first : first + _WIDE]

@@ -45,6 +45,24 @@ def test_sarif(tmp_path: Path) -> None:
     assert [result["partialFingerprints"] for result in again] == marks, "a finding that moves stays the same finding"
 
 
+def test_sarif_carries_fixes_and_the_page_about_a_code(tmp_path: Path) -> None:
+    path = file(tmp_path, GOOD.replace("provider: sandbox", "provider: sandbx"))
+    (only,) = json.loads(run(path, "--format", "sarif").stdout)["runs"]
+    (rule,) = only["tool"]["driver"]["rules"]
+    assert rule["help"]["markdown"].startswith("## unknown-provider\n")
+    (result,) = only["results"]
+    ((change,),) = [each["artifactChanges"] for each in result["fixes"]]
+    assert change["artifactLocation"]["uri"] == str(path)
+    assert change["replacements"] == [
+        {
+            "deletedRegion": {"startLine": 4, "startColumn": 24, "endLine": 4, "endColumn": 30},
+            "insertedContent": {"text": "sandbox"},
+        }
+    ]
+    (found,) = json.loads(run(path, "--format", "json").stdout)["diagnostics"]
+    assert [(fix["place"]["line"], fix["text"]) for fix in found["fixes"]] == [(4, "sandbox")]
+
+
 def test_sarif_says_what_was_accepted_and_why(tmp_path: Path) -> None:
     path = file(tmp_path, WARNS.replace("vllm: {}}", "vllm: {}}  # accept: inert-provider (next week)"))
     (result,) = json.loads(run(path, "--format", "sarif").stdout)["runs"][0]["results"]

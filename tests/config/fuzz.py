@@ -6,7 +6,7 @@ another file. It is loaded, and built where nothing is wrong with it, as serving
 
 - nothing raises, and nothing takes longer than its share of processor time;
 - a file that has no configuration has an error, and every finding stands inside of the text;
-- loading it again says the same, word for word;
+- loading it again says the same, word for word, and mending it comes to an end;
 - a good file is the same configuration after it was handed on to a worker.
 
 Prints each failure with what it takes to see it again, and exits with 1 where there was one.
@@ -15,6 +15,7 @@ Prints each failure with what it takes to see it again, and exits with 1 where t
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import signal
 import sys
@@ -31,6 +32,7 @@ import msgspec
 
 from gateway.config.handoff import restore
 from gateway.config.load import Loaded, load
+from gateway.config.mending import mended
 from gateway.diagnostics import github, jsonout, junit, sarif, text
 from gateway.diagnostics.diagnostic import Diagnostics
 from gateway.engine.build import build
@@ -239,6 +241,9 @@ def examine(data: bytes, directory: Path, *, again: bool) -> str:
         assert config == found.config, "a worker would be given another configuration"
     if again:
         assert said(loaded(data, directory)) == words, "the second time something else is said"
+        file = directory / "router.yaml"
+        new = mended([file], known=KNOWN, environ=ENVIRON, texts={file: data}).get(file, data)
+        assert len(new) < 2 * len(data) + 1_000, "mending does not come to its end"
     return words
 
 
@@ -273,11 +278,13 @@ def failures(
     before = signal.signal(signal.SIGVTALRM, too_slow)
     try:
         with TemporaryDirectory() as name:
+            directory = Path(name, "a", "b")  # an include may lead two directories up
+            directory.mkdir(parents=True)
             for number in numbers:
                 data = mutated(seed, number, seeds)
                 signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
                 try:
-                    examine(data, Path(name), again=number % every == 0)
+                    examine(data, directory, again=number % every == 0)
                 except Slow:
                     yield number, data, f"took longer than {seconds} s of processor time\n{traceback.format_exc()}"
                 except Exception:
@@ -292,10 +299,9 @@ def digest(seed: int, numbers: Sequence[int]) -> str:
     """A hash over everything that is said of these files; the same in every process."""
     seeds = material()
     total = sha256()
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory() as name, contextlib.chdir(name):  # a path of its own would be in what is said
         for number in numbers:
-            words = said(loaded(mutated(seed, number, seeds), Path(name)))
-            total.update(words.replace(name, "").encode("utf-8", "surrogatepass"))
+            total.update(said(loaded(mutated(seed, number, seeds), Path())).encode("utf-8", "surrogatepass"))
     return total.hexdigest()
 
 

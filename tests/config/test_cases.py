@@ -39,6 +39,7 @@ ELSEWHERE = {
 }  # fmt: skip
 
 FILES = sorted(CASES.rglob("*.yaml"))
+CORPUS = sorted((CASES.parent / "corpus").rglob("*.yaml"))
 
 
 def name(path: Path) -> str:
@@ -81,6 +82,7 @@ def test_a_case_yields_what_it_states(path: Path, snapshot: SnapshotAssertion, m
 
 def test_every_code_has_a_case() -> None:
     stated = {code for path in FILES for _, _, code in expected(path)}
+    stated |= {code for path in CORPUS for code in re.findall(r"([a-z0-9-]+)@\d+", path.read_text())}
     assert stated | ELSEWHERE == set(CODES)
 
 

@@ -105,4 +105,6 @@ def allow_lists(subject: Subject) -> Iterator[Diagnostic]:
                     yield subject.report("allow-matches-nothing", detail, path)
             elif not subject.known_route(entry):
                 detail = f"{entry!r} is no model, combo or alias of this configuration."
-                yield subject.report("unknown-model", detail, path, suggestion=subject.did_you_mean(entry))
+                yield subject.report(
+                    "unknown-model", detail, path, suggestion=subject.did_you_mean(entry), among=subject.names
+                )

@@ -38,7 +38,7 @@ def scopes(subject: Subject) -> Iterator[Diagnostic]:
                     near = closest(word, names)
                     detail = f"{word!r} is no {what}, so nothing is ever counted."
                     fix = f"did you mean {near!r}?" if near is not None else None
-                    yield subject.report("unknown-scope", detail, path, suggestion=fix)
+                    yield subject.report("unknown-scope", detail, path, suggestion=fix, among=names)
         for path, word in _words(name, budget, "model"):
             yield from _model(subject, path, word)
         if (budget.each == "user" or budget.scope.user is not None) and not any("user" in key.trust for key in keys):
@@ -116,7 +116,9 @@ def routes(subject: Subject) -> Iterator[Diagnostic]:
         path: Path = ("budgets", name, "when_exhausted", "route")
         if not subject.known_route(done.route):
             detail = f"{done.route!r} is no model, combo or alias of this configuration."
-            yield subject.report("unknown-model", detail, path, suggestion=subject.did_you_mean(done.route))
+            yield subject.report(
+                "unknown-model", detail, path, suggestion=subject.did_you_mean(done.route), among=subject.names
+            )
             continue
         reached = list(_reached(subject, done.route, set()))
         if reached and all(

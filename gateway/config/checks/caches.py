@@ -38,7 +38,7 @@ def embedding_model(subject: Subject) -> Iterator[Diagnostic]:
     places = list(_places(subject, meaning))
     if not places:
         detail = f"There is no model {name!r}. Declare it in `models:`; `visibility: internal` keeps callers from it."
-        yield subject.report("unknown-model", detail, path, suggestion=subject.did_you_mean(name))
+        yield subject.report("unknown-model", detail, path, suggestion=subject.did_you_mean(name), among=subject.names)
     for provider in places:
         if not _embeds(subject, provider):
             wires = ", ".join(sorted(subject.known.embedding))

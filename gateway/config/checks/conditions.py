@@ -97,7 +97,7 @@ def named_words(subject: Subject) -> Iterator[Diagnostic]:
                 detail = f"{word!r} is no {vocabulary.what}, so this never holds."
                 place = words_path(subject, (*path, field), index)
                 fix = f"did you mean {near!r}?" if near is not None else None
-                yield subject.report("unknown-in-condition", detail, place, suggestion=fix)
+                yield subject.report("unknown-in-condition", detail, place, suggestion=fix, among=vocabulary.words)
         for index, word in enumerate(when.model or ()):
             place = words_path(subject, (*path, "model"), index)
             if "*" in word:
@@ -106,7 +106,9 @@ def named_words(subject: Subject) -> Iterator[Diagnostic]:
                     yield subject.report("unknown-in-condition", detail, place)
             elif not subject.known_route(word) and not _by_alias(subject, word):
                 detail = f"{word!r} is no model, combo or alias of this configuration, so this never holds."
-                yield subject.report("unknown-in-condition", detail, place, suggestion=subject.did_you_mean(word))
+                yield subject.report(
+                    "unknown-in-condition", detail, place, suggestion=subject.did_you_mean(word), among=subject.names
+                )
         if when.user is not None and not any("user" in key.trust for key in subject.config.keys.values()):
             detail = "No key says `trust: [user]`, so no request has a user, and this never holds."
             yield subject.report("unknown-in-condition", detail, (*path, "user"), key=True)

@@ -44,7 +44,9 @@ def judges(subject: Subject) -> Iterator[Diagnostic]:
         elif combo.judge is not None and not subject.known_route(combo.judge):
             detail = f"{combo.judge!r} is no model, combo or alias of this configuration."
             suggestion = subject.did_you_mean(combo.judge)
-            yield subject.report("unknown-model", detail, ("combos", name, "judge"), suggestion=suggestion)
+            yield subject.report(
+                "unknown-model", detail, ("combos", name, "judge"), suggestion=suggestion, among=subject.names
+            )
     without = "has no `judge:`. Declare a combo of its own, and list it here."
     for name, model in subject.config.models.items():
         if model.strategy == "panel":

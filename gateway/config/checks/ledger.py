@@ -17,4 +17,10 @@ def usable_ledger(subject: Subject) -> Iterator[Diagnostic]:
     url = subject.secrets.get(ledger.url.key) if isinstance(ledger.url, Ref) else ledger.url
     why = subject.known.ledger(url) if url is not None else None
     if why is not None:
-        yield subject.report("unusable-ledger", why, ("gateway", "ledger"))
+        path = (
+            isinstance(ledger.url, str)
+            and "://" not in ledger.url
+            and ledger.url.endswith((".db", ".sqlite", ".sqlite3"))
+        )
+        help_ = f"write sqlite:///{ledger.url}" if path else None
+        yield subject.report("unusable-ledger", why, ("gateway", "ledger"), suggestion=help_)

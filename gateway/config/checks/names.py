@@ -59,7 +59,9 @@ def unknown_models(subject: Subject) -> Iterator[Diagnostic]:
     def unknown(name: str, path: Path, key: bool = False) -> Iterator[Diagnostic]:
         if not subject.known_route(name):
             detail = f"{name!r} is no model, combo or alias of this configuration."
-            yield subject.report("unknown-model", detail, path, key=key, suggestion=subject.did_you_mean(name))
+            yield subject.report(
+                "unknown-model", detail, path, key=key, suggestion=subject.did_you_mean(name), among=subject.names
+            )
 
     for alias, name in subject.config.aliases.items():
         yield from unknown(name, ("aliases", alias))
@@ -92,6 +94,7 @@ def unknown_failure_kinds(subject: Subject) -> Iterator[Diagnostic]:
                         detail,
                         ("fallbacks", route, index, "on", at),
                         suggestion=f"did you mean {near!r}?" if near else None,
+                        among=kinds,
                     )
 
 

@@ -52,12 +52,16 @@ def destinations(subject: Subject) -> Iterator[Diagnostic]:
         if to is not None and not subject.known_route(to):
             detail = f"{to!r} is no model, combo or alias of this configuration."
             place = (*path, "do", "route")
-            yield subject.report("unknown-model", detail, place, suggestion=subject.did_you_mean(to))
+            yield subject.report(
+                "unknown-model", detail, place, suggestion=subject.did_you_mean(to), among=subject.names
+            )
         copy = policy.do.mirror
         if copy is not None and not subject.known_route(copy.to):
             detail = f"{copy.to!r} is no model, combo or alias of this configuration."
             place = (*path, "do", "mirror", "to")
-            yield subject.report("unknown-model", detail, place, suggestion=subject.did_you_mean(copy.to))
+            yield subject.report(
+                "unknown-model", detail, place, suggestion=subject.did_you_mean(copy.to), among=subject.names
+            )
 
 
 def parameters(subject: Subject) -> Iterator[Diagnostic]:
@@ -79,7 +83,7 @@ def _unknown_parameter(subject: Subject, name: str, path: Path, *, key: bool) ->
     near = closest(name, subject.known.parameters)
     detail = f"{name!r} is no parameter. There are: {', '.join(subject.known.parameters)}."
     fix = f"did you mean {near!r}?" if near is not None else None
-    return subject.report("unknown-parameter", detail, path, key=key, suggestion=fix)
+    return subject.report("unknown-parameter", detail, path, key=key, suggestion=fix, among=subject.known.parameters)
 
 
 def _parameter(subject: Subject, name: str, kind: str, said: Parameter, path: Path) -> Iterator[Diagnostic]:
@@ -226,7 +230,7 @@ def teams(subject: Subject) -> Iterator[Diagnostic]:
             near = closest(key.team, config.teams)
             detail = f"{key.team!r} is no team of `teams`, so nothing that is said of teams holds for {name!r}."
             fix = f"did you mean {near!r}?" if near is not None else f"add `{key.team}: {{}}` to `teams`"
-            yield subject.report("unknown-team", detail, ("keys", name, "team"), suggestion=fix)
+            yield subject.report("unknown-team", detail, ("keys", name, "team"), suggestion=fix, among=config.teams)
     names = (*subject.routes, *subject.places)
     for name, team in config.teams.items():
         for index, entry in enumerate(team.allow or ()):
@@ -238,4 +242,6 @@ def teams(subject: Subject) -> Iterator[Diagnostic]:
                     yield subject.report("allow-matches-nothing", f"No model, combo or alias matches {entry!r}.", path)
             elif not subject.known_route(entry):
                 detail = f"{entry!r} is no model, combo or alias of this configuration."
-                yield subject.report("unknown-model", detail, path, suggestion=subject.did_you_mean(entry))
+                yield subject.report(
+                    "unknown-model", detail, path, suggestion=subject.did_you_mean(entry), among=subject.names
+                )

@@ -49,7 +49,7 @@ def unknown_providers(subject: Subject) -> Iterator[Diagnostic]:
         if fix is None and name in subject.known.presets:
             fix = f"add it: `providers: {{{name}: …}}`; there is a preset of that name"
         detail = f"{name!r} is not declared under `providers:`."
-        yield subject.report("unknown-provider", detail, path, suggestion=fix)
+        yield subject.report("unknown-provider", detail, path, suggestion=fix, among=subject.config.providers)
 
     for model, entry in subject.config.models.items():
         if entry.provider is not None:
@@ -69,17 +69,21 @@ def presets_and_protocols(subject: Subject) -> Iterator[Diagnostic]:
             near = closest(provider.preset, presets)
             detail = f"{provider.preset!r} is no preset. Anything else is declared by `protocol:` and `base_url:`."
             fix = f"did you mean {near!r}?" if near else None
-            yield subject.report("unknown-preset", detail, ("providers", name, "preset"), suggestion=fix)
+            yield subject.report("unknown-preset", detail, ("providers", name, "preset"), suggestion=fix, among=presets)
         if provider.protocol is not None and provider.protocol not in protocols:
             near = closest(provider.protocol, protocols)
             detail = f"{provider.protocol!r} is not spoken here. Known are: {', '.join(sorted(protocols))}."
             fix = f"did you mean {near!r}?" if near else None
-            yield subject.report("unknown-protocol", detail, ("providers", name, "protocol"), suggestion=fix)
+            yield subject.report(
+                "unknown-protocol", detail, ("providers", name, "protocol"), suggestion=fix, among=protocols
+            )
         if provider.auth is not None and provider.auth not in subject.known.auths:
             near = closest(provider.auth, subject.known.auths)
             detail = f"{provider.auth!r} is not known. Known are: {', '.join(sorted(subject.known.auths))}."
             fix = f"did you mean {near!r}?" if near else None
-            yield subject.report("unknown-auth", detail, ("providers", name, "auth"), suggestion=fix)
+            yield subject.report(
+                "unknown-auth", detail, ("providers", name, "auth"), suggestion=fix, among=subject.known.auths
+            )
         if provider.preset is None and name not in presets and provider.protocol is None:
             near = closest(name, presets)
             detail = f"{name!r} is no preset, so it must say which wire it speaks: `protocol: openai-chat`."

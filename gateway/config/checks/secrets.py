@@ -9,18 +9,18 @@ from typing import Any, Final
 from gateway.config.checks.subject import Subject
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
+from gateway.diagnostics.source import KEYS
 
-# The published prefixes of providers' and platforms' keys.
-_KEYS: Final = re.compile(
-    r"\b(?:sk-[A-Za-z0-9_-]{20,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{35}|gh[pousr]_[A-Za-z0-9]{36,}"
-    r"|gsk_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,}|nvapi-[A-Za-z0-9_-]{20,}|r8_[A-Za-z0-9]{30,}"
-    r"|xox[abprs]-[A-Za-z0-9-]{10,}|AQ\.[A-Za-z0-9_-]{30,})"
-)
 _BEARER: Final = re.compile(r"(?i)^(?:bearer|basic)\s+\S{8,}")
 _HEADERS: Final = frozenset(
     ("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
 )
 _FIX: Final = "put it into an environment variable or a file, and write `{env: NAME}` or `{file: PATH}` here"
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text looks like a published form of a credential, or carries one as an HTTP header does."""
+    return len(text) >= 8 and bool(KEYS.search(text) or _BEARER.match(text))
 
 
 def literals(subject: Subject) -> Iterator[Diagnostic]:
@@ -37,6 +37,6 @@ def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
             yield from _inside(subject, (*path, index), inner)
     elif isinstance(value, str) and len(value) >= 8:
         header = len(path) >= 2 and path[-2] == "headers" and str(path[-1]).lower() in _HEADERS
-        if header or _KEYS.search(value) or _BEARER.match(value):
+        if header or looks_secret(value):
             detail = "This looks like a credential. It is not shown here; whoever can read the file can."
             yield subject.report("secret-literal", detail, path, suggestion=_FIX)

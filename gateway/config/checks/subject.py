@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gateway.config.compose import Composed
@@ -10,8 +10,9 @@ from gateway.config.known import Known, ModelFacts
 from gateway.config.model import Config, Target
 from gateway.config.patterns import part
 from gateway.config.read import Path
-from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
-from gateway.diagnostics.suggest import closest
+from gateway.diagnostics.diagnostic import Diagnostic, Fix, Related, diagnose
+from gateway.diagnostics.source import Span
+from gateway.diagnostics.suggest import closest, only
 
 
 class Subject:
@@ -41,14 +42,30 @@ class Subject:
         key: bool = False,
         suggestion: str | None = None,
         first: tuple[str, Path] | None = None,
+        among: Iterable[str] = (),
     ) -> Diagnostic:
-        """A diagnostic at a path; `first` is another place with a label, whose key is shown."""
+        """A diagnostic at a path; `first` is another place with a label, whose key is shown. `among` are the words of which
+        the one that stands there was meant to be one: where it is a slip of a single one, that is a fix."""
         related: tuple[Related, ...] = ()
         if first is not None:
             span = self._composed.span(first[1], key=True)
             related = (Related(first[0], span),) if span is not None else ()
         place = self._composed.span(path, key=key)
-        return diagnose(code, detail, place, ".".join(map(str, path)), suggestion, related)
+        fixes = self._slip(place, among)
+        return diagnose(code, detail, place, ".".join(map(str, path)), suggestion, related, fixes)
+
+    def _slip(self, place: Span | None, among: Iterable[str]) -> tuple[Fix, ...]:
+        source = self._composed.sources.get(place.path) if place is not None else None
+        if source is None or place is None or place.line != place.end_line:
+            return ()
+        raw = (source.line(place.line) or "")[place.column - 1 : place.end_column - 1]
+        sure = only(raw.strip("'\""), among)
+        return (Fix(place, raw.replace(raw.strip("'\""), sure)),) if sure is not None else ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that a target can be called."""
+        return (*self.routes, *self.places)
 
     def known_route(self, name: str) -> bool:
         """Whether a name can be a target: a model, combo, alias, `model@provider`, or what a pattern model takes."""
@@ -66,7 +83,12 @@ class Subject:
 
     def did_you_mean(self, name: str) -> str | None:
         """A suggestion for a route's name."""
-        near = closest(name, (*self.routes, *self.places))
+        parts = name.replace(" - ", " ").split()
+        if len(parts) > 1 and all(self.known_route(each) for each in parts):
+            if " - " in name:
+                return f"is `- {parts[-1]}` indented more than the item above it? Items of a list stand in one column"
+            return f"is a comma missing? `{', '.join(parts)}`"
+        near = closest(name, self.names)
         return f"did you mean {near!r}?" if near is not None else None
 
     def meaning(self, name: str) -> str:
