@@ -160,7 +160,7 @@ def test_coverage_says_what_no_test_touched(place: Path) -> None:
         (["tests.yaml", "--filter", "nobody"], "no test has such a name"),
         (["router.yaml"], "router.yaml has `providers:`, so it is a configuration: give it with --config"),
         (["tests.yaml", "--coverage-min", "0.8"], "--coverage-min takes a share such as 80%, not '0.8'"),
-        (["nowhere.yaml"], "nowhere.yaml cannot be read"),
+        (["nowhere.yaml"], "There is no file nowhere.yaml"),
         (["tests.yaml", "-c", "tests.yaml"], "Nobody may call"),
     ],
 )
