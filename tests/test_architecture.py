@@ -32,6 +32,7 @@ FLOORS: dict[str, set[str]] = {
         "config", "routing", "providers", "state", "store", "protocols", "transport", "diagnostics", "events",
         "failure", "ir",
     },
+    "importing": {"config", "engine", "providers", "diagnostics"},
     "server": {
         "engine", "cache", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
         "diagnostics", "events", "failure", "ir",
@@ -44,7 +45,9 @@ FLOORS: dict[str, set[str]] = {
         "server", "engine", "config", "sandbox", "protocols", "routing", "state", "store", "transport", "diagnostics",
         "events", "failure", "ir",
     },
-    "cli": {"rehearsal", "drill", "server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
+    "cli": {
+        "importing", "rehearsal", "drill", "server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox",
+    },
 }  # fmt: skip
 
 # Each library has one door: the files that may import it.

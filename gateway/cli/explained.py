@@ -44,7 +44,7 @@ def _head(found: Explanation) -> list[str]:
 
 def _caller(found: Explanation) -> str:
     if found.caller == "anonymous":
-        return "anybody"
+        return "anybody, though a key is needed" if found.needs_key else "anybody"
     return f"key {found.caller}" + (f" (team {found.team})" if found.team is not None else "")
 
 

@@ -13,8 +13,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import urllib.error
-import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -29,6 +27,8 @@ from gateway.engine.planning.picture import Side
 from gateway.engine.published import Published, marks_of, received
 
 if TYPE_CHECKING:
+    from urllib.error import HTTPError
+
     from gateway.config.read import Path as TreePath
 
 DEFAULT: Final = "router.yaml"
@@ -148,6 +148,9 @@ def git(directory: Path, *arguments: str, why: str = "") -> bytes:
 
 def fetched(url: str, path: str, key: str | None) -> bytes:
     """What a server answers below its URL. Raises Unusable."""
+    import urllib.error
+    import urllib.request
+
     headers = {"accept": "application/json", **({"authorization": f"Bearer {key}"} if key else {})}
     request = urllib.request.Request(url.rstrip("/") + path, headers=headers)  # noqa: S310 - http or https: is_url
     try:
@@ -161,7 +164,7 @@ def fetched(url: str, path: str, key: str | None) -> bytes:
         raise Unusable(f"gateway: {url} cannot be reached: {reason}\n") from None
 
 
-def _why(error: urllib.error.HTTPError) -> str:
+def _why(error: HTTPError) -> str:
     """What a refusal says, and what to do about it."""
     try:
         message = json.loads(error.read())["error"]["message"]

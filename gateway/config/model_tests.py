@@ -2,7 +2,7 @@
 
 A test is one request (`request`, perhaps `repeat`ed) or several `steps`; `given` is what was before, `faults` what
 upstreams do, `expect` what must hold. Short forms become long ones here: `429` is `{status: 429}`, `timeout` is
-`{kind: timeout}`, a fault that is no list holds for every send.
+`{kind: timeout}`, and a fault by itself is a list of one.
 """
 
 from __future__ import annotations
@@ -193,23 +193,12 @@ class Fault(Section):
         return {"kind": data} if isinstance(data, str) else data
 
 
-class Faults(Section):
-    """What one target does: `each` for its first sends in turn, `then` for all after them; by itself it answers well.
+def _faults(value: Any) -> Any:
+    """One fault is a list of one."""
+    return value if isinstance(value, list) else [value]
 
-    Short forms: a list is `each`, a single fault is `then`.
-    """
 
-    each: list[Fault] = Field([], description="What becomes of its first sends, one by one.")
-    then: Fault | None = Field(None, description="What becomes of all others. Default: they are answered well.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, data: Any) -> Any:
-        if isinstance(data, list):
-            return {"each": data}
-        if isinstance(data, dict) and data and data.keys() <= {"each", "then"}:
-            return data
-        return {"then": data}
+Faults = Annotated[list[Fault], BeforeValidator(_faults)]  # the last one again and again
 
 
 def _rests(value: Any) -> Any:
@@ -244,7 +233,7 @@ Spent = Annotated[
 class Given(Section):
     """What was before the first request."""
 
-    time: Time | None = Field(None, description="What the clock says. Default 2027-01-04T12:00:00Z, a Monday.")
+    time: Time | None = Field(None, description="What the clock says. Default 2026-01-05T12:00:00Z, a Monday.")
     seed: int | None = Field(None, ge=0, description="What chance begins with. Default: the one of the whole run, 1.")
     spent: Spent = Field(
         {},
@@ -287,6 +276,9 @@ class Expect(Section):
     provider: str | None = Field(None, description="Of which provider.", examples=["anthropic"])
     skipped: dict[str, str] | None = Field(
         None, description="Targets that were passed over, and words of the reason.", examples=[{"small": "context"}]
+    )
+    policies: list[str] | None = Field(
+        None, description="The policies that held, in the order of the file.", examples=[["cap output"]]
     )
     failure: str | None = Field(
         None, description="The kind of failure that the request ended with; `none` for none.", examples=["timeout"]
@@ -342,8 +334,9 @@ class Test(Section):
     repeat: int = Field(1, ge=1, le=100_000, description="How many times it is sent, one after another.")
     faults: dict[str, Faults] = Field(
         {},
-        description="What targets do, by their names; `*` is every other one. A list is used up send by send.",
-        examples=[{"claude-sonnet": [429], "*": "timeout"}],
+        description="What targets do, by their names; `*` is every other one. A list is gone through send by send, and "
+        "its last fault holds for all sends after it.",
+        examples=[{"claude-sonnet": [429, "ok"], "*": "timeout"}],
     )
     steps: list[Step] = Field([], description="Several requests in order, in place of one.")
     expect: Expect = Field(Expect(), description="What must come of it; of several steps, what holds in the end.")

@@ -38,8 +38,9 @@ def published() -> dict[str, Any]:
     definitions["Parameter"] = _or({"type": ["number", "string", "boolean"]}, definitions["Parameter"])
     kinds = definitions["Fault"]["properties"]["kind"]["anyOf"][0]
     definitions["Fault"] = {"anyOf": [{"type": "integer"}, kinds, definitions["Fault"]]}
-    each = {"type": "array", "items": {"$ref": "#/$defs/Fault"}}
-    definitions["Faults"] = {"anyOf": [each, {"$ref": "#/$defs/Fault"}, definitions["Faults"]]}
+    for played in ("Test", "Step"):
+        faults = definitions[played]["properties"]["faults"]
+        faults["additionalProperties"] = _or(faults["additionalProperties"], {"$ref": "#/$defs/Fault"})
     rules = schema["properties"]["fallbacks"]["additionalProperties"]
     schema["properties"]["fallbacks"]["additionalProperties"] = _or(
         {"type": "array", "items": {"type": "string"}}, rules

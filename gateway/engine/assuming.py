@@ -76,7 +76,7 @@ def _kind(word: str) -> Kind:
     try:
         kind = Kind(word)
     except ValueError:
-        near = closest(word, [*Kind, "ok"])
+        near = closest(word, [*map(str, Kind), "ok"])
         raise Unmeant(f"{word!r} is no kind of failure{f'; did you mean {near!r}?' if near else ''}") from None
     if kind in (Kind.CANCELLED, Kind.INTERRUPTED, Kind.BUDGET):
         raise Unmeant(f"{word!r} cannot be what a send comes to before its answer begins")

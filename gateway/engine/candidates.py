@@ -14,7 +14,7 @@ from gateway.config.model import Config
 from gateway.engine.dry import Step, Walked
 from gateway.engine.engine import Engine
 from gateway.engine.explanation import Bound, Candidate, Happened, Lost, Place, Said, Verdict
-from gateway.engine.places import Path, Way, dotted, limits_path, model_path, policy_paths
+from gateway.engine.places import Path, Way, dotted, limits_path, model_path, policy_paths, wanted_at
 from gateway.engine.settled import settings
 from gateway.failure import Failed, Refused
 from gateway.ir.cost import usd
@@ -43,9 +43,9 @@ class Sight:
         """A path with where it is written."""
         return None if path is None else Place(dotted(path), self.at(path))
 
-    def rule(self, target: Target, why: str) -> Place | None:
-        """Whose word a skip is."""
-        path = self._rule(target, why)
+    def rule(self, target: Target, way: Way, why: str) -> Place | None:
+        """Whose word the skip is of a target that is reached in a way."""
+        path = self._when(way) if "`when`" in why else self._rule(target, why)
         return Place(path) if isinstance(path, str) else self.place(path)
 
     def _rule(self, target: Target, why: str) -> Path | str | None:
@@ -55,7 +55,9 @@ class Sight:
             return self._whose(broken[0])
         if why.startswith("it may cost "):
             return self.cap("cost") or "gateway"
-        if job.hints is not None and job.hints.objection(target, True) == why:
+        if job.hints is not None and (
+            job.hints.objection(target, True) == why or why.startswith("it has no credential ")
+        ):
             return "request"
         cannot = unable(target, job)
         if cannot is not None and cannot.why == why:
@@ -65,6 +67,10 @@ class Sight:
         if why.startswith("cooling down"):
             return "state"
         return self._money(why) or self._limit(target, why) or "gateway"
+
+    def _when(self, way: Way) -> Path | str:
+        said = ((path, wanted_at(path, self.config)) for path in way)
+        return next(((*path, "when") for path, each in said if each is not None and each.when is not None), "gateway")
 
     def _whose(self, name: str) -> Path | None:
         facts = self.job.facts
@@ -166,11 +172,12 @@ def candidates(
         known.setdefault(target.name, (target, way))
     events: dict[str, list[Step]] = {}
     later: dict[str, list[Step]] = {}
+    passed = {step.target: step.why for step in main.steps if step.target not in known}  # combos
     for step in main.steps:
-        _note(events, step)
+        _note(events, step, known)
     for step in onwards.steps:
         if step.target not in events:
-            _note(later, step)
+            _note(later, step, known)
     out = []
     for name in (*events, *later, *(name for name in known if name not in events and name not in later)):
         target, way = known[name]
@@ -180,15 +187,33 @@ def candidates(
             out.append(_candidate(sight, target, way, events[name], _verdict(events[name])))
         elif name in later:
             verdict: Verdict = "next" if any(step.did != "skipped" for step in later[name]) else "skipped"
-            skips = [step for step in later[name] if step.did == "skipped"]
-            out.append(_candidate(sight, target, way, skips, verdict))
+            out.append(_candidate(sight, target, way, later[name] if verdict == "skipped" else (), verdict))
+        elif (why := _with(way, passed, sight)) is not None:
+            step = Step(target=name, did="skipped", why=why)
+            out.append(_candidate(sight, target, way, (step,), "skipped"))
         else:
             out.append(_candidate(sight, target, way, (), "only_after", _only_after(way, sight.config)))
     return tuple(out)
 
 
-def _note(events: dict[str, list[Step]], step: Step) -> None:
-    if step.why != TRIED_ALREADY:
+def _with(way: Way, passed: Mapping[str, str], sight: Sight) -> str | None:
+    """Why a target is passed over with the combo, or the group, that it is reached through."""
+    for path in way:
+        wanted = wanted_at(path, sight.config)
+        if wanted is None or wanted.when is None:
+            continue
+        leads = sight.engine.route(wanted.model) if wanted.model is not None else None
+        for name, why in passed.items():
+            other = sight.engine.route(name)
+            if leads is not None and other is not None and leads.node is other.node:
+                return why
+            if wanted.group is not None and name.endswith(f"[{path[-1]}]"):
+                return why
+    return None
+
+
+def _note(events: dict[str, list[Step]], step: Step, known: Mapping[str, object]) -> None:
+    if step.why != TRIED_ALREADY and step.target in known:
         events.setdefault(step.target, []).append(step)
 
 
@@ -218,8 +243,8 @@ def _candidate(
         provider=target.provider,
         upstream=target.upstream,
         protocol=target.protocol,
-        why=why or skipped or next((step.why for step in steps if step.kind is not None), ""),
-        rule=sight.rule(target, skipped) if skipped else None,
+        why=why or (skipped if verdict == "skipped" else next((step.why for step in steps if step.kind), "")),
+        rule=sight.rule(target, way, skipped) if verdict == "skipped" else None,
         place=sight.place(way[-1] if way else model_path(target, sight.config)),
         way=tuple(place for path in way if (place := sight.place(path)) is not None),
         happened=tuple(

@@ -16,7 +16,7 @@ import msgspec
 from gateway.cache.ask import applies
 from gateway.config.model import Config
 from gateway.config.reach import Who, judge
-from gateway.engine.access import Caller
+from gateway.engine.access import ANYONE, Caller
 from gateway.engine.candidates import Sight, candidates
 from gateway.engine.clients import Received, job_of
 from gateway.engine.dry import NOTHING, START, Dry, Walked
@@ -84,6 +84,7 @@ def _told(
         digest=engine.digest,
         asked=received.head.model,
         caller=caller.name,
+        needs_key=caller is ANYONE and not engine.keyring.open,
         team=caller.team,
         protocol=received.protocol.name,
         at=datetime.fromtimestamp(received.wall, UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),

@@ -150,7 +150,7 @@ class Most(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything. `tokens`: the prompt's, estimated; `at`: the time of the request, ISO 8601. `orders`: who is asked
-    first, by combo."""
+    first, by combo. `needs_key`: the gateway serves keys only, and this caller has none."""
 
     revision: str
     digest: str
@@ -162,6 +162,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     version: int = msgspec.field(default=VERSION)
     seed: int = 0
     stream: bool = False
+    needs_key: bool = False
     team: str | None = None
     session: str = ""
     tags: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -24,11 +24,12 @@ from gateway.state.breaker import Breaker
 from gateway.state.copies import Copies
 from gateway.state.latency import Latency
 from gateway.state.meters import Meter, Meters, Window
-from gateway.state.pool import Cursor, Load
+from gateway.state.pool import Load
 from gateway.state.tally import Tally
 from gateway.store.memory import Memory
 
-REST: Final = 60.0
+V = TypeVar("V")
+REST: Final = 60.0  # seconds
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,28 +74,8 @@ def shadowed(engine: Engine, nodes: Iterable[Node], given: Given, clock: Callabl
     start = clock()
     found = {target.name: target for node in nodes for target in targets(node)}
     real = engine.runtime
-    memo: dict[int, Breaker] = {}
-
-    def health(breaker: Breaker) -> Breaker:
-        known = memo.get(id(breaker))
-        if known is None:
-            known = memo[id(breaker)] = deepcopy(breaker)
-        return known
-
-    lanes: dict[str, tuple[Lane, ...]] = {}
-    filled: dict[str, tuple[Lane, ...]] = {}
-    for target in found.values():
-        mine = tuple(
-            msgspec.structs.replace(lane, own=health(lane.own), whole=health(lane.whole))
-            for lane in real.lanes_of(target)
-        )
-        (filled if "*" in target.lanes else lanes)[target.name if "*" in target.lanes else target.lanes] = mine
-        if "*" in target.lanes:
-            lanes.setdefault(target.lanes, real.lanes[target.lanes])
-        rest = named(given.resting, target)
-        if rest is not None:
-            for lane in mine:
-                lane.own.open_for(start, given.resting[rest].seconds, given.resting[rest].kind)
+    lanes = _Lanes(real, found.values(), given, start)
+    filled = {target.name: lanes.of(target) for target in found.values() if "*" in target.lanes}
     words = {target.lanes for target in found.values()}
     limits = None
     if engine.limits is not None:
@@ -103,9 +84,9 @@ def shadowed(engine: Engine, nodes: Iterable[Node], given: Given, clock: Callabl
         )
     runtime = Runtime(
         lanes=lanes,
-        loads={word: _load(real.loads[word]) for word in words},
-        pools={word: deepcopy(real.pools[word]) for word in words},
-        cursors=_Cursors(real.cursors),
+        loads=_Copies(real.loads, _load),
+        pools=_Copies(real.pools, deepcopy),
+        cursors=_Copies(real.cursors, deepcopy),
         filled=filled,
         latencies={name: Heard(each) for name, each in real.latencies.items() if name in found or name in words},
         tallies={
@@ -127,16 +108,52 @@ def _load(real: Load) -> Load:
     return load
 
 
-class _Cursors(dict[str, Cursor]):
-    """Turns, copied when somebody takes one."""
+class _Copies(dict[str, V]):
+    """What there is, copied when somebody asks for it."""
 
-    def __init__(self, real: Mapping[str, Cursor]) -> None:
+    def __init__(self, real: Mapping[str, V], copied: Callable[[V], V]) -> None:
         super().__init__()
         self._real = real
+        self._copied = copied
 
-    def __missing__(self, name: str) -> Cursor:
-        mine = self[name] = deepcopy(self._real[name])
+    def __missing__(self, name: str) -> V:
+        mine = self[name] = self._copied(self._real[name])
         return mine
+
+
+class _Lanes(dict[str, tuple[Lane, ...]]):
+    """Lanes, copied when somebody asks for them; a breaker that several share is shared by their copies."""
+
+    def __init__(self, real: Runtime, found: Iterable[Target], given: Given, now: float) -> None:
+        super().__init__()
+        self._real = real
+        self._targets = {target.lanes: target for target in found}
+        self._given = given.resting
+        self._now = now
+        self._copies: dict[int, Breaker] = {}
+
+    def __missing__(self, name: str) -> tuple[Lane, ...]:
+        mine = self[name] = self.of(self._targets[name])
+        return mine
+
+    def of(self, target: Target) -> tuple[Lane, ...]:
+        """The lanes of a target, as it is assumed."""
+        mine = tuple(
+            msgspec.structs.replace(lane, own=self._health(lane.own), whole=self._health(lane.whole))
+            for lane in self._real.lanes_of(target)
+        )
+        name = named(self._given, target)
+        if name is not None:
+            rest = self._given[name]
+            for lane in mine:
+                lane.own.open_for(self._now, rest.seconds, rest.kind)
+        return mine
+
+    def _health(self, breaker: Breaker) -> Breaker:
+        known = self._copies.get(id(breaker))
+        if known is None:
+            known = self._copies[id(breaker)] = breaker.copy()
+        return known
 
 
 class Heard(Latency):

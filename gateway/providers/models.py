@@ -91,6 +91,7 @@ class _File(msgspec.Struct, frozen=True):
     providers: tuple[_Provider, ...]
 
 
+@lru_cache(1024)
 def catalog_of(preset: str | None, base_url: str | None) -> str:
     """The catalog of a provider: by its preset, else by its URL; "" where there is none."""
     if preset is not None and preset in CATALOGS:

@@ -110,25 +110,24 @@ def _path(case: _Case, wanted: list[str]) -> Judged:
 def path_of(happened: Happened) -> list[str]:
     """The targets that were asked, in order; retries of one are one."""
     found: list[str] = []
-    for trial in trials_of(happened):
+    for trial in happened.trials:
         if not found or found[-1] != trial.target:
             found.append(trial.target)
     return found
 
 
-def trials_of(happened: Happened) -> Sequence[Any]:
-    """The sends of a request, and what came of each."""
-    finished = happened.finished
-    return finished.record.trials if finished is not None and finished.record is not None else ()
-
-
 def _credentials(case: _Case) -> list[str]:
-    return [trial.credential for trial in trials_of(case.happened)]
+    return [trial.credential for trial in case.happened.trials]
 
 
 def _model(case: _Case, wanted: str) -> Judged:
     actual = _finished("model")(case)
     return () if actual is not None and case.world.named(wanted, actual) else (((), wanted, _shown(actual)),)
+
+
+def _policies(case: _Case) -> list[str]:
+    finished = case.happened.finished
+    return list(finished.record.policies) if finished is not None and finished.record is not None else []
 
 
 def _failure(case: _Case) -> str:
@@ -221,11 +220,12 @@ _EACH: Final[dict[str, Callable[[_Case, Any], Judged]]] = {
     "status": _simple(_status),
     "code": _code,
     "failure": _simple(_failure),
-    "attempts": _simple(lambda case: len(trials_of(case.happened))),
+    "attempts": _simple(lambda case: len(case.happened.trials)),
     "credentials": _simple(_credentials),
     "model": _model,
     "provider": _simple(_finished("provider")),
     "skipped": _skipped,
+    "policies": _simple(_policies),
     "body": _body,
     "headers": _headers,
     "sent": _sent,

@@ -20,7 +20,7 @@ from gateway.rehearsal.request import Outgoing, merged, outgoing
 from gateway.rehearsal.stage import Stage
 from gateway.rehearsal.world import NOTHING, Happened, World
 
-TIME: Final = datetime(2027, 1, 4, 12, 0, tzinfo=UTC)
+TIME: Final = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 SEED: Final = 1
 
 

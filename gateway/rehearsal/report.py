@@ -15,7 +15,7 @@ from gateway.config.read import Path
 from gateway.diagnostics import junit, text
 from gateway.diagnostics.diagnostic import Diagnostic, diagnose
 from gateway.engine.places import ways
-from gateway.events import Finished, Skipped, Trial
+from gateway.events import Finished, Skipped
 from gateway.rehearsal.coverage import Covered
 from gateway.rehearsal.perform import Asked, Played
 from gateway.rehearsal.reading import code_of, message_of
@@ -68,7 +68,7 @@ def _course(asked: Asked, stage: Stage) -> Iterable[str]:
             yield f"the policy {name!r} holds{_by(policy_place(name, stage))}"
         for each in record.skipped:
             yield f"passed over {each.target}{_by(target_place(each.target, finished, stage))}: {each.why}"
-        for trial in record.trials:
+        for trial in happened.trials:
             ended = "answered" if trial.kind is None else trial.kind + (f" ({trial.status})" if trial.status else "")
             by = _by(target_place(trial.target, finished, stage))
             yield f"sent to {trial.target}{by} with {trial.credential}: {ended} after {trial.seconds:.3g}s"
@@ -179,13 +179,9 @@ def _step(asked: Asked) -> dict[str, Any]:
         "seconds": round(happened.seconds, 6),
         "route": finished.route if finished is not None else None,
         "model": finished.model if finished is not None else None,
-        "trials": [msgspec.to_builtins(each) for each in _trials(finished)],
+        "trials": [msgspec.to_builtins(each) for each in happened.trials],
         "skipped": [msgspec.to_builtins(each) for each in _skipped(finished)],
     }
-
-
-def _trials(finished: Finished | None) -> Sequence[Trial]:
-    return finished.record.trials if finished is not None and finished.record is not None else ()
 
 
 def _skipped(finished: Finished | None) -> Sequence[Skipped]:

@@ -1,7 +1,8 @@
 """The upstreams of a rehearsal: the sandbox in each target's own wire, with the faults that a test gives the target.
 
 A send is known by a header that the stage puts into each lane, so two targets of one provider are told apart. Faults
-are used up send by send; a target without any answers well. Everything that is sent is kept, to be looked at.
+are gone through send by send, the last one again and again; a target without any answers well. Everything that is sent
+is kept, to be looked at.
 """
 
 from __future__ import annotations
@@ -27,10 +28,13 @@ EVERY: Final = "*"
 _WELL: Final = Fault()
 _WIRES: Final = {wire.value: wire for wire in Wire}
 
-# What the sandbox is told, by the kind of a fault; `connection` and `stall` are not as simple.
+# What the sandbox is told, by the kind of a fault. `connection` never comes to it here; `stall` has another word where
+# answers are streamed.
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
     "ok": (),
+    "connection": ("reset",),
     "timeout": ("stall",),
+    "stall": ("stall",),
     "server_error": ("status=500",),
     "overloaded": ("overloaded",),
     "rate_limit": ("status=429",),
@@ -108,9 +112,7 @@ class Upstreams:
                 continue
             used = self._used.get(said, 0)
             self._used[said] = used + 1
-            if used < len(faults.each):
-                return faults.each[used]
-            return faults.then or _WELL
+            return faults[min(used, len(faults) - 1)] if faults else _WELL
         return _WELL
 
     def _name(self, target: Target, request: Request) -> str:
@@ -127,7 +129,7 @@ class Upstreams:
 
 def words_of(fault: Fault, stream: bool) -> list[str]:
     """The words that make the sandbox behave so (docs/sandbox.md)."""
-    words = ["stall-at=1" if stream else "stall"] if fault.kind == "stall" else list(_WORDS[fault.kind or "ok"])
+    words = ["stall-at=1"] if fault.kind == "stall" and stream else list(_WORDS[fault.kind or "ok"])
     if fault.status is not None and fault.status >= 400:
         words.append(f"status={fault.status}")
     if fault.retry_after is not None:

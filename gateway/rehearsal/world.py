@@ -6,7 +6,7 @@ Time is that of the virtual loop that it is made on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -16,7 +16,7 @@ from gateway.config.model import Config
 from gateway.config.model_tests import Given
 from gateway.engine.engine import Engine
 from gateway.engine.stores import size_of
-from gateway.events import Event, Finished
+from gateway.events import Event, Finished, Trial
 from gateway.rehearsal.request import Outgoing
 from gateway.rehearsal.upstreams import Sent, Upstreams
 from gateway.routing.allowances import Budget
@@ -42,6 +42,23 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
     sent: tuple[Sent, ...]
     seconds: float
     events: tuple[Event, ...]
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """What came of each send, in the order in which they were sent; a record has them as they ended."""
+        record = self.finished.record if self.finished is not None else None
+        if record is None:
+            return ()
+        left = [(sent.target, sent.credential) for sent in self.sent]
+        placed: list[tuple[int, Trial]] = []
+        at = -1
+        for trial in record.trials:
+            lane = (trial.target, trial.credential)
+            if lane in left:
+                at = left.index(lane)
+                left[at] = ("", "")
+            placed.append((at, trial))
+        return [trial for _, trial in sorted(placed, key=lambda each: each[0])]
 
 
 NOTHING: Final = Happened(reply=None, finished=None, sent=(), seconds=0.0, events=())

@@ -8,12 +8,11 @@ now. Explanations name targets, policies and limits of the file, which may be no
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
-from sanic import Request
 from sanic.response import HTTPResponse
 
 from gateway.config.written import lookup
@@ -74,7 +73,7 @@ def _fitting(said: dict[str, Any], tried: Sequence[Any], skipped: Sequence[Any])
             tried = tried[:-1]
 
 
-async def told(request: Request, exchange: Exchange, caller: Caller, received: Received) -> HTTPResponse:
+def told(exchange: Exchange, caller: Caller, received: Received) -> HTTPResponse:
     """The answer to a request that asks for its explanation only. Raises `Refused` (503) while nobody knows what was
     compiled."""
     from gateway.engine.explain import explain  # nothing of it is needed to serve
@@ -93,7 +92,9 @@ async def told(request: Request, exchange: Exchange, caller: Caller, received: R
     def at(path: Path) -> str | None:
         return lookup(running.places, path)
 
-    now = serving.tools.clock()
-    found = await asyncio.to_thread(explain, engine, running.config, caller, received, now=now, at=at)
+    # The state is this event loop's alone, and a walk needs a loop of its own: so it has a thread, and is waited for.
+    with ThreadPoolExecutor(1) as aside:
+        now = serving.tools.clock()
+        found = aside.submit(explain, engine, running.config, caller, received, now=now, at=at).result()
     headers = {"x-request-id": exchange.id, "x-gateway-revision": engine.revision[:12], HEADER: DRY}
     return HTTPResponse(as_json(found), headers=headers, content_type="application/json")

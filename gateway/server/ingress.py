@@ -335,7 +335,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.stream, exchange.asked = head.stream, head.model
         if HEADER in request.headers and may(exchange.caller):
             if request.headers[HEADER] == DRY:
-                return await told(request, exchange, exchange.caller, received_of(request, exchange, head))
+                return told(exchange, exchange.caller, received_of(request, exchange, head))
             exchange.explains = True
         head, route, hints = wished(engine, exchange.caller, head, request.headers)
         job, route = ruled(exchange, route, work_of(request, exchange, head))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gateway.config.model import Config
 from gateway.config.refs import Ref, Secrets
@@ -19,6 +19,8 @@ from gateway.telemetry.metrics import Sample
 
 if TYPE_CHECKING:
     from gateway.store.ledger.book import Book
+
+T = TypeVar("T")
 
 FLUSH_WITHIN: Final = 2.0  # seconds that a reader waits for what is not written yet
 CLOSE_WITHIN: Final = 4.0  # seconds that a stop waits for it
@@ -81,6 +83,15 @@ class Unread(Exception):  # noqa: N818 - it reads as what happened
 
 def looked_up(url: str, name: str) -> dict[str, Any] | None:
     """The row of a request by one of its ids, from a ledger that somebody else writes. Raises `Unread`. Blocks."""
+    return _read(url, lambda book: book.find(name, None))
+
+
+def latest(url: str, most: int) -> list[dict[str, Any]]:
+    """The last requests of a ledger that somebody else writes, the oldest first. Raises `Unread`. Blocks."""
+    return _read(url, lambda book: book.latest(most))
+
+
+def _read(url: str, ask: Callable[[Book], T]) -> T:
     from gateway.store.ledger.address import address
     from gateway.store.ledger.book import Book, LedgerDown, LedgerUnusable
 
@@ -92,7 +103,7 @@ def looked_up(url: str, name: str) -> dict[str, Any] | None:
         raise Unread(f"There is no ledger {place.path}.")
     book = Book(url)
     try:
-        return book.find(name, None)
+        return ask(book)
     except (LedgerDown, LedgerUnusable) as error:
         raise Unread(f"The ledger cannot be read: {error}") from None
     finally:

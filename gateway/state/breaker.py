@@ -86,6 +86,16 @@ class Breaker:
         self.banned = False  # by a rule of the file
         self.turns = 0  # openings and closings so far: whoever shares health looks for a change
 
+    def copy(self) -> Breaker:
+        """Another one in the same state."""
+        other = Breaker()
+        other._failures = self._failures.copy()
+        other._open_until, other._probing, other._frail = self._open_until, self._probing, self._frail
+        other._streak, other.turns = self._streak, self.turns
+        other._tallies = {rule: times.copy() for rule, times in self._tallies.items()}
+        other.kind, other.banned = self.kind, self.banned
+        return other
+
     def wait(self, now: float) -> float:
         """Seconds until a request may pass: 0 now, inf until a reload. A probe in flight counts as a short wait."""
         if not self._open_until:

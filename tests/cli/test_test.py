@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from gateway.cli.fences import fences
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIG = """\
@@ -160,7 +161,7 @@ def test_coverage_says_what_no_test_touched(place: Path) -> None:
         (["tests.yaml", "--filter", "nobody"], "no test has such a name"),
         (["router.yaml"], "router.yaml has `providers:`, so it is a configuration: give it with --config"),
         (["tests.yaml", "--coverage-min", "0.8"], "--coverage-min takes a share such as 80%, not '0.8'"),
-        (["nowhere.yaml"], "There is no file nowhere.yaml"),
+        (["nowhere.yaml"], "error[unreadable-file]"),
         (["tests.yaml", "-c", "tests.yaml"], "Nobody may call"),
     ],
 )
@@ -200,3 +201,14 @@ def test_a_hundred_tests_of_a_hundred_models(place: Path) -> None:
 def test_the_examples_do_what_they_say(file: Path) -> None:
     result = run("-c", str(file), "--coverage-min", "80%")
     assert result.exit_code == 0, result.output
+
+
+def test_the_page_on_tests_does_what_it_says(tmp_path: Path) -> None:
+    (tested,) = [data for data in fences((ROOT / "docs" / "testing.md").read_text()) if b"\ntests:" in data]
+    (tmp_path / "router.yaml").write_bytes(tested)
+    result = run("--coverage")
+    assert result.exit_code == 0, result.stdout
+    assert result.stdout.startswith(
+        "ok    a 429 on Claude goes to the house model\nok    it rests, and then it is asked again\n"
+        "ok    answers are short\n3 passed, 5 requests\ncoverage: 100%"
+    )

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gateway.cli.explained import text
 from gateway.config.load import Loaded, load
 from gateway.engine.access import ANYONE, Caller
 from gateway.engine.answering import answer_of
@@ -23,6 +24,8 @@ from gateway.engine.build import build
 from gateway.engine.clients import Received, job_of
 from gateway.engine.dry import START, Dry
 from gateway.engine.engine import Engine
+from gateway.engine.explain import explain
+from gateway.engine.explanation import as_json
 from gateway.engine.known import KNOWN
 from gateway.engine.policing import police
 from gateway.engine.shadow import Fault, Given, Rest
@@ -33,6 +36,7 @@ from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.protocols import PROTOCOLS
 from gateway.routing.admission import admission_of
 from gateway.routing.contests import CONTESTS
+from gateway.routing.node import targets
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, Tools
 from gateway.state.pool import StatePool
@@ -291,3 +295,93 @@ def test_a_dry_walk_goes_where_the_server_goes(seed: int) -> None:
             # Trials are told as they end, steps as they begin: of those that run together the two orders differ.
             dry, real = ((*each[:2], sorted(each[2]), each[3]) for each in (dry, real))
         assert dry == real
+
+
+STATEFUL = {
+    "version": 1,
+    "gateway": {"auth": "open"},
+    "providers": {"p": {"protocol": "openai-chat", "base_url": "http://p/v1", "api_keys": {"x": {"env": "X"}, "y": {"env": "Y"}}}},
+    "models": {
+        name: {"provider": "p", "price": {"input": 1, "output": 1}, "limits": {"requests": "1/minute"}} for name in "abc"
+    },
+    "combos": {
+        "turns": {"strategy": "round_robin", "targets": ["a", "b", "c"], "sticky": {"for": "5m"}},
+        "dealt": {"strategy": "random", "deck": True, "targets": ["a", "b", "c"]},
+        "used": {"strategy": "least_used", "targets": ["a", "b", "c"]},
+    },
+    "budgets": {"day": {"limit": "1 USD", "per": "day", "warn_at": ["1%"]}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["turns", "dealt", "used"])
+def test_a_walk_leaves_the_state_as_it_was(name: str) -> None:
+    """The same walk again comes to the same, though it takes turns, limits and money, binds a session, and opens
+    breakers."""
+    file = Path("r.yaml")
+    texts = {file: msgspec.json.encode(STATEFUL)}
+    loaded = load([file], known=KNOWN, environ={}, texts=texts, stand_ins=True)
+    engine = engine_of(loaded, lambda: 1.8e9)
+    runtime = engine.runtime
+    runtime.lanes["a"][0].own.open_for(START, 5.0, Kind.OVERLOADED)
+    runtime.loads["b"].count = 3
+    wire = PROTOCOLS["openai-chat"]
+    body = msgspec.json.encode({"model": name, "messages": [{"role": "user", "content": "hi"}]})
+    received = Received(
+        protocol=wire, head=wire.decode_head(body, None, None), headers={"x-session-id": "s"}, wall=1.8e9
+    )
+    faults = {name: (Fault(kind=Kind.OVERLOADED),) for name in "ab"}
+    with Dry() as dry:
+        walks = [dry.walk(engine, ANYONE, received, Given(faults=faults), seed=4) for _ in range(3)]
+    told = [[(step.target, step.credential, step.did, step.why) for step in walk.steps] for walk in walks]
+    assert told[0] == told[1] == told[2]
+    assert {step.did for step in walks[0].steps} >= {"failed", "answered"}
+    assert [lane.own.closed for lanes in runtime.lanes.values() for lane in lanes].count(False) == 1
+    assert runtime.loads["b"].count == 3
+    assert runtime.cursors[name].at == 0
+
+
+def test_what_is_assumed_is_found_by_target_model_and_provider() -> None:
+    file = Path("r.yaml")
+    texts = {file: msgspec.json.encode(STATEFUL)}
+    engine = engine_of(load([file], known=KNOWN, environ={}, texts=texts, stand_ins=True), lambda: 1.8e9)
+    wire = PROTOCOLS["openai-chat"]
+    received = Received(
+        protocol=wire, head=wire.decode_head(b'{"model":"dealt","messages":[]}', None, None), wall=1.8e9
+    )
+    with Dry() as dry:
+        faults = {"p": (Fault(kind=Kind.SERVER_ERROR),), "b": (Fault(),)}
+        walked = dry.walk(engine, ANYONE, received, Given(faults=faults), seed=3)
+        assert (walked.served.name if walked.served is not None else None, walked.path[-1]) == ("b", "b")
+        everything = dry.walk(engine, ANYONE, received, Given(otherwise=Fault(kind=Kind.TIMEOUT)))
+        assert (everything.status, everything.kind, everything.seconds) == (504, Kind.TIMEOUT, 600.0)
+        slow = dry.walk(engine, ANYONE, received, Given(otherwise=Fault(after=700.0)))
+        assert slow.kind is Kind.TIMEOUT
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_an_explanation_tells_all_of_a_walk(seed: int) -> None:
+    """Whatever the configuration and the request: every target once, with its place, and the walk's own outcome."""
+    loaded = loaded_of(seed)
+    assert loaded.config is not None
+    for received, scripts, resting in cases(seed + 1000):
+        engine = engine_of(loaded, lambda: 1.8e9)
+        words = [f"{name}={','.join(each)}" for name, each in scripts.items() if "slow" not in each]
+        given = Given(faults=faults_of(words, nameable(engine), received.wall), resting=resting)
+        with Dry() as dry:
+            walked = dry.walk(engine, ANYONE, received, given, seed=seed)
+        found = explain(engine, loaded.config, ANYONE, received, given, seed=seed, at=loaded.at)
+        assert (found.outcome.status, found.outcome.attempts) == (walked.status, walked.sends)
+        assert found.outcome.target == (walked.served.name if walked.served is not None else None)
+        names = [each.target for each in found.candidates]
+        assert len(names) == len(set(names))
+        assert walked.route is None or set(names) >= {target.name for target in targets(walked.route.node)}
+        tried = [each.target for each in found.candidates if each.verdict in ("answers", "failed", "cancelled")]
+        assert sorted(tried) == sorted(set(walked.path))
+        for each in found.candidates:
+            assert each.place is not None
+            assert each.place.where is not None
+            assert (each.rule is not None) == (each.verdict == "skipped")
+            assert all(place.where is not None for place in each.way)
+            assert all(said.place is None or said.place.where is not None for said in each.settings)
+        assert text(found, colour=False)
+        assert msgspec.json.decode(as_json(found))["version"] == 1

@@ -55,7 +55,7 @@ def told(gateway: Any, key: str) -> httpx.Response:
     return httpx.get(f"{gateway.url}/-/config", headers={"authorization": f"Bearer {key}"})
 
 
-async def test_the_configuration_that_runs(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_configuration_that_runs(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(gateway, KEY).status_code == 403
     answer = told(gateway, ADMIN)
     assert answer.status_code == 200
@@ -84,7 +84,7 @@ async def test_the_configuration_that_runs(gateway: Any, monkeypatch: pytest.Mon
     assert "admin: true" in refused.output
 
 
-async def test_a_reload_says_what_it_changes(gateway: Any) -> None:
+def test_a_reload_says_what_it_changes(gateway: Any) -> None:
     before = gateway.health()["revision"]
     gateway.write(gateway.text.replace("timeouts: {total: 90s}", "timeouts: {total: 60s}").replace("p/*", "r/*"))
     gateway.wait(lambda health: health["revision"] != before)

@@ -26,13 +26,11 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "not_found"},
     {"kind": "context_window"},
     {"kind": "bad_response"},
-    {"kind": "reset"},
+    {"kind": "connection"},
 )
-TOLD = FAULTS[
-    :-1
-]  # a request that a reset connection took is sent again by the transport, where it had been used before
+TOLD = FAULTS[:-1]  # on sockets, an upstream that listens refuses nobody
 CERTAIN = ("priority", "round_robin", "largest_context", "cheapest", "when")
-CHANCY = (*CERTAIN, "weighted", "random", "least_busy", "least_used", "fastest", "consistent", "score")
+CHANCY = (*CERTAIN, "weighted", "random", "least_busy", "least_used", "fastest", "consistent", "score", "race")
 KINDS = ("rate_limit", "overloaded", "server_error", "connection", "auth", "quota", "not_found", "bad_response")
 
 
@@ -68,6 +66,8 @@ def made(
         model["price"] = {"input": number + 1, "output": 2}
         if rng.random() < 0.3:
             model["supports"] = rng.choice([["tools"], ["vision"], []])
+        if rng.random() < 0.15:
+            model["limits"] = {"requests": f"{rng.randint(1, 2)}/minute"}
         words: list[str] = []
         if rng.random() < 0.6:
             fault = Fault.model_validate(rng.choice(faulty))
@@ -75,7 +75,7 @@ def made(
                 fault = Fault(kind="server_error")  # it has no words for it
             words = words_of(fault, False)
             often = rng.choice([None, 1, 2, 3])
-            faults[name] = Faults(then=fault) if often is None else Faults(each=[fault] * often)
+            faults[name] = [fault] if often is None else [*[fault] * often, Fault()]
             words += [] if often is None else [f"fail={often}"]
         model["id"] = ":".join((name, *words))
         models[name] = model
@@ -99,6 +99,7 @@ def made(
         "fallbacks": fallbacks,
         "aliases": {"also": rng.choice(list(combos))},
         "policies": policies(rng, names),
+        "budgets": budgets(rng, names, tag),
         "defaults": {
             "retries": {"attempts": rng.randint(0, 2), "backoff": "1ms..2ms"},
             "breaker": {"failures": rng.randint(1, 4)},
@@ -138,6 +139,19 @@ def policies(rng: Random, names: list[str]) -> list[dict[str, Any]]:
     if rng.random() < 0.3:
         found.append({"name": "cap", "when": {"stream": True}, "do": {"set": {"temperature": {"default": 0}}}})
     return found
+
+
+def budgets(rng: Random, names: list[str], tag: str) -> dict[str, Any]:
+    """Some that a request or two use up."""
+    if rng.random() < 0.7:
+        return {}
+    budget: dict[str, Any] = {"limit": f"{rng.choice([0.005, 0.02, 0.05])} USD", "per": "total"}
+    if rng.random() < 0.5:
+        budget["scope"] = {"model": rng.sample(names, 2)}
+        others = [name for name in names if name not in budget["scope"]["model"]]
+        if others and rng.random() < 0.5:
+            budget["when_exhausted"] = {"route": rng.choice(others)}
+    return {f"b-{tag}": budget}
 
 
 def request(rng: Random, asked: list[str]) -> dict[str, Any]:

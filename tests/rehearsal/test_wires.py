@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from gateway.config.load import load
 from gateway.config.model_tests import Faults, TestRequest
@@ -21,6 +22,7 @@ PROVIDERS = "".join(
 )
 FILE = f"version: 1\ngateway: {{auth: open}}\nproviders:\n{PROVIDERS}models:\n{MODELS}"
 
+FAULTS: TypeAdapter[Faults] = TypeAdapter(Faults)
 KINDS = {
     "connection": "connection",
     "reset": "connection",
@@ -59,7 +61,7 @@ def stage() -> Stage:
 def asked(stage: Stage, fault: object = None, **request: object) -> Happened:
     async def play(world: World) -> Happened:
         if fault is not None:
-            world.upstreams.befall({"*": Faults.model_validate(fault)})
+            world.upstreams.befall({"*": FAULTS.validate_python(fault)})
         return await world.ask(outgoing(TestRequest.model_validate(request), None))
 
     return stage.run(play, wall=1_800_000_000.0, seed=1)

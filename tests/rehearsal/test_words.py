@@ -31,6 +31,10 @@ combos:
   drawn: {strategy: weighted, targets: [{model: a, weight: 80}, {model: b, weight: 20}]}
   quick: {strategy: fastest, targets: [a, b]}
   idle: {strategy: least_busy, targets: [a, b]}
+  raced: {strategy: race, after: 800ms, targets: [a, b]}
+  copied: {strategy: mirror, targets: [a, b]}
+  merged: {strategy: panel, targets: [a, b], judge: b}
+  staged: {strategy: pipeline, targets: [a, b]}
 fallbacks:
   b: [{on: [context_window], to: [a]}]
 keys:
@@ -81,7 +85,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], dict[str, tuple[Any, str]]]] =
         },
     ),
     (
-        {"request": {"model": "also", **ANNA}, "faults": {"a": ["auth"]}},
+        {"request": {"model": "also", **ANNA}, "faults": {"a": ["auth", "ok"]}},
         {"credentials": ["main", "spare"], "model": "also", "path": ["also"], "body": "You said"},
         {"credentials": (["main"], "[main, spare]"), "body": ("Bonjour", "You said: What is the capital of France?")},
     ),
@@ -105,8 +109,8 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], dict[str, tuple[Any, str]]]] =
     ),
     (
         {"request": {"model": "a", "max_tokens": 500, **ANNA}},
-        {"sent": {"max_tokens": 100, "messages.0.role": "user", "tools": None}, "headers": {"x-gateway-model": "a"}},
-        {"sent": ({"max_tokens": 500}, "100"), "headers": ({"x-gateway-model": None}, "a")},
+        {"sent": {"max_tokens": 100, "messages.0.role": "user", "tools": None}, "policies": ["cap"]},
+        {"sent": ({"max_tokens": 500}, "100"), "policies": ([], "[cap]")},
     ),
     (
         {"request": {"model": "b", "body": {"logit_bias": {"5": 1}}, **ANNA}},
@@ -124,9 +128,9 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], dict[str, tuple[Any, str]]]] =
         {"cache": (["hit", "joined"], "miss")},
     ),
     (
-        {"request": {"model": "a", **ANNA}, "faults": {"a": [{"delay": "3s"}]}},
-        {"time": "3s..4s"},
-        {"time": ("2s", "3.000s")},
+        {"request": {"model": "a", **ANNA}, "faults": {"a": {"delay": "3s"}}},
+        {"time": "3s..4s", "headers": {"x-gateway-model": "a", "retry-after": None}},
+        {"time": ("2s", "3.000s"), "headers": ({"x-gateway-model": None}, "a")},
     ),
     (
         {"request": {"model": "drawn", **ANNA}, "repeat": 400, "faults": {"*": {"tokens": 1}}},
@@ -166,7 +170,7 @@ def test_expectations(stage: Stage, said: dict[str, Any], meets: Any, misses: An
 GIVEN: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"resting": ["a"]}, {"path": ["b"], "skipped": {"a": "cooling down"}}),
     ({"resting": {"a": "10s"}}, {"path": ["b"]}),
-    ({"time": "2027-01-04T23:30:00Z"}, {"status": 403, "code": "policy_denied", "body": "Closed.", "path": []}),
+    ({"time": "2027-01-04T23:30:00Z"}, {"status": 403, "code": "policy_denied", "policies": ["at night"], "path": []}),
     ({"time": "2027-01-04T23:30:00+02:00"}, {"status": 200}),
     (
         {"spent": {"all": "5 USD"}},
@@ -191,10 +195,22 @@ def test_what_is_measured_and_what_is_busy(stage: Stage) -> None:
             assert play(stage, said).missed == ()
 
 
+def test_strategies_that_ask_several(stage: Stage) -> None:
+    for model, faults, expect in (
+        ("raced", {"a": {"delay": "3s"}}, {"path": ["a", "b"], "model": "b", "time": "800ms..900ms"}),
+        ("raced", {}, {"path": ["a"], "model": "a", "time": "1ms"}),
+        ("copied", {"b": "server_error"}, {"path": ["a"], "status": 200}),
+        ("merged", {}, {"attempts": 3, "model": "b"}),
+        ("staged", {}, {"path": ["a", "b"], "model": "b"}),
+    ):
+        said = {"request": {"model": model, **ANNA}, "faults": faults, "expect": expect}
+        assert play(stage, said).missed == (), model
+
+
 def test_steps_follow_each_other_on_one_clock(stage: Stage) -> None:
     said = {
         "request": {"model": "a", **ANNA},
-        "faults": {"a": {"each": ["rate_limit", "rate_limit"]}},
+        "faults": {"a": ["rate_limit", "rate_limit", "ok"]},
         "steps": [
             {"expect": {"status": 429, "breaker": {"a": "open"}}},
             {"wait": "1s", "expect": {"status": 429, "attempts": 0}},
@@ -216,7 +232,9 @@ def test_steps_follow_each_other_on_one_clock(stage: Stage) -> None:
 def test_a_step_that_fails_is_the_one_that_is_told(stage: Stage) -> None:
     said = {
         "request": {"model": "a", **ANNA},
-        "steps": [{"repeat": 3, "faults": {"a": ["ok", "quota"]}, "expect": {"status": 200, "credentials": ["main"]}}],
+        "steps": [
+            {"repeat": 3, "faults": {"a": ["ok", "quota", "ok"]}, "expect": {"status": 200, "credentials": ["main"]}}
+        ],
     }
     missed = play(stage, said).missed
     assert [(each.path, each.expected, each.actual) for each in missed] == [
@@ -255,7 +273,7 @@ def test_nothing_is_left_of_a_test_that_came_before(stage: Stage) -> None:
     expect = {"status": 200, "path": ["a"], "cache": "miss", "budget": {"all": "0.0011 USD"}}
     said = {
         "request": {"model": "both", "prompt": "four", "max_tokens": 5, "body": {"temperature": 0}, **ANNA},
-        "faults": {"a": [{"tokens": 5}, "quota", "quota"]},
+        "faults": {"a": [{"tokens": 5}, "quota", "quota", "ok"]},
         "expect": expect,
     }
     for _ in range(2):

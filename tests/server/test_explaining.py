@@ -18,7 +18,7 @@ providers:
   west: {{protocol: anthropic, base_url: "{url}", api_key: none}}
 models:
   good: {{provider: east, id: sandbox, limits: {{concurrent: 5}}}}
-  broken: {{provider: east, id: "sandbox:status=404", retries: {{attempts: 0}}}}
+  broken: {{provider: east, id: "sandbox:status=404", retries: {{attempts: 0}}, breaker: {{cooldown: 5m}}}}
   other: {{provider: west, id: sandbox, tags: [eu]}}
 combos:
   smart: [broken, good, other]

@@ -118,3 +118,15 @@ def test_a_success_forgives_what_a_ban_counted() -> None:
         assert breaker.tally(0.0, "rate_limit", BAN) is None
         assert breaker.tally(0.0, "rate_limit", BAN) is None
         breaker.success()
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    breaker = opened()
+    rule = Banning(statuses=(), kinds=("timeout",), failures=2, window=10.0, rest=60.0)
+    breaker.tally(1.0, "timeout", rule)
+    before = breaker.snapshot(2.0)
+    copy = breaker.copy()
+    assert copy.snapshot(2.0) == before
+    assert copy.tally(2.0, "timeout", rule) == 60.0  # it knew of the first
+    copy.reset()
+    assert (copy.closed, breaker.snapshot(2.0), breaker.turns) == (True, before, 1)

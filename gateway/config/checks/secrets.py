@@ -18,6 +18,11 @@ _HEADERS: Final = frozenset(
 _FIX: Final = "put it into an environment variable or a file, and write `{env: NAME}` or `{file: PATH}` here"
 
 
+def looks_secret(text: str) -> bool:
+    """Whether a text looks like a published form of a credential, or carries one as an HTTP header does."""
+    return len(text) >= 8 and bool(KEYS.search(text) or _BEARER.match(text))
+
+
 def literals(subject: Subject) -> Iterator[Diagnostic]:
     """No text looks like a key, and no header that carries credentials is written out."""
     yield from _inside(subject, (), subject.written)
@@ -32,6 +37,6 @@ def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
             yield from _inside(subject, (*path, index), inner)
     elif isinstance(value, str) and len(value) >= 8:
         header = len(path) >= 2 and path[-2] == "headers" and str(path[-1]).lower() in _HEADERS
-        if header or KEYS.search(value) or _BEARER.match(value):
+        if header or looks_secret(value):
             detail = "This looks like a credential. It is not shown here; whoever can read the file can."
             yield subject.report("secret-literal", detail, path, suggestion=_FIX)

@@ -18,6 +18,7 @@ from gateway.diagnostics.suggest import closest
 EVERY: Final = "*"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LINE: Final = re.compile(r"[\t\x20-\x7e\x80-\uffff]*")
+_OF_STREAMS: Final = ("stall_after", "cut_after", "error_after", "garbage_after")
 _CARRIERS: Final = frozenset(("authorization", "x-api-key", "x-goog-api-key"))
 
 
@@ -81,6 +82,10 @@ def _expected(subject: Subject, expect: Expect, path: Path) -> Iterator[Diagnost
     providers = subject.config.providers
     if expect.provider is not None and expect.provider not in providers:
         yield _unknown(subject, "provider", expect.provider, providers, (*path, "provider"))
+    policies = [policy.name for policy in subject.config.policies]
+    for index, name in enumerate(expect.policies or ()):
+        if name not in policies:
+            yield _unknown(subject, "policy", name, policies, (*path, "policies", index))
     for word in ("skipped", "shares", "breaker"):
         yield from _models(subject, getattr(expect, word) or (), (*path, word))
     yield from _budgets(subject, expect.budget or {}, (*path, "budget"))
@@ -204,6 +209,7 @@ def inert(subject: Subject) -> Iterator[Diagnostic]:
         parts = _parts(test)
         reached = [_reached(subject, part.request) for part in parts]
         every = None if None in reached else {name for each in reached for name in each or ()}
+        streams = any(part.request.stream for part in parts)
         befall: list[tuple[Path, dict[str, Faults]]] = [((*whole, "faults"), test.faults)]
         befall += [((*whole, "steps", number, "faults"), step.faults) for number, step in enumerate(test.steps)]
         for path, faults in befall:
@@ -214,3 +220,9 @@ def inert(subject: Subject) -> Iterator[Diagnostic]:
                 if known and not _within(subject, name, every or set()):
                     detail = f"No request of this test ever comes to {name!r}."
                     yield subject.report("inert-test", detail, (*path, name), key=True)
+            for name, said in faults.items() if not streams else ():
+                for fault in said:
+                    word = next((word for word in _OF_STREAMS if getattr(fault, word) is not None), None)
+                    if word is not None:
+                        detail = f"`{word}` happens to streams, and no request of this test says `stream: true`."
+                        yield subject.report("inert-test", detail, (*path, name), key=True)

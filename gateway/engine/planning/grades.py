@@ -79,6 +79,8 @@ RULES: Final[tuple[Row, ...]] = (
      became("writable", ("medium", "the management API may edit the file"),
       ("low", "the management API may no longer edit the file"))),
     ("gateway.max_body", "*", number(("medium", "larger requests get 413"), ("low", "larger requests are let in"))),
+    ("gateway.reload", "*", ("low", "changes come into force in another way from now on")),
+    ("gateway.reload.**", "*", ("low", "changes come into force in another way from now on")),
     ("gateway.**", "*", ("none", "no request notices")),
     ("defaults.cap", "add", ("medium", "requests that go over it end")),
     ("defaults.cap", "remove", ("high", "one request may cost, take and try what its route allows")),

@@ -179,9 +179,12 @@ def _differently(node: Node, known: Node) -> Plain:
     theirs = _leaves(known)
     for name, target in _leaves(node).items():
         ours, other = leaf(target, ""), leaf(theirs[name], "")
-        changed = {field: ours[field] for field in ("timeouts", "retries") if ours[field] != other[field]}
-        if changed:
-            found[name] = changed
+        changed = {
+            field: {each: value for each, value in ours[field].items() if value != other[field][each]}
+            for field in ("timeouts", "retries")
+        }
+        if said := {field: values for field, values in changed.items() if values}:
+            found[name] = said
     if isinstance(node, Target):
         return found.get(node.name, {})
     return {"here": found} if found else {}

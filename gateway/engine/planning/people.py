@@ -16,7 +16,7 @@ from gateway.config.model import Config
 from gateway.engine.access import Caller
 from gateway.engine.engine import Engine
 from gateway.engine.planning.nodes import Plain, allowance, constraints, given
-from gateway.engine.planning.wording import calendar, condition, dollars, names, percent, plain, seconds
+from gateway.engine.planning.wording import calendar, condition, dollars, names, plain, portion, seconds
 from gateway.routing.allowances import ANYONE, Allowance, Budget, Rules
 from gateway.routing.constraints import Caps
 from gateway.routing.policies import Policy
@@ -120,7 +120,7 @@ def _budget(said: Budget) -> Plain:
         per=calendar(said.calendar),
         scope=scope or None,
         each=said.each,
-        warn_at=[percent(share) for share in said.warn_at] or None,
+        warn_at=[portion(share) for share in said.warn_at] or None,
         when_exhausted=said.exhausted if said.route is None else f"route {said.route}",
     )
 
@@ -159,7 +159,7 @@ def _action(action: Any) -> Plain:
         case Cap():
             return {"cap": caps(action.caps) or {}}
         case Mirror():
-            return {"mirror": {"route": action.to, "sample": percent(action.sample)}}
+            return {"mirror": {"route": action.to, "sample": portion(action.sample)}}
         case NoCache():
             return {"no_cache": True}
     raise TypeError(f"no words for {type(action).__name__}")

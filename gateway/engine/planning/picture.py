@@ -14,12 +14,13 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 
 from gateway.config.model import Config, Credential, Provider
+from gateway.config.model_rules import Reload
 from gateway.config.refs import Ref
 from gateway.engine.engine import Engine
 from gateway.engine.limits import of_credential
 from gateway.engine.planning import people
 from gateway.engine.planning.nodes import Plain, allowance, fallbacks, given, leaf, split
-from gateway.engine.planning.wording import networks, seconds
+from gateway.engine.planning.wording import networks, portion, seconds
 from gateway.engine.presets import preset_of, protocol_of
 from gateway.engine.published import headers_of
 from gateway.providers.endpoints import origin_of, placed
@@ -105,9 +106,21 @@ def _gateway(config: Config, engine: Engine) -> Plain:
         trusted_proxies=networks(engine.proxies) or None,
         max_body=engine.max_body,
         drain=seconds(engine.drain),
-        reload=said.reload,
+        reload=_reload(said.reload),
         log={"level": said.log.level, "format": said.log.format},
     )
+
+
+def _reload(said: bool | Reload) -> bool | Plain:
+    if isinstance(said, bool):
+        return said
+    when = said.abort_if
+    bounds = given(
+        error_rate=portion(when.error_rate),
+        slower=None if when.slower is None else portion(when.slower),
+        min_requests=when.min_requests,
+    )
+    return {"canary": portion(said.canary), "bake": seconds(said.bake), "abort_if": bounds}
 
 
 def _defaults(engine: Engine) -> Plain:

@@ -112,8 +112,8 @@ def _of_place(path: tuple[str, ...]) -> bool:
 
 def plan(old: Side, new: Side) -> Plan:
     """What changes from `old` to `new`."""
-    was, names = renamed(picture(old), picture(new))
     now = picture(new)
+    was, names = renamed(picture(old), now)
     context = Context(old, new, was, now)
     found = [*names, *differences(was, now)]
     if not found and (hidden := _hidden(old.engine, new.engine)):

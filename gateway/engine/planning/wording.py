@@ -58,8 +58,13 @@ def dollars(nano: int | None) -> str | None:
     return None if nano is None else f"{usd(nano)} USD"
 
 
+def portion(value: float) -> str:
+    """A share that the file states, exactly."""
+    return f"{value * 100:.12g} %"
+
+
 def percent(share: float) -> str:
-    """A share, to the tenth of a percent where it is no round one."""
+    """A share that was counted, to the tenth of a percent."""
     return f"{share * 100:.1f}".removesuffix(".0") + " %"
 
 

@@ -113,6 +113,12 @@ class Book:
             row = connection.execute(wanted.order_by(columns.at.desc()).limit(1)).mappings().first()
         return dict(row) if row is not None else None
 
+    def latest(self, most: int) -> list[dict[str, Any]]:
+        """The newest requests, the oldest of them first. Raises `LedgerDown`."""
+        wanted = select(LEDGER).where(LEDGER.c.line == "request").order_by(LEDGER.c.at.desc()).limit(most)
+        with _told(), self._engine.connect().execution_options(reading=True) as connection:
+            return [dict(row) for row in connection.execute(wanted).mappings()][::-1]
+
     def forget(self, before: float, most: int = 1000) -> int:
         """Deletes at most so many rows that are older, and says how many. Raises `LedgerDown`."""
         oldest = select(LEDGER.c.id).where(LEDGER.c.at < before).limit(most)
