@@ -1,38 +1,62 @@
 """The command `gateway`: one thin file per verb, over the functions that the server uses.
 
-Exit codes: 0 good, 1 errors, 2 wrong usage, 3 warnings where `--strict` was asked for.
+Only the verb that is asked for is imported: `validate` in CI and in editors must not wait for the server. Exit codes: 0
+good, 1 errors, 2 wrong usage, 3 warnings where `--strict` was asked for.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any, Final
+
 import typer
 
-from gateway.cli.fmt import fmt
-from gateway.cli.graph import graph
-from gateway.cli.rollback import rollback
-from gateway.cli.sandbox import sandbox
-from gateway.cli.schema import schema
-from gateway.cli.serve import serve
-from gateway.cli.translate import translate
-from gateway.cli.validate import validate
+# Verb → where it is: a command, or a Typer of commands. In the order of `gateway --help`.
+VERBS: Final[dict[str, str]] = {
+    "serve": "gateway.cli.serve:serve",
+    "validate": "gateway.cli.validate:validate",
+    "translate": "gateway.cli.translate:translate",
+    "sandbox": "gateway.cli.sandbox:sandbox",
+    "fmt": "gateway.cli.fmt:fmt",
+    "graph": "gateway.cli.graph:graph",
+    "schema": "gateway.cli.schema:schema",
+    "rollback": "gateway.cli.rollback:rollback",
+}
 
-app = typer.Typer(
-    name="gateway",
-    help="An LLM gateway whose whole configuration is one reviewed file: router.yaml.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command()(serve)
-app.command()(validate)
-app.command()(translate)
-app.command()(sandbox)
-app.command()(fmt)
-app.command()(graph)
-app.command()(schema)
-app.command()(rollback)
+
+def app_of(verbs: Iterable[str]) -> typer.Typer:
+    """The command with these verbs."""
+    app = typer.Typer(
+        name="gateway",
+        help="An LLM gateway whose whole configuration is one reviewed file: router.yaml.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_gateway)
+    for verb in verbs:
+        module, _, name = VERBS[verb].partition(":")
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=verb)
+        else:
+            app.command(verb)(found)
+    return app
+
+
+def _gateway() -> None:
+    """An LLM gateway whose whole configuration is one reviewed file: router.yaml."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "app":  # all of it, for whoever looks at all of it
+        return app_of(VERBS)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def main() -> None:
     """The entry point."""
-    app()
+    verb = sys.argv[1] if len(sys.argv) > 1 else ""
+    app_of([verb] if verb in VERBS else VERBS)()

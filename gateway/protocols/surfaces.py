@@ -14,7 +14,6 @@ import msgspec
 from gateway.failure import Refusal, Refused
 from gateway.protocols import PROTOCOLS, listings
 from gateway.protocols.contract import Frames, Protocol
-from gateway.protocols.gemini import array_frames
 
 Query: TypeAlias = Mapping[str, str]
 
@@ -81,7 +80,13 @@ def _gemini(name: str, query: Query) -> Asked:
         )
     streams = verb == "streamGenerateContent"
     array = streams and query.get("alt") != "sse"
-    return Asked(PROTOCOLS["gemini"], model, streams, array_frames if array else None, verb == "countTokens")
+    return Asked(PROTOCOLS["gemini"], model, streams, _array_frames if array else None, verb == "countTokens")
+
+
+def _array_frames() -> Frames:
+    from gateway.protocols.gemini import array_frames  # with its wire, and no sooner
+
+    return array_frames()
 
 
 _GEMINI: Final = (

@@ -35,6 +35,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.engine.stores import Place, place_of, size_of, store_of
 from gateway.events import Event, Finished, Reloaded
+from gateway.protocols import PROTOCOLS
 from gateway.routing.run import Tools
 from gateway.sandbox.local import LocalUpstream
 from gateway.server import channel as say
@@ -275,6 +276,7 @@ class Worker:
 
     async def _open_server(self) -> AsyncioServer:
         """Begins to accept connections; the first configuration is in force."""
+        tuple(PROTOCOLS.values())  # no request is to wait for a wire to be read
         app = make_app(self.serving)
         server = await app.create_server(
             sock=self._listen, access_log=False, backlog=BACKLOG, return_asyncio_server=True
