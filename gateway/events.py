@@ -59,6 +59,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     `wall` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
     again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol.
+    `policies` are those that held.
     """
 
     wall: float
@@ -73,6 +74,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     finish: str | None = None
     trials: Sequence[Trial] = ()
     skipped: Sequence[Skipped] = ()
+    policies: Sequence[str] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

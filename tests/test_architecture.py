@@ -36,7 +36,11 @@ FLOORS: dict[str, set[str]] = {
         "engine", "cache", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
         "diagnostics", "events", "failure", "ir",
     },
-    "cli": {"server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
+    "rehearsal": {
+        "server", "engine", "config", "sandbox", "protocols", "routing", "state", "store", "transport", "diagnostics",
+        "events", "failure", "ir",
+    },
+    "cli": {"rehearsal", "server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
 }  # fmt: skip
 
 # Each library has one door: the files that may import it.

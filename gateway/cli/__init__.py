@@ -17,10 +17,14 @@ import typer
 VERBS: Final[dict[str, str]] = {
     "serve": "gateway.cli.serve:serve",
     "validate": "gateway.cli.validate:validate",
+    "test": "gateway.cli.test:test",
+    "explain": "gateway.cli.explain:explain",
+    "blame": "gateway.cli.blame:blame",
     "translate": "gateway.cli.translate:translate",
     "sandbox": "gateway.cli.sandbox:sandbox",
     "fmt": "gateway.cli.fmt:fmt",
     "graph": "gateway.cli.graph:graph",
+    "plan": "gateway.cli.plan:plan",
     "schema": "gateway.cli.schema:schema",
     "rollback": "gateway.cli.rollback:rollback",
 }

@@ -8,12 +8,17 @@ every diagnostic points into the file that was written.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from errno import ENOENT
+from itertools import islice
 from pathlib import Path as File
 from typing import Any, Final
 
-from gateway.config.read import Path, Tree, read
+from gateway.config.including import Unusable, among, directory_of, files_of
+from gateway.config.read import SIZE_MOST, Path, Tree, plain_lines, read
+from gateway.config.written import name_of
 from gateway.diagnostics.diagnostic import Diagnostic, Related, diagnose
 from gateway.diagnostics.source import Source, Span
+from gateway.diagnostics.suggest import closest
 
 NAMED: Final = (
     "providers", "models", "aliases", "combos", "fallbacks", "keys", "teams", "budgets", "guardrails", "gateway", "defaults",
@@ -25,8 +30,9 @@ INCLUDES_MOST: Final = 1000
 class Composed:
     """The merged plain value, with the way back from a path to its place."""
 
-    def __init__(self, texts: Mapping[File, bytes] | None = None) -> None:
+    def __init__(self, texts: Mapping[File, bytes] | None = None, *, sealed: bool = False) -> None:
         self._texts = texts or {}
+        self._sealed = sealed  # nothing is looked for on the disk
         self.value: dict[str, Any] = {}
         self.found: list[Diagnostic] = []
         self.sources: dict[str, Source] = {}
@@ -34,6 +40,11 @@ class Composed:
         self.bytes: list[tuple[str, bytes]] = []
         self._roots: list[Tree] = []
         self._owners: dict[tuple[str, str | int], tuple[Tree, str | int]] = {}
+
+    @property
+    def anything(self) -> bool:
+        """Whether any file is a mapping at all, be it an empty one."""
+        return bool(self._roots)
 
     def place(self, path: Path) -> tuple[Tree, Path] | None:
         """The file that a path stands in, and its path there."""
@@ -51,6 +62,20 @@ class Composed:
         found = self.place(path)
         return None if found is None else found[0].nearest(found[1], key=key)
 
+    def places(self) -> dict[str, str]:
+        """Every path that is written, by `written.name_of`, with `file:line:column` of its key."""
+        taken = {(id(tree), section, name): at for (section, at), (tree, name) in self._owners.items()}
+        found: dict[str, str] = {}
+        for tree in self._roots:
+            for path, at in tree.places():
+                if path[0] not in (*NAMED, *LISTED):
+                    found.setdefault(name_of(path), at)
+                elif len(path) == 1:
+                    found.setdefault(str(path[0]), at)
+                elif (id(tree), path[0], path[1]) in taken:
+                    found[name_of((path[0], taken[id(tree), path[0], path[1]], *path[2:]))] = at
+        return found
+
     def add(self, file: File, *, may_override: bool) -> None:
         """Reads a file with its includes into this."""
         tree = self._read(file, None)
@@ -67,16 +92,15 @@ class Composed:
     def _include(self, tree: Tree, file: File, pattern: str, span: Span | None) -> None:
         base = file.parent
         try:
-            if File(pattern).is_absolute():
-                base, pattern = File(File(pattern).anchor), str(File(pattern).relative_to(File(pattern).anchor))
-            matches = sorted(base.glob(pattern))
-        except (ValueError, NotImplementedError, OSError) as error:
-            self.found.append(diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {error}.", span))
+            matches = among(self._texts, base, pattern) if self._sealed else files_of(base, pattern)
+        except Unusable as why:
+            self.found.append(
+                diagnose("include-not-found", f"{pattern!r} is not a usable pattern: {why}.", span, "include")
+            )
             return
-        directory = (base / pattern).parent
-        if "*" not in str(directory):
+        directory = directory_of(base, pattern)
+        if directory is not None:
             self.files.setdefault(directory)
-        matches = [match for match in matches if match.is_file()]
         if not matches:
             detail = f"No file matches {pattern!r} below {base or '.'}. Remove it, or add the file."
             self.found.append(diagnose("include-not-found", detail, span, "include"))
@@ -94,13 +118,15 @@ class Composed:
     def _read(self, file: File, span: Span | None) -> Tree | None:
         self.files.setdefault(file)
         try:
-            data = self._texts[file] if file in self._texts else file.read_bytes()
-        except OSError as error:
-            detail = f"{file} cannot be read: {error.strerror or error}."
+            if self._sealed and file not in self._texts:
+                raise FileNotFoundError(ENOENT, "it is not among the files that are given")
+            data = self._texts[file] if file in self._texts else _read(file)
+        except (OSError, ValueError) as error:
+            detail = _unreadable(file, error)
             self.found.append(diagnose("unreadable-file", detail, span or Span(str(file), 1, 1, 1, 2)))
             return None
         self.bytes.append((str(file), data))
-        self.sources[str(file)] = Source(str(file), data.decode("utf-8-sig", "replace").replace("\r\n", "\n"))
+        self.sources[str(file)] = Source(str(file), plain_lines(data.decode("utf-8-sig", "replace")))
         tree, found = read(str(file), data)
         self.found.extend(found)
         return tree
@@ -149,6 +175,26 @@ class Composed:
         related = (Related("first here", place),) if place is not None else ()
         dotted = ".".join(map(str, path))
         self.found.append(diagnose("declared-twice", detail, tree.key_span(path), dotted, related=related))
+
+
+def _read(file: File) -> bytes:
+    """The bytes of a file; of one that is too large, or that has no end, one more than are read at most."""
+    with file.open("rb") as opened:
+        return opened.read(SIZE_MOST + 1)
+
+
+def _unreadable(file: File, error: Exception) -> str:
+    """Why, and which file beside it was perhaps meant."""
+    if isinstance(error, IsADirectoryError):
+        return f"{file} is a directory. Name the file in it, or `include` its files in one."
+    if isinstance(error, FileNotFoundError):
+        try:
+            near = closest(file.name, (each.name for each in islice(file.parent.iterdir(), 1000) if each.is_file()))
+        except OSError:
+            near = None
+        meant = f" Did you mean {file.parent / near}?" if near is not None else ""
+        return f"There is no file {file}.{meant}"
+    return f"{file} cannot be read: {getattr(error, 'strerror', None) or error}."
 
 
 def _relative_to(directory: File, value: Any) -> Any:

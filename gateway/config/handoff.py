@@ -1,4 +1,5 @@
-"""A checked configuration on its way to another process: JSON of the model, and the secrets beside it.
+"""A checked configuration on its way to another process: JSON of the model, the secrets beside it, and what is written
+where.
 
 What is read back was written by `payload` in this program; it is typed again, but not checked again.
 """
@@ -9,19 +10,27 @@ import msgspec
 
 from gateway.config.model import Config
 from gateway.config.refs import Secrets
+from gateway.config.written import Places
 
 
 class _Payload(msgspec.Struct, frozen=True):
     config: bytes
     secrets: dict[str, str]
+    places: dict[str, str]
 
 
-def payload(config: Config, secrets: Secrets) -> bytes:
-    """Both as bytes. They hold secrets in clear: they go over a private channel and nowhere else."""
-    return msgspec.msgpack.encode(_Payload(config.model_dump_json(by_alias=True).encode(), secrets.handed_on()))
+def payload(config: Config, secrets: Secrets, written: Places) -> bytes:
+    """All of it as bytes. They hold secrets in clear: they go over a private channel and nowhere else."""
+    model = config.model_dump_json(by_alias=True).encode()
+    return msgspec.msgpack.encode(_Payload(model, secrets.handed_on(), dict(written)))
 
 
 def restore(data: bytes) -> tuple[Config, Secrets]:
-    """What `payload` was given."""
+    """What `payload` was given, but for the places."""
     taken = msgspec.msgpack.decode(data, type=_Payload)
     return Config.model_validate_json(taken.config), Secrets(taken.secrets)
+
+
+def places(data: bytes) -> Places:
+    """Where everything is written that `payload` was given."""
+    return msgspec.msgpack.decode(data, type=_Payload).places

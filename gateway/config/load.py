@@ -7,6 +7,7 @@ is a SHA-256 over the bytes of all files and the fingerprints of all secrets: sa
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from gateway.config.compose import Composed
 from gateway.config.known import Known
 from gateway.config.model import Config, Redis
 from gateway.config.read import Path as TreePath
-from gateway.config.refs import Ref, Resolver, Secrets, Unresolved
+from gateway.config.refs import Ref, Resolver, Secrets, Unresolved, stand_in
 from gateway.config.schema import shape_errors
+from gateway.config.written import Places, lookup
 from gateway.diagnostics.accepting import accepted
 from gateway.diagnostics.diagnostic import Diagnostics, diagnose
 from gateway.diagnostics.source import Source, Span
@@ -53,11 +55,20 @@ class Loaded:
         """Where a path of the configuration is written."""
         return self._composed.span(path, key=key)
 
+    @cached_property
+    def places(self) -> Places:
+        """Where everything is written, for `lookup`."""
+        return self._composed.places()
+
+    def at(self, path: TreePath) -> str | None:
+        """`file:line:column` of a path of the typed configuration, also where it is written in a short form."""
+        return lookup(self.places, path)
+
     def payload(self) -> bytes:
         """For `handoff.restore`. Raises ValueError where there is no configuration."""
         if self.config is None:
             raise ValueError("there is no configuration to hand on")
-        return handoff.payload(self.config, self.secrets)
+        return handoff.payload(self.config, self.secrets, self.places)
 
 
 def load(
@@ -66,19 +77,24 @@ def load(
     known: Known,
     environ: Mapping[str, str],
     texts: Mapping[Path, bytes] | None = None,
+    stand_ins: bool = False,
+    sealed: bool = False,
 ) -> Loaded:
     """Loads one configuration from its files; `texts` stand for files by their paths, as if they were written there.
 
-    Never raises for what they hold.
+    `sealed`: `texts` are all files of the configuration that there are; none is read, or included, from the disk.
+    `stand_ins`: references that lead nowhere are no errors, what they would give is made up. For looking at a
+    configuration where its environment is not: nothing is ever served so. Never raises for what the files hold.
     """
-    composed = Composed(texts)
+    composed = Composed(texts, sealed=sealed)
     for index, path in enumerate(paths):
         composed.add(path, may_override=index > 0)
     diagnostics = Diagnostics(composed.found)
-    resolver = Resolver(environ, paths[0].parent if paths else Path())
+    resolver = Resolver(environ, paths[0].parent if paths else Path(), stand_ins=stand_ins)
     config: Config | None = None
     values: dict[str, str] = {}
-    if composed.value:
+    made_up: dict[str, str] = {}
+    if composed.anything:
         try:
             config = Config.model_validate(composed.value, context=resolver)
         except ValidationError as error:
@@ -86,7 +102,9 @@ def load(
     if config is not None:
         for where, ref in references(config):
             found = resolver.text(ref.env, ref.file, ref.default)
-            if isinstance(found, Unresolved):
+            if isinstance(found, Unresolved) and stand_ins:
+                made_up[ref.key] = stand_in(ref)
+            elif isinstance(found, Unresolved):
                 place = composed.span(where)
                 diagnostics.add(diagnose(found.code, found.detail, place, ".".join(map(str, where)), found.suggestion))
             else:
@@ -95,7 +113,9 @@ def load(
         for check in CHECKS:
             diagnostics.extend(check(subject))
     judged = accepted(diagnostics, composed.sources)
-    return Loaded(config, judged, composed, Secrets(values), [*composed.files, *resolver.files])
+    return Loaded(
+        config, judged, composed, Secrets(values | made_up, made_up=made_up), [*composed.files, *resolver.files]
+    )
 
 
 def references(config: Config) -> Iterator[tuple[TreePath, Ref]]:

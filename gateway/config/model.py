@@ -27,8 +27,8 @@ from gateway.config.model_rules import (
     Reload,
     Sticky,
     Team,
-    Test,
 )
+from gateway.config.model_tests import Test
 from gateway.config.section import OptionalKey, OptionalSecret, Secret, Section
 from gateway.config.units import Duration, DurationRange, Percent, Size, Tokens
 
@@ -442,6 +442,10 @@ class Key(Section):
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
     hints: bool = Field(
         True, description="Whether its requests may choose among the targets that it may use (docs/hints.md)."
+    )
+    explain: bool = Field(
+        False,
+        description="Whether its requests may ask why they are routed as they are (docs/explain.md); `admin` keys may.",
     )
     limits: Limits | None = Field(None, description="What it may ask at most.")
 

@@ -209,15 +209,3 @@ class Reload(Section):
         description="When it is taken back before.",
         examples=[{"error_rate": "2%", "slower": "50%", "min_requests": 50}],
     )
-
-
-class Test(Section):
-    """What this file is expected to do with a request."""
-
-    __test__: ClassVar[bool] = False
-    _kept: ClassVar[frozenset[str]] = frozenset(("request", "faults", "expect"))
-
-    name: str = Field(description="What is shown where it fails.")
-    request: dict[str, Any] = Field(description="The request.")
-    faults: dict[str, list[Any]] = Field({}, description="What targets answer, in order.")
-    expect: dict[str, Any] = Field(description="What must come of it.")

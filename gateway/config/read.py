@@ -6,6 +6,7 @@ Work is bounded: size, line length, nesting, and what aliases expand to.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 from ruamel.yaml import YAML
@@ -33,14 +34,36 @@ class Tree:
         self.path = path
         self.value: Any = None
         self._places: dict[Path, tuple[Node | None, Node]] = {}
+        self._led: dict[Path, Path] = {}
+
+    def lead(self, path: Path, to: Path) -> None:
+        """Notes that a path was merged in, and where it is written."""
+        self._led[path] = to
+
+    def _place(self, path: Path) -> tuple[Node | None, Node] | None:
+        found = self._places.get(path)
+        while found is None:
+            length = next((size for size in range(len(path), 0, -1) if path[:size] in self._led), 0)
+            if not length:
+                return None
+            path = (*self._led[path[:length]], *path[length:])
+            found = self._places.get(path)
+        return found
 
     def put(self, path: Path, key: Node | None, value: Node) -> None:
         """Notes where a path stands."""
         self._places[path] = (key, value)
 
+    def places(self) -> Iterator[tuple[Path, str]]:
+        """Every path below the top, with `file:line:column` of its key; of a list's item, of itself."""
+        for path, (key, value) in self._places.items():
+            if path:
+                mark = (key if key is not None else value).start_mark
+                yield path, f"{self.path}:{mark.line + 1}:{mark.column + 1}"
+
     def key_span(self, path: Path) -> Span | None:
         """Where the key of a path is written; for a list item, where the item is."""
-        found = self._places.get(path)
+        found = self._place(path)
         if found is None:
             return None
         key, value = found
@@ -48,7 +71,7 @@ class Tree:
 
     def value_span(self, path: Path) -> Span | None:
         """Where the value of a path is written; for a mapping or a list, its first line."""
-        found = self._places.get(path)
+        found = self._place(path)
         if found is None:
             return None
         key, value = found
@@ -59,7 +82,7 @@ class Tree:
     def nearest(self, path: Path, *, key: bool) -> Span | None:
         """The span of the longest part of a path that is written in this file."""
         while path:
-            if path in self._places:
+            if self._place(path) is not None:
                 return self.key_span(path) if key else self.value_span(path)
             path, key = path[:-1], True
         return self.value_span(())
@@ -82,6 +105,7 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
     try:
         loader = YAML(typ="safe", pure=True)
         loader.allow_duplicate_keys = True  # found below, at both places
+        loader.composer.warn_double_anchors = False  # an anchor may be set anew; it is no matter for standard error
         nodes = list(loader.compose_all(text)) if "\n---" in text or "\n..." in text else [loader.compose(text)]
     except RecursionError:
         return None, [diagnose("too-deep", "The nesting is deeper than any configuration needs.", _at(path, 1, 1))]
@@ -109,7 +133,7 @@ def read(path: str, data: bytes) -> tuple[Tree | None, list[Diagnostic]]:
 
 def _text(path: str, data: bytes) -> tuple[str | None, list[Diagnostic]]:
     if len(data) > SIZE_MOST:
-        return None, [diagnose("too-large", f"It has {len(data):,} bytes; {SIZE_MOST:,} are read at most.", None)]
+        return None, [diagnose("too-large", f"It has more than {SIZE_MOST:,} bytes, which are read at most.", None)]
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,13 +141,17 @@ def _text(path: str, data: bytes) -> tuple[str | None, list[Diagnostic]]:
         column = error.start - (data.rfind(b"\n", 0, error.start) + 1) + 1
         detail = f"The byte 0x{data[error.start]:02x} is not UTF-8. Save the file in UTF-8."
         return None, [diagnose("not-utf8", detail, _at(path, line, column))]
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = plain_lines(text)
     for row, content in enumerate(text.split("\n"), 1):
         if len(content) > LINE_MOST:
             detail = f"Line {row} has {len(content):,} characters; {LINE_MOST:,} are read at most."
             return None, [diagnose("too-large", detail, _at(path, row, 1))]
     return text, []
+
+
+def plain_lines(text: str) -> str:
+    """The text with each of its lines ended by a line feed alone."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _at(path: str, line: int, column: int) -> Span:
@@ -230,13 +258,13 @@ class _Builder:
                 continue
             places[key] = key_node
             value[key] = self.plain((*path, key), key_node, value_node, depth + 1)
-        for merged in merges:
-            self._merge(path, value, merged, depth)
+        for first, merged in enumerate(merges):
+            self._merge(path, value, merged, depth, first * ALIASED_MOST)
         return value
 
-    def _merge(self, path: Path, value: dict[str, Any], merged: Node, depth: int) -> None:
+    def _merge(self, path: Path, value: dict[str, Any], merged: Node, depth: int, first: int) -> None:
         sources = merged.value if isinstance(merged, SequenceNode) else [merged]
-        for source in sources:
+        for index, source in enumerate(sources, first):
             if not isinstance(source, MappingNode):
                 detail = "`<<` takes a mapping, or a list of mappings."
                 self.found.append(diagnose("wrong-type", detail, _span(self.tree.path, source)))
@@ -245,12 +273,11 @@ class _Builder:
             if depth > DEPTH_MOST or self._aliased > ALIASED_MOST:
                 detail = "Merged mappings add too much. Write fewer, or use defaults."
                 raise _TooMuch(diagnose("too-many-aliases", detail, _span(self.tree.path, source)))
-            for key, inner in self.plain((*path, "<<"), None, source, depth + 1).items():
+            within = (*path, "<<", index)
+            for key, inner in self.plain(within, None, source, depth + 1).items():
                 if key not in value:
                     value[key] = inner
-                    for at, place in list(self.tree._places.items()):
-                        if at[: len(path) + 2] == (*path, "<<", key):
-                            self.tree.put((*path, *at[len(path) + 1 :]), *place)
+                    self.tree.lead((*path, key), (*within, key))
 
     def _duplicate(self, path: Path, key: str, again: Node, first: Node) -> None:
         detail = f"{key!r} stands here already, in line {first.start_mark.line + 1}. Keep one of the two."

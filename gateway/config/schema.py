@@ -58,6 +58,10 @@ def published() -> dict[str, Any]:
     location = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/Secret"}]}
     definitions["Ledger"] = _or(location, definitions["Ledger"])
     definitions["Parameter"] = _or({"type": ["number", "string", "boolean"]}, definitions["Parameter"])
+    kinds = definitions["Fault"]["properties"]["kind"]["anyOf"][0]
+    definitions["Fault"] = {"anyOf": [{"type": "integer"}, kinds, definitions["Fault"]]}
+    each = {"type": "array", "items": {"$ref": "#/$defs/Fault"}}
+    definitions["Faults"] = {"anyOf": [each, {"$ref": "#/$defs/Fault"}, definitions["Faults"]]}
     rules = schema["properties"]["fallbacks"]["additionalProperties"]
     schema["properties"]["fallbacks"]["additionalProperties"] = _or(
         {"type": "array", "items": {"type": "string"}}, rules

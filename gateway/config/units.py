@@ -24,6 +24,9 @@ _RATE: Final = re.compile(r"(\d+(?:\.\d+)?[kKmM]?) ?/ ?(second|minute|hour|day|w
 _PERCENT: Final = re.compile(r"(\d+(?:\.\d+)?) ?%")
 
 
+MOST: Final = 10**15  # of anything: what is beyond is a slip, and no longer exact as a number
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -36,6 +39,13 @@ def _missing(value: Any, what: str, example: str) -> PydanticCustomError:
 
 def _bad(value: Any, what: str) -> PydanticCustomError:
     return PydanticCustomError("bad-unit", "{value} is not {what}.", {"value": repr(value), "what": what})
+
+
+def _whole(value: Any, amount: float, what: str) -> int:
+    """An amount as an integer. Raises for one beyond reason, infinity among them."""
+    if not amount <= MOST:
+        raise _bad(value, what)
+    return int(amount)
 
 
 def duration(value: Any) -> float:
@@ -60,17 +70,18 @@ def size(value: Any) -> int:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise _bad(value, what)
-    return int(float(match[1]) * _BYTES[match[2]])
+    return _whole(value, float(match[1]) * _BYTES[match[2]], what)
 
 
 def tokens(value: Any) -> int:
     """A count of `128k`, `2M` or `8192` tokens."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    what = "a number of tokens such as 8192, 128k or 2M"
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST:
         return value
     match = _TOKENS.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise _bad(value, "a number of tokens such as 8192, 128k or 2M")
-    return int(float(match[1]) * _TIMES[match[2].lower()])
+        raise _bad(value, what)
+    return _whole(value, float(match[1]) * _TIMES[match[2].lower()], what)
 
 
 class Span(NamedTuple):
@@ -111,7 +122,7 @@ def money(value: Any) -> Money:
     if _is_number(value):
         raise _missing(value, "an amount with its currency such as 50 USD", f"{value} USD")
     match = _MONEY.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if match is None or not float(match[1]) <= MOST:
         raise _bad(value, "an amount with its currency such as 50 USD")
     return Money(float(match[1]), match[2])
 
@@ -148,7 +159,7 @@ def _plain(value: float) -> str:
     return f"{Decimal(repr(value)):f}"
 
 
-class _Plain:
+class Plain:
     """Lets a NamedTuple be a field's type as it is: the validator before it has made it."""
 
     @classmethod
@@ -168,7 +179,7 @@ Duration = Annotated[
 ]
 DurationRange = Annotated[
     Span,
-    _Plain,
+    Plain,
     BeforeValidator(duration_range),
     PlainSerializer(lambda value: f"{_plain(value.low)}s..{_plain(value.high)}s", return_type=str),
     _text_schema(r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+(\.\.(\d+(\.\d+)?(ms|s|m|h|d|w))+)?$", "200ms..5s"),
@@ -188,14 +199,14 @@ Tokens = Annotated[
 ]
 MoneyAmount = Annotated[
     Money,
-    _Plain,
+    Plain,
     BeforeValidator(money),
     PlainSerializer(lambda value: f"{_plain(value.amount)} {value.currency}", return_type=str),
     _text_schema(r"^\d+(\.\d+)? ?[A-Z]{3}$", "50 USD"),
 ]
 RateOf = Annotated[
     Rate,
-    _Plain,
+    Plain,
     BeforeValidator(rate),
     PlainSerializer(lambda value: f"{value.amount}/{value.per}", return_type=str),
     _text_schema(r"^\d+(\.\d+)?[kKmM]? ?/ ?(second|minute|hour|day|week|month)$", "60/minute"),

@@ -113,6 +113,11 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "same-budget": ("What a used-up budget leads to is under it as well", E_),
     "unbounded-output": ("The longest answer of a model is not known", W_),
     "needs-restart": ("A change needs a restart", E_),
+    # tests
+    "unknown-in-test": ("A test names what there is not", E_),
+    "impossible-test": ("A test expects what cannot be", E_),
+    "inert-test": ("A test, or a part of one, has no effect", E_),
+    "test-failed": ("A test failed", E_),
     # comments that accept findings
     "bad-accept": ("A comment cannot accept a finding", E_),
     "inert-accept": ("A comment accepts what is not found", W_),

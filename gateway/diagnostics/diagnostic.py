@@ -29,9 +29,16 @@ class Related(msgspec.Struct, frozen=True):
     span: Span
 
 
+class Fix(msgspec.Struct, frozen=True):
+    """Text that a program may put in the place of a span, without asking: it means what the author meant."""
+
+    span: Span
+    text: str
+
+
 class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     """`path` is the place in the configuration (`models.gpt-4o.provider`), "" for the file as a whole. `accepted`: why
-    somebody accepted it; it then counts for nothing."""
+    somebody accepted it; it then counts for nothing. `fixes`, all of them together, mend it."""
 
     code: str
     severity: Severity
@@ -42,6 +49,7 @@ class Diagnostic(msgspec.Struct, frozen=True, kw_only=True):
     suggestion: str | None = None
     related: tuple[Related, ...] = ()
     accepted: str | None = None
+    fixes: tuple[Fix, ...] = ()
 
 
 def diagnose(
@@ -51,6 +59,7 @@ def diagnose(
     path: str = "",
     suggestion: str | None = None,
     related: tuple[Related, ...] = (),
+    fixes: tuple[Fix, ...] = (),
 ) -> Diagnostic:
     """A diagnostic of a known code; summary and severity are the code's."""
     summary, severity = CODES[code]
@@ -63,6 +72,7 @@ def diagnose(
         path=path,
         suggestion=suggestion,
         related=related,
+        fixes=fixes,
     )
 
 

@@ -35,7 +35,7 @@ def _suite(file: str, findings: Sequence[Diagnostic]) -> str:
     others = [each for each in findings if each.severity is not Severity.ERROR]
     if not cases:
         said = "".join(f"{each.severity}: {_words(each)}\n" for each in others)
-        output = f"<system-out>{_text(said)}</system-out>" if said else ""
+        output = f"<system-out>{escaped(said)}</system-out>" if said else ""
         cases = [f'    <testcase name="is a good configuration" classname={quoteattr(file)}>{output}</testcase>']
     head = f'  <testsuite name={quoteattr(file)} tests="{len(cases)}" failures="{failed}">'
     return "\n".join([head, *cases, "  </testsuite>"])
@@ -43,7 +43,7 @@ def _suite(file: str, findings: Sequence[Diagnostic]) -> str:
 
 def _case(file: str, diagnostic: Diagnostic) -> str:
     name = f"{diagnostic.code} at {diagnostic.span.at if diagnostic.span is not None else file}"
-    words = _text(_words(diagnostic))
+    words = escaped(_words(diagnostic))
     return (
         f"    <testcase name={quoteattr(name)} classname={quoteattr(file)}><failure "
         f"message={quoteattr(diagnostic.summary)} type={quoteattr(diagnostic.code)}>{words}</failure></testcase>"
@@ -56,7 +56,7 @@ def _words(diagnostic: Diagnostic) -> str:
     return f"{where}{diagnostic.detail}{help_}"
 
 
-def _text(words: str) -> str:
+def escaped(words: str) -> str:
     """Text of an element; characters that XML 1.0 cannot hold are shown as what they are."""
     return escape(
         "".join(

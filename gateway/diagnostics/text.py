@@ -38,6 +38,11 @@ def render(found: Diagnostics, sources: Mapping[str, Source], *, colour: bool) -
     return "\n".join((*blocks, _count(found, paint), ""))
 
 
+def block(diagnostic: Diagnostic, sources: Mapping[str, Source], *, colour: bool) -> str:
+    """One of them, without a count."""
+    return _block(diagnostic, sources, _Paint(colour))
+
+
 def _count(found: Iterable[Diagnostic], paint: _Paint) -> str:
     severities = [diagnostic.severity for diagnostic in found if diagnostic.accepted is None]
     parts = []

@@ -34,7 +34,7 @@ class Allowed(msgspec.Struct, frozen=True):
 class Caller(msgspec.Struct, frozen=True):
     """An authenticated key. `allow` None is everything; `patterns` are its entries with a `*`. `team_allows` is what
     all members of its team may use, which its own list narrows. `hints`: whether its requests may choose among the
-    targets that it may use."""
+    targets that it may use; `explain`: whether they may ask why they are routed as they are."""
 
     name: str
     team: str | None = None
@@ -46,8 +46,17 @@ class Caller(msgspec.Struct, frozen=True):
     expires: date | None = None
     disabled: bool = False
     hints: bool = True
+    explain: bool = False
     digest: bytes = b""
     team_allows: Allowed | None = None
+
+    def objection(self, today: date) -> str | None:
+        """Why it may not call at all, None where it may."""
+        if self.disabled:
+            return "This API key is disabled."
+        if self.expires is not None and today > self.expires:
+            return f"This API key expired on {self.expires.isoformat()}."
+        return None
 
     @property
     def own(self) -> Allowed | None:
@@ -79,11 +88,7 @@ class Keyring(msgspec.Struct, frozen=True):
             digest = sha256(secret.encode()).digest()
             caller = self.callers.get(digest)
             if caller is not None and hmac.compare_digest(caller.digest, digest):
-                if caller.disabled:
-                    return "This API key is disabled."
-                if caller.expires is not None and today > caller.expires:
-                    return f"This API key expired on {caller.expires.isoformat()}."
-                return caller
+                return caller.objection(today) or caller
         if self.open:
             return ANYONE
         if secret is None:

@@ -30,11 +30,11 @@ from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
 from gateway.engine.ordering import ordering_of, sticky_of, watched
 from gateway.engine.policies import rules_of
+from gateway.engine.presets import preset_of, protocol_of
 from gateway.failure import RULES, Falls, Kind
-from gateway.protocols import PROTOCOLS
-from gateway.protocols.contract import Dialect, Edits, Protocol
+from gateway.protocols.contract import Dialect, Edits
 from gateway.providers.auth import AUTH
-from gateway.providers.catalog import PRESETS, Preset
+from gateway.providers.catalog import Preset
 from gateway.providers.endpoints import origin_of, placed
 from gateway.providers.hosts import HOSTS, OWN
 from gateway.providers.models import catalog_of
@@ -158,12 +158,12 @@ class _Builder:
         known = self.nodes.get(name)
         if known is not None:
             return known
-        if "@" in name and name not in self.config.models:
-            node = self.deployment(name)
-        elif name in self.config.models:
+        if name in self.config.models:
             node = self.model(name, self.config.models[name])
         elif name in self.config.combos:
             node = self.combo(name, self.config.combos[name])
+        elif name.rpartition("@")[0] in self.config.models:
+            node = self.deployment(name)
         else:
             node = self.filled(name)
         rules = self.config.fallbacks.get(name)
@@ -267,9 +267,9 @@ class _Builder:
 
     def target(self, name: str, base: str, model: Model, provider_name: str, deployment: Deployment | None) -> Target:
         provider = self.config.providers[provider_name]
-        preset = _preset(provider_name, provider)
+        preset = preset_of(provider_name, provider)
         origin, path = self.origin(provider_name, provider, preset)
-        protocol = _protocol(provider, preset)
+        protocol = protocol_of(provider, preset)
         host = HOSTS[preset.host if preset is not None else ""]
         version = provider.api_version or ""
         upstream = (deployment.id if deployment is not None else None) or model.id or base
@@ -329,14 +329,14 @@ class _Builder:
             if base_url is None:
                 raise ValueError(f"provider {name} has no base_url")
             known = origin_of(
-                placed(base_url, provider, _protocol(provider, preset).name), provider.tls, provider.egress_proxy
+                placed(base_url, provider, protocol_of(provider, preset).name), provider.tls, provider.egress_proxy
             )
             self.origins[name] = known
         return known
 
     def lane(self, target: Target, name: str, provider: Provider, preset: Preset | None) -> tuple[Lane, ...]:
         fixed = tuple((header.lower(), value) for header, value in provider.headers.items())
-        protocol = _protocol(provider, preset)
+        protocol = protocol_of(provider, preset)
         scheme = provider.auth or (preset.auth if preset is not None else "") or protocol.auth
         sent = _SENT + tuple(pair for pair in protocol.headers if pair[0] not in {name for name, _ in fixed})
         lanes = []
@@ -354,14 +354,14 @@ class _Builder:
         """(name, secret, mark of the secret) of each credential; a changed secret is a new identity."""
         known = self.credentials.get(name)
         if known is None:
-            pairs: list[tuple[str, str]]
+            refs: list[tuple[str, Ref]]
             if provider.api_keys:
-                pairs = [(key, _value(self.secrets, each.key)) for key, each in provider.api_keys.items()]
+                refs = [(key, each.key) for key, each in provider.api_keys.items()]
             elif provider.api_key is None or provider.api_key.none:
-                pairs = [("none", "")]
+                refs = [("none", Ref(none=True))]
             else:
-                pairs = [("default", _value(self.secrets, provider.api_key))]
-            known = tuple((key, secret, f"#{sha256(secret.encode()).hexdigest()[:8]}") for key, secret in pairs)
+                refs = [("default", provider.api_key)]
+            known = tuple((key, _value(self.secrets, ref), f"#{self.secrets.mark(ref)}") for key, ref in refs)
             self.credentials[name] = known
         return known
 
@@ -394,6 +394,7 @@ class _Builder:
             expires=key.expires,
             disabled=key.disabled,
             hints=key.hints,
+            explain=key.explain or key.admin,
             digest=digest,
             team_allows=self.team_allows(key.team),
         )
@@ -455,18 +456,8 @@ def _weight(weight: float | None) -> float:
     return 1.0 if weight is None else weight
 
 
-def _preset(name: str, provider: Provider) -> Preset | None:
-    if provider.preset is not None:
-        return PRESETS[provider.preset]
-    return PRESETS.get(name)
-
-
 def _deployment_of(model: Model, provider: str) -> Deployment | None:
     return next((deployment for deployment in model.deployments if deployment.provider == provider), None)
-
-
-def _protocol(provider: Provider, preset: Preset | None) -> Protocol:
-    return PROTOCOLS[provider.protocol or (preset.protocol if preset is not None else "openai-chat")]
 
 
 def _edits(host: Edits, *nearest_last: RequestEdits | None) -> Edits:

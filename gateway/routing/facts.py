@@ -6,7 +6,7 @@ more of it than is needed. Nothing here is believed of a client unless its key s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -20,6 +20,7 @@ class Facts(msgspec.Struct, kw_only=True):
       share one.
     - `headers`: by lower-case name. `client_ip`: believed of the proxies in `gateway.trusted_proxies` only.
     - `asked`: the name that was asked for. `wall`: seconds since the epoch at its beginning.
+    - `policies`: the names of those that held, up to the one that denied it.
     """
 
     key: str | None = None
@@ -35,3 +36,4 @@ class Facts(msgspec.Struct, kw_only=True):
     stream: bool = False
     wall: float = 0.0
     request_id: str = ""
+    policies: Sequence[str] = ()

@@ -47,7 +47,10 @@ RETRY_HINT_MOST: Final = 2.0  # a rate limit that ends within this is waited for
 
 
 class Tools(msgspec.Struct, frozen=True):
-    """What the loop is given from outside: `clock` is monotonic seconds, `wall` seconds since the epoch."""
+    """What the loop is given from outside: `clock` is monotonic seconds, `wall` seconds since the epoch.
+
+    `attempt` sends once; a dry walk has another one, which sends nothing (engine/dry.py).
+    """
 
     send: Send
     clock: Callable[[], float]
@@ -55,6 +58,7 @@ class Tools(msgspec.Struct, frozen=True):
     sleep: Callable[[float], Awaitable[None]]
     random: Random
     emit: Emit
+    attempt: Callable[..., Awaitable[Answer]] = attempt
 
 
 class Course:
@@ -317,7 +321,7 @@ async def _once(
         hold.settle(usage)
 
     try:
-        answer = await attempt(
+        answer = await tools.attempt(
             job,
             target,
             lane,

@@ -46,10 +46,14 @@ def spoken(wire: Wire) -> Spoken:
 
 
 class Sandbox:
-    """Answers requests. One instance is one upstream: models that fail for a while do so for each anew."""
+    """Answers requests. One instance is one upstream: models that fail for a while do so for each anew.
 
-    def __init__(self, wire: Wire = FIRST) -> None:
+    `plain`: the names of models hold no words, whatever they look like; only the header `x-sandbox` does.
+    """
+
+    def __init__(self, wire: Wire = FIRST, *, plain: bool = False) -> None:
         self._spoken = spoken(wire)
+        self._plain = plain
         self._failed: dict[str, int] = {}
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Plan:
@@ -72,6 +76,7 @@ class Sandbox:
                 failed=self._failed,
                 path={name: unquote(part) for name, part in match.groupdict().items()},
                 query=dict(parse_qsl(query, keep_blank_values=True)),
+                plain=self._plain,
             )
             try:
                 return route.answer(received)

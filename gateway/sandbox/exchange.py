@@ -30,7 +30,7 @@ _ODD: Final = (1, 2, 3, 7, 5, 11, 4, 19)
 class Received(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """A request as it came. `path` are the named parts of its path, `headers` have names in lower case.
 
-    `failed` counts, by model, the requests that `fail=N` let fail; it is written to.
+    `failed` counts, by model, the requests that `fail=N` let fail; it is written to. `plain`: the model's name is one.
     """
 
     body: bytes
@@ -38,6 +38,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     failed: dict[str, int]
     path: Mapping[str, str] = {}
     query: Mapping[str, str] = {}
+    plain: bool = False
 
     @cached_property
     def digest(self) -> str:
@@ -124,7 +125,7 @@ def route(method: str, pattern: str, answer: Answer) -> Route:
 def script_of(model: str, received: Received) -> Script:
     """The script of a request. Raises `Bad`."""
     try:
-        return parse(model, received.headers.get("x-sandbox"))
+        return parse("" if received.plain else model, received.headers.get("x-sandbox"))
     except UnknownWord as unknown:
         raise Bad(str(unknown), "invalid_value", unknown.param) from None
 

@@ -37,15 +37,20 @@ class LocalUpstream:
             self._sandboxes[wire] = Sandbox(wire)
         headers = {name.lower(): value for name, value in request.headers}
         plan = self._sandboxes[wire].answer(request.method, request.target, headers, request.body)
-        waits = _Waits(self._sleep, request.timeouts)
-        for step in plan.before:
-            if step is End.RESET:
-                raise _closed("before it answered")
-            if not isinstance(step, bytes):
-                first_byte = request.timeouts.first_byte
-                left = None if first_byte is None else first_byte - waits.elapsed
-                await waits.wait(step.seconds if isinstance(step, Pause) else _FOR_EVER, left, "no response")
-        return _Answer(plan, waits)
+        return await played(plan, request.timeouts, self._sleep)
+
+
+async def played(plan: Plan, timeouts: Timeouts, sleep: Sleep) -> Response:
+    """What a plan comes to for whoever waits for it. Raises `Failed`: `timeout` or `connection`."""
+    waits = _Waits(sleep, timeouts)
+    for step in plan.before:
+        if step is End.RESET:
+            raise _closed("before it answered")
+        if not isinstance(step, bytes):
+            first_byte = timeouts.first_byte
+            left = None if first_byte is None else first_byte - waits.elapsed
+            await waits.wait(step.seconds if isinstance(step, Pause) else _FOR_EVER, left, "no response")
+    return _Answer(plan, waits)
 
 
 class _Waits:

@@ -82,6 +82,7 @@ def make_app(serving: Serving) -> Sanic[Config, SimpleNamespace]:
     app.add_route(operators.metrics(serving), "/metrics", methods=["GET"], name="metrics")
     app.add_route(operators.cache(serving), "/-/cache", methods=["GET"], name="cache")
     app.add_route(operators.clear_cache(serving), "/-/cache", methods=["DELETE"], name="clear_cache")
+    app.add_route(operators.config(serving), "/-/config", methods=["GET"], name="config")
     app.add_route(operators.reload(serving), "/-/reload", methods=["POST"], name="reload")
     app.add_route(operators.rollback(serving), "/-/rollback", methods=["POST"], name="rollback")
     app.add_route(operators.audit(serving), "/-/audit", methods=["GET"], name="audit")

@@ -108,7 +108,11 @@ def shown(row: Mapping[str, Any], admin: bool) -> dict[str, Any]:
         "cache": row["cache"],
         "lossy": row["lossy"],
         "revision": row["revision"],
-        "path": {"tried": tried, "skipped": row["path"].get("skipped", [])},
+        "path": {
+            "policies": row["path"].get("policies", []),
+            "tried": tried,
+            "skipped": row["path"].get("skipped", []),
+        },
     }
 
 

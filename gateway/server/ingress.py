@@ -19,7 +19,10 @@ from sanic.response import HTTPResponse
 
 from gateway.cache.ask import Ask
 from gateway.engine.access import Caller
+from gateway.engine.answering import answer_of
+from gateway.engine.clients import Received, job_of
 from gateway.engine.engine import Engine, Route
+from gateway.engine.policing import police
 from gateway.engine.wished import wished
 from gateway.events import Finished, Record, new_id
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
@@ -27,7 +30,7 @@ from gateway.ir.chat import Dropped
 from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.labels import answer_id, finish
-from gateway.protocols.surfaces import Asked, Surface, operation_of
+from gateway.protocols.surfaces import Asked, Surface
 from gateway.routing.admission import Admission, admission_of
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
@@ -36,12 +39,10 @@ from gateway.routing.facts import Facts
 from gateway.routing.node import Target
 from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
-from gateway.routing.run import Course, interrupted, run
+from gateway.routing.run import Course, interrupted
 from gateway.routing.sending import Job
-from gateway.routing.sessions import SESSION_HEADERS
 from gateway.server.caching import BYPASSED, answered, concerns, outcome_of, tell
-from gateway.server.clients import believed, client_of
-from gateway.server.policing import copied, police
+from gateway.server.explaining import DRY, HEADER, may, told, way
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
 from gateway.server.split import pinned
@@ -122,6 +123,7 @@ class Exchange:
         "cost",
         "course",
         "engine",
+        "explains",
         "facts",
         "first_content",
         "given",
@@ -158,6 +160,7 @@ class Exchange:
         self.stream = False
         self.answer: Answer | None = None
         self.ask: Ask | None = None
+        self.explains = False  # its answer says how it came to be
         self.bypassed = False  # by the caches of the file
         self.first_content: float | None = None
         self.cost: int | None = None
@@ -182,6 +185,8 @@ class Exchange:
             tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
         elif self.bypassed:
             headers |= BYPASSED
+        if self.explains:
+            headers[HEADER] = way(self)
         return headers
 
     def refuse(self, refusal: Refusal) -> HTTPResponse:
@@ -206,7 +211,7 @@ class Exchange:
         usage = answer.usage if answer is not None else None
         target = answer.target if answer is not None else None
         record: Record | None = None
-        if self.serving.recording is not None:
+        if self.serving.recording is not None or self.serving.records:
             if target is None and self.course.left is not None:  # the client left before there was an answer
                 target = self.course.left[0]
                 usage = counted(self.job, None, 0) if self.job is not None else None
@@ -261,6 +266,7 @@ class Exchange:
             finish=finish(answer.end) if answer is not None else None,
             trials=course.trials,
             skipped=course.skipped,
+            policies=facts.policies if facts is not None else (),
         )
 
 
@@ -293,35 +299,22 @@ def handler(serving: Serving, surface: Surface) -> Handler:
     return handle
 
 
-def facts_of(request: Request, exchange: Exchange, head: Head) -> Facts:
-    """What is known of the request beside its body."""
-    caller, engine = exchange.caller, exchange.engine
-    headers = request.headers
-    facts = Facts(
-        key=caller.name if caller is not None else None,
-        team=caller.team if caller is not None else None,
-        tags=caller.tags if caller is not None else (),
-        session=next((str(headers[name]) for name in SESSION_HEADERS if name in headers), ""),
-        headers=headers,
-        client_ip=client_of(request.ip, headers, engine.proxies) if engine.proxies else request.ip,
-        operation=operation_of(exchange.operation),
-        protocol=exchange.protocol.name,
-        asked=head.model,
-        stream=head.stream,
+def received_of(request: Request, exchange: Exchange, head: Head) -> Received:
+    """The request as it came."""
+    return Received(
+        protocol=exchange.protocol,
+        head=head,
+        headers=request.headers,
+        peer=request.ip,
+        operation=exchange.operation,
         wall=exchange.wall,
         request_id=exchange.id,
     )
-    if caller is not None and caller.trust:
-        believed(facts, caller, head)
-    return facts
 
 
-def job_of(request: Request, exchange: Exchange, head: Head) -> Job:
-    """The request as work, with the client's headers that another provider of the same wire may see."""
-    headers = request.headers
-    protocol = exchange.protocol
-    sent = tuple((name, str(headers[name])) for name in protocol.forwards if name in headers)
-    return Job(protocol, head, sent, facts_of(request, exchange, head))
+def work_of(request: Request, exchange: Exchange, head: Head) -> Job:
+    """The request as work."""
+    return job_of(exchange.engine, exchange.caller, received_of(request, exchange, head), head)
 
 
 def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
@@ -340,8 +333,12 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
         exchange.stream, exchange.asked = head.stream, head.model
+        if HEADER in request.headers and may(exchange.caller):
+            if request.headers[HEADER] == DRY:
+                return await told(request, exchange, exchange.caller, received_of(request, exchange, head))
+            exchange.explains = True
         head, route, hints = wished(engine, exchange.caller, head, request.headers)
-        job, route = ruled(exchange, route, job_of(request, exchange, head))
+        job, route = ruled(exchange, route, work_of(request, exchange, head))
         job.hints = hints
         exchange.job = job
         if engine.limits is not None:
@@ -357,10 +354,10 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
                 request, protocol, serving.tools.clock, exchange.headers, frames=frames, progress=progress
             )
         if concerns(exchange, job, request.headers):
-            work = partial(_answer, exchange, route, job)
+            work = partial(_answer, exchange, exchange.caller, route, job)
             answer = await answered(exchange, job, route, request.headers, work)
         else:
-            answer = await _answer(exchange, route, job)
+            answer = await _answer(exchange, exchange.caller, route, job)
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
@@ -383,32 +380,10 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
     return None
 
 
-async def _answer(exchange: Exchange, route: Route, job: Job) -> Answer:
-    """The answer of a route; where no money is left for it, of the route that the budget names instead, once.
-
-    Raises `Failed`.
-    """
-    engine, tools, course = exchange.engine, exchange.serving.tools, exchange.course
-    try:
-        answer = await run(route.node, job, engine.runtime, tools, course, route.budget)
-    except Failed as failed:
-        instead = engine.routes.get(course.instead) if course.instead is not None else None
-        caller = exchange.caller
-        if instead is None or failed.failure.kind is not Kind.BUDGET or caller is None:
-            raise
-        if not caller.may(instead.name, instead.models):
-            raise
-    else:
-        return _copied(exchange, job, answer)
-    return _copied(exchange, job, await run(instead.node, job, engine.runtime, tools, course, instead.budget))
-
-
-def _copied(exchange: Exchange, job: Job, answer: Answer) -> Answer:
-    """The answer, past the copies that policies ask for."""
-    ruling, caller = exchange.ruling, exchange.caller
-    if ruling is not None and ruling.mirrors and caller is not None:
-        copied(exchange.engine, caller, ruling.mirrors, job, answer, exchange.serving.tools)
-    return answer
+async def _answer(exchange: Exchange, caller: Caller, route: Route, job: Job) -> Answer:
+    """The answer of a route. Raises `Failed`."""
+    tools, course = exchange.serving.tools, exchange.course
+    return await answer_of(exchange.engine, caller, route, job, exchange.ruling, tools, course)
 
 
 async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse:
@@ -422,7 +397,7 @@ async def _count(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         head = protocol.counting.decode_head(request.body, asked.model)
         exchange.asked = head.model
         head, route, _ = wished(engine, exchange.caller, head, request.headers)
-        job, route = ruled(exchange, route, job_of(request, exchange, head))
+        job, route = ruled(exchange, route, work_of(request, exchange, head))
         tokens, target = await count(route.node, job, engine.runtime, serving.tools)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)

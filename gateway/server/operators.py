@@ -1,8 +1,9 @@
-"""What operators and their tools ask: /health, /metrics, POST /-/reload and /-/rollback, GET /-/audit, GET and DELETE
-/-/cache."""
+"""What operators and their tools ask: /health, /metrics, GET /-/config, POST /-/reload and /-/rollback, GET /-/audit,
+GET and DELETE /-/cache."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Literal
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from sanic.response import HTTPResponse
 
 from gateway.cache.answers import PREFIX
 from gateway.engine.access import Caller
+from gateway.engine.published import published
 from gateway.failure import Refusal, Refused
 from gateway.server.ingress import authenticate
 from gateway.server.serving import Serving
@@ -73,6 +75,18 @@ def reload(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResp
         caller = administrator(request, serving, "Reloading")
         outcome: dict[str, Any] = msgspec.json.decode(await serving.ask_change("reload", caller.name, ""))
         return told(outcome, 422 if outcome.get("outcome") == "rejected" else 200)
+
+    return handle
+
+
+def config(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPResponse]]:
+    """What runs, fully written out, without its secrets (engine/published.py)."""
+
+    async def handle(request: Request) -> HTTPResponse:
+        administrator(request, serving, "The configuration")
+        engine = serving.live.engine
+        running = serving.running[engine.revision]
+        return told(await asyncio.to_thread(published, engine, running.config, running.secrets))
 
     return handle
 

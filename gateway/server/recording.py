@@ -75,6 +75,30 @@ class Recording:
         ]
 
 
+class Unread(Exception):  # noqa: N818 - it reads as what happened
+    """A ledger cannot be read; its text says why, and shows nothing of the URL."""
+
+
+def looked_up(url: str, name: str) -> dict[str, Any] | None:
+    """The row of a request by one of its ids, from a ledger that somebody else writes. Raises `Unread`. Blocks."""
+    from gateway.store.ledger.address import address
+    from gateway.store.ledger.book import Book, LedgerDown, LedgerUnusable
+
+    try:
+        place = address(url)
+    except ValueError as error:
+        raise Unread(str(error)) from None
+    if place.path is not None and not place.path.is_file():
+        raise Unread(f"There is no ledger {place.path}.")
+    book = Book(url)
+    try:
+        return book.find(name, None)
+    except (LedgerDown, LedgerUnusable) as error:
+        raise Unread(f"The ledger cannot be read: {error}") from None
+    finally:
+        book.close()
+
+
 async def opened(config: Config, secrets: Secrets, tell: Callable[..., None]) -> Recording | None:
     """The ledger of a configuration, None where it has none. One that is down now is written later.
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+from gateway.config.model import Config
+from gateway.config.refs import Secrets
+from gateway.config.written import Places
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.routing.run import Tools
@@ -13,6 +16,16 @@ from gateway.server.recording import Recording
 from gateway.state.health import Health
 from gateway.state.pool import StatePool
 from gateway.store.contract import Store
+
+REMEMBERED: Final = 4
+
+
+class Running(NamedTuple):
+    """What an Engine was compiled from."""
+
+    config: Config
+    secrets: Secrets
+    places: Places
 
 
 class Serving:
@@ -47,6 +60,15 @@ class Serving:
         self.pool = pool
         self.health: Health | None = None  # where it is shared
         self.recording: Recording | None = None  # the ledger
+        self.running: dict[str, Running] = {}  # by revision
+        self.records = False  # whether events carry what a ledger would want, though there is none
+
+    def remember(self, revision: str, running: Running) -> None:
+        """A revision is compiled. The last few are remembered: those in force, and one that may be."""
+        self.running.pop(revision, None)
+        self.running[revision] = running
+        while len(self.running) > REMEMBERED:
+            del self.running[next(iter(self.running))]
 
     def swapped(self, engine: Engine) -> None:
         """A new Engine is in force."""

@@ -28,7 +28,7 @@ from sanic.application.state import ApplicationServerInfo
 from sanic.http.constants import HTTP
 from sanic.server.async_server import AsyncioServer
 
-from gateway.config.handoff import restore
+from gateway.config.handoff import places, restore
 from gateway.engine.build import build
 from gateway.engine.canary import Watch
 from gateway.engine.engine import Engine
@@ -44,7 +44,7 @@ from gateway.server.channel import Channel
 from gateway.server.health import keep
 from gateway.server.health import samples as samples_of_health
 from gateway.server.recording import opened
-from gateway.server.serving import Serving
+from gateway.server.serving import Running, Serving
 from gateway.state.health import Health
 from gateway.state.pool import StatePool
 from gateway.store.contract import StoreDown
@@ -175,6 +175,7 @@ class Worker:
                 self._place, self._bound = place_of(config), size_of(config)
                 self.serving.pool = self.state
             engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
+            self.serving.remember(message.revision, Running(config, known, places(message.payload)))
             log = Log(config.gateway.log.level, config.gateway.log.format, time.time)
             if self._log is None:  # its ledger stays
                 self._log = log

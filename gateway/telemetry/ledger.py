@@ -248,7 +248,7 @@ class Recorder:
             event.kind,
             event.stream,
             event.attempts,
-            path(record.trials, record.skipped),
+            path(record.trials, record.skipped, record.policies),
             event.seconds,
             event.first_content,
             record.finish,
@@ -297,9 +297,12 @@ class Recorder:
         )
 
 
-def path(trials: Sequence[Trial], skipped: Sequence[Skipped]) -> str:
-    """The way of a request as JSON: what was tried, in order, and what was not, and why."""
-    return msgspec.json.encode({"tried": trials, "skipped": skipped}).decode()
+def path(trials: Sequence[Trial], skipped: Sequence[Skipped], policies: Sequence[str] = ()) -> str:
+    """The way of a request as JSON: what was tried, in order, what was not, and why; and the policies that held."""
+    way: dict[str, Any] = {"tried": trials, "skipped": skipped}
+    if policies:
+        way["policies"] = policies
+    return msgspec.json.encode(way).decode()
 
 
 def _counts(usage: Usage | None) -> _Counts:

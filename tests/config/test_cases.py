@@ -35,7 +35,7 @@ MARK = re.compile(r"#.*?\b(ERROR|WARN|INFO): ([a-z0-9, -]+)")
 # Codes whose files cannot carry a mark, or that need more than one file; each has a test of its own.
 ELSEWHERE = {
     "unreadable-file", "not-utf8", "empty-file", "tab-indentation", "too-large", "too-deep", "declared-twice",
-    "needs-restart",
+    "needs-restart", "test-failed",
 }  # fmt: skip
 
 FILES = sorted(CASES.rglob("*.yaml"))

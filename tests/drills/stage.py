@@ -14,6 +14,7 @@ from gateway.config.load import load
 from gateway.engine.access import ANYONE
 from gateway.engine.build import build
 from gateway.engine.known import KNOWN
+from gateway.engine.policing import police
 from gateway.events import Event
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.protocols import PROTOCOLS
@@ -21,7 +22,6 @@ from gateway.routing.facts import Facts
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, Tools, interrupted, run
 from gateway.routing.sending import Job
-from gateway.server.policing import police
 from gateway.state.pool import StatePool
 from gateway.transport.contract import Request, Response
 

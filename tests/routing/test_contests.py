@@ -17,7 +17,7 @@ from gateway.state.copies import MOST
 from gateway.state.latency import LEAST
 from tests.routing.arena import END, Arena, Slow, chunk, stream, text_of, whole
 from tests.routing.bench import down, target
-from tests.routing.virtual import virtually
+from gateway.engine.virtual import virtually
 
 A, B, C, J = (target(name) for name in "abcj")
 STRATEGY = {Race: "race", Mirror: "mirror", Panel: "panel", Pipeline: "pipeline"}

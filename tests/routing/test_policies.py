@@ -16,6 +16,7 @@ from gateway.engine.access import ANYONE
 from gateway.engine.build import build
 from gateway.engine.engine import Engine
 from gateway.engine.known import KNOWN
+from gateway.engine.policing import police
 from gateway.events import ignore
 from gateway.failure import Refused
 from gateway.ir.chat import Request, Text
@@ -25,7 +26,6 @@ from gateway.routing.facts import Facts
 from gateway.routing.node import targets
 from gateway.routing.policies.ruling import Mirror
 from gateway.routing.sending import Job, sending
-from gateway.server.policing import police
 
 BASE = """
 version: 1

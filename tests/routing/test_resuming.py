@@ -20,7 +20,7 @@ from gateway.routing.attempt import Answer
 from gateway.routing.node import Branch, Chain, Fallback, Node, Retries, Split, Target
 from tests.routing.arena import Arena, Slow, stream, text_of
 from tests.routing.bench import target
-from tests.routing.virtual import virtually
+from gateway.engine.virtual import virtually
 
 BROKEN = Failure(kind=Kind.CONNECTION, message="reset by peer")
 CLIENTS = ("openai-chat", "openai-responses", "anthropic", "gemini", "ollama")

@@ -26,6 +26,7 @@ from gateway.config.checks import (
     secrets,
     state,
     supported,
+    tests,
 )
 from gateway.config.checks.subject import Subject
 from gateway.diagnostics.diagnostic import Diagnostic
@@ -101,6 +102,9 @@ CHECKS: Final[tuple[Check, ...]] = (
     budgets.routes,
     budgets.unbounded,
     secrets.literals,
+    tests.names,
+    tests.possible,
+    tests.inert,
 )
 
 __all__ = ["CHECKS", "Check", "Subject"]

@@ -29,6 +29,9 @@ def collisions(subject: Subject) -> Iterator[Diagnostic]:
                 )
             else:
                 first[name] = section
+            if name in subject.places:
+                detail = f"{name!r} is a place of the model {name.rpartition('@')[0]!r} already: `model@provider`."
+                yield subject.report("name-collision", detail, (section, name), key=True)
 
 
 def usable_names(subject: Subject) -> Iterator[Diagnostic]:

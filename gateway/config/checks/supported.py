@@ -12,11 +12,6 @@ from gateway.config.checks.subject import Subject
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 
-# Top-level parts.
-PARTS: Final[Mapping[str, str]] = {
-    "tests": "Try the file with `gateway serve` on the sandbox provider.",
-}
-
 # Keys that may stand in several places, and what they may still say there.
 KEYS: Final[Mapping[str, str]] = {
     "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
@@ -37,13 +32,8 @@ _PLACES: Final = ("providers", "models", "combos", "keys", "defaults")
 
 
 def unsupported_parts(subject: Subject) -> Iterator[Diagnostic]:
-    """Parts, settings and keys that would be inert."""
+    """Settings and keys that would be inert."""
     written = subject.written
-    for part, instead in PARTS.items():
-        if part in written:
-            yield subject.report(
-                "not-supported-yet", f"`{part}:` has no effect in this version. {instead}", (part,), key=True
-            )
     for key, (default, instead) in GATEWAY.items():
         value = written.get("gateway", {}).get(key, default)
         if value != default:

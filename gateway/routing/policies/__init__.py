@@ -59,6 +59,7 @@ def apply(policies: tuple[Policy, ...], job: Job) -> Ruling | None:
             continue
         if ruling is None:
             ruling = Ruling(job)
+            job.facts.policies = ruling.applied
         ruling.applied.append(policy.name)
         require = policy.require
         if require is not None:
