@@ -32,6 +32,7 @@ from gateway.server import channel as say
 from gateway.server.crew import Crew, Offer
 from gateway.server.rollout import Accepted, Rollout, moment
 from gateway.server.shared import Shared
+from gateway.server.summary import summary
 from gateway.telemetry.log import Log
 
 GRACE: Final = 5.0  # seconds beyond `gateway.drain` before a worker is killed
@@ -104,6 +105,7 @@ class Supervisor:
             clock=time.monotonic,
             wall=time.time,
             sleep=asyncio.sleep,
+            summary=summary,
         )
         watching: asyncio.Task[None] | None = None
         try:

@@ -231,6 +231,9 @@ async def test_rollback(launch: Any, upstream: Upstream) -> None:
         ("reloaded", "a source changed"),
         ("rollback-refused", "key admin"),
     ]
+    plans = [change["plan"] for change in changes if change["outcome"] in ("reloaded", "rolled-back")]
+    assert plans[-1] == "1 changed; risk high", "as `gateway plan` has it"
+    assert all(plans)
     assert (await operate(gateway, "/-/audit", "GET", key=KEY)).status_code == 403
 
 
