@@ -9,8 +9,8 @@ runs, `status` says so until the next change that comes into force.
 The last configurations that were in force are kept for `rollback`, in memory: they hold secrets, which are not written
 to disk. Every change is told by a `Changed`, the last ones are kept for GET /-/audit.
 
-Clocks and sleeping are parameters: `clock` in seconds from anywhere, `wall` since the epoch; so is `summary`, which says
-in one line what differs between two configurations.
+Clocks and sleeping are parameters: `clock` in seconds from anywhere, `wall` since the epoch; so is `summary`, which
+says in one line what differs between two configurations.
 """
 
 from __future__ import annotations

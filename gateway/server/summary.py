@@ -1,6 +1,6 @@
 """What a change of the running configuration amounts to, in one line, as `gateway plan` counts and grades it.
 
-It is for the record and the log: a reader of either sees at once whether a comment or a provider changed. Both sides are
+It is for the record and the log: their readers see at once whether a comment or a provider changed. Both sides are
 compiled anew from what was handed to the workers, in a thread; nothing waits for it but the record.
 """
 
@@ -15,7 +15,10 @@ from gateway.server.crew import Offer
 
 async def summary(old: Offer, new: Offer) -> str:
     """Such as "1 added, 2 changed; risk medium"."""
-    return await asyncio.to_thread(_summary, old, new)
+    try:
+        return await asyncio.to_thread(_summary, old, new)
+    except Exception as error:  # the change has come into force: whatever it is, it must not be told as one that failed
+        return f"not known: {type(error).__name__}"
 
 
 def _summary(old: Offer, new: Offer) -> str:
