@@ -67,26 +67,33 @@ class Admission(Taking):
     def minute(self) -> Standing | None:
         """Where the caller stands in its tightest limit of requests per minute."""
         limited = [meter for meter in self._own.once if self._own.of[meter.key][1].per == "minute"]
-        return self._limits.meters.tightest(limited) if limited else None
+        stands = [meter.standing() for meter in limited]
+        return min(stands, key=lambda each: each.left / each.limit if each.limit else 0.0, default=None)
 
     def tell(self, headers: dict[str, str]) -> None:
         """Adds the headers that say where the caller stands."""
         tab = self._own
-        nearest: Standing | None = None
-        for kind, meters in (("-requests", tab.once), ("-tokens", tab.tokens)):
-            if not meters:
-                continue
-            standing = self._limits.meters.tightest(meters)
-            limit, left = standing.limit, standing.left
-            headers["x-ratelimit-limit" + kind] = str(limit)
-            headers["x-ratelimit-remaining" + kind] = str(left if left > 0 else 0)
-            headers["x-ratelimit-reset" + kind] = _duration(standing.resets)
-            if nearest is None or left * nearest.limit < nearest.left * limit:
-                nearest = standing
-        if nearest is not None:
-            headers["x-ratelimit-limit"] = str(nearest.limit)
-            headers["x-ratelimit-remaining"] = str(nearest.left if nearest.left > 0 else 0)
-            headers["x-ratelimit-reset"] = str(ceil(self._tools.wall() + nearest.resets))
+        rates, spans = tab.rates, tab.spans
+        if not rates:
+            return
+        used = self._limits.meters.used_now(rates)
+        nearest, limit, left = -1, "", ""
+        for kind, first, end in tab.kinds:
+            at = first
+            for other in range(first + 1, end):
+                if used[other] * rates[at].limit > used[at] * rates[other].limit:
+                    at = other
+            most, here = rates[at].limit, used[at]
+            words = str(most)
+            free = str(most - here) if most > here else "0"
+            headers["x-ratelimit-limit" + kind] = words
+            headers["x-ratelimit-remaining" + kind] = free
+            headers["x-ratelimit-reset" + kind] = _duration(spans[at] if here else 0.0)
+            if nearest < 0 or here * rates[nearest].limit > used[nearest] * most:
+                nearest, limit, left = at, words, free
+        headers["x-ratelimit-limit"] = limit
+        headers["x-ratelimit-remaining"] = left
+        headers["x-ratelimit-reset"] = str(ceil(self._tools.wall() + (spans[nearest] if used[nearest] else 0.0)))
 
 
 def admission_of(limits: Limits, facts: Facts, tools: Tools, job: Job | None = None) -> Admission | None:

@@ -53,9 +53,11 @@ class Line:
 
 class Tab:
     """`once` (`counts` of them) are taken for good, `held` given back, `tokens` settled. `rates` are those that headers
-    tell."""
+    tell; `kinds` are the ends of their names, each with the range of its rates, and `spans` the seconds of windows."""
 
-    __slots__ = ("asks", "counts", "held", "line", "of", "once", "queue", "rates", "sessions", "tokens")
+    __slots__ = (
+        "asks", "counts", "held", "kinds", "line", "of", "once", "queue", "rates", "sessions", "spans", "tokens",
+    )  # fmt: skip
 
     def __init__(self, bound: Sequence[tuple[Allowance, Limit, Meter | None, str]], line: Line) -> None:
         self.once = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "requests")
@@ -65,6 +67,10 @@ class Tab:
         self.asks = [(meter, 1) for meter in (*self.once, *self.held)]
         self.counts = len(self.once)
         self.rates = self.once + self.tokens
+        ranges = (("-requests", 0, len(self.once)), ("-tokens", len(self.once), len(self.rates)))
+        self.kinds = tuple(each for each in ranges if each[1] < each[2])
+        spans = {meter.key: limit.seconds for _, limit, meter, _ in bound if meter is not None}
+        self.spans = tuple(spans[meter.key] for meter in self.rates)
         self.of = {meter.key: (allowance, limit) for allowance, limit, meter, _ in bound if meter is not None}
         self.queue = max((allowance.queue for allowance, *_ in bound), key=lambda queue: queue[1], default=(0, 0.0))
         self.line = line

@@ -150,15 +150,17 @@ class Meters:
         for meter, amount in meters:
             _settle(meter, amount, age)
 
-    def tightest(self, meters: Sequence[Meter]) -> Standing:
-        """Of one meter at least, how the one stands of which the smallest part is left."""
-        if len(meters) == 1:
-            return meters[0].standing()
-        nearest = meters[0].standing()
-        for meter in meters[1:]:
-            if meter.used() * nearest.limit > (nearest.limit - nearest.left) * meter.limit:
-                nearest = meter.standing()
-        return nearest
+    def used_now(self, meters: Sequence[Meter]) -> list[int]:
+        """What is used of each, as far as this worker knows."""
+        now = self._direct.clock() if self._direct is not None else 0.0
+        found: list[int] = []
+        for meter in meters:
+            counter = meter.counter
+            if counter is not None and now < meter.ends and counter.since <= now < counter.until:
+                found.append(counter.total)
+            else:
+                found.append(meter.used())
+        return found
 
     async def take(self, asks: Sequence[tuple[Meter, int]]) -> Short | None:
         """Takes all, or nothing and says of which meter there was too little. Asks the store once at most, and not
