@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.engine.virtual import virtually
 from gateway.events import Aside
 from gateway.failure import Failure, Kind
 from gateway.routing.attempt import Answer
@@ -17,7 +18,6 @@ from gateway.state.copies import MOST
 from gateway.state.latency import LEAST
 from tests.routing.arena import END, Arena, Slow, chunk, stream, text_of, whole
 from tests.routing.bench import down, target
-from gateway.engine.virtual import virtually
 
 A, B, C, J = (target(name) for name in "abcj")
 STRATEGY = {Race: "race", Mirror: "mirror", Panel: "panel", Pipeline: "pipeline"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.engine.virtual import virtually
 from gateway.events import Aside, Tripped
 from gateway.failure import Failed, Failure, Kind
 from gateway.ir import chat
@@ -20,7 +21,6 @@ from gateway.routing.attempt import Answer
 from gateway.routing.node import Branch, Chain, Fallback, Node, Retries, Split, Target
 from tests.routing.arena import Arena, Slow, stream, text_of
 from tests.routing.bench import target
-from gateway.engine.virtual import virtually
 
 BROKEN = Failure(kind=Kind.CONNECTION, message="reset by peer")
 CLIENTS = ("openai-chat", "openai-responses", "anthropic", "gemini", "ollama")
