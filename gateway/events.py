@@ -1,7 +1,8 @@
 """What happened, as values: the one way by which telemetry learns of anything.
 
 Whoever does the work emits; whoever is interested subscribes (`Emit` is the only thing the working rooms know).
-Values are small, frozen and hold no secret and no content.
+Values are small, frozen and hold no secret and no content. They lead to no value of their own kind, so the collector of
+cycles need not look at them (`gc=False`), however many wait for the ledger.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import msgspec
 from gateway.ir.usage import Usage
 
 
-class Trial(msgspec.Struct, frozen=True):
+class Trial(msgspec.Struct, frozen=True, gc=False):
     """One send and what came of it; `kind` None is an answer. `seconds`: until the answer began, or had failed."""
 
     target: str
@@ -26,14 +27,14 @@ class Trial(msgspec.Struct, frozen=True):
     seconds: float = 0.0
 
 
-class Skipped(msgspec.Struct, frozen=True):
+class Skipped(msgspec.Struct, frozen=True, gc=False):
     """A target that was not tried, and why."""
 
     target: str
     why: str
 
 
-class Attempted(msgspec.Struct, frozen=True):
+class Attempted(msgspec.Struct, frozen=True, gc=False):
     """One send to one provider with one credential ended; `kind` is None when it brought an answer."""
 
     provider: str
@@ -54,7 +55,7 @@ class Tripped(msgspec.Struct, frozen=True):
     seconds: float | None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What only the ledger wants to know of a request: made where there is one.
 
     `wall` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
@@ -77,7 +78,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     policies: Sequence[str] = ()
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
     `lossy` are the fields that a translation lost, where the configuration wants to know. `cost` is nano-dollars, None
@@ -117,7 +118,7 @@ class Flagged(msgspec.Struct, frozen=True):
     on: str
 
 
-class Aside(msgspec.Struct, frozen=True, kw_only=True):
+class Aside(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A send that served a request without being its answer, and what it used; `line` says as what (routing/asides.py).
 
     It is no request: a request that had some is told by one `Finished`, with the usage of its answer alone.

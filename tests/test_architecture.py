@@ -36,11 +36,15 @@ FLOORS: dict[str, set[str]] = {
         "engine", "cache", "config", "protocols", "routing", "state", "store", "transport", "sandbox", "telemetry",
         "diagnostics", "events", "failure", "ir",
     },
+    "drill": {
+        "server", "engine", "config", "diagnostics", "providers", "routing", "state", "store", "protocols", "transport",
+        "sandbox", "failure", "ir",
+    },
     "rehearsal": {
         "server", "engine", "config", "sandbox", "protocols", "routing", "state", "store", "transport", "diagnostics",
         "events", "failure", "ir",
     },
-    "cli": {"rehearsal", "server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
+    "cli": {"rehearsal", "drill", "server", "engine", "config", "protocols", "failure", "diagnostics", "sandbox"},
 }  # fmt: skip
 
 # Each library has one door: the files that may import it.

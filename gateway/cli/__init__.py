@@ -17,15 +17,18 @@ import typer
 VERBS: Final[dict[str, str]] = {
     "serve": "gateway.cli.serve:serve",
     "validate": "gateway.cli.validate:validate",
-    "test": "gateway.cli.test:test",
+    "plan": "gateway.cli.plan:plan",
     "explain": "gateway.cli.explain:explain",
-    "blame": "gateway.cli.blame:blame",
+    "test": "gateway.cli.test:test",
+    "drill": "gateway.cli.drill:drill",
     "translate": "gateway.cli.translate:translate",
     "sandbox": "gateway.cli.sandbox:sandbox",
     "fmt": "gateway.cli.fmt:fmt",
     "graph": "gateway.cli.graph:graph",
-    "plan": "gateway.cli.plan:plan",
     "schema": "gateway.cli.schema:schema",
+    "keys": "gateway.cli.keys:keys",
+    "blame": "gateway.cli.blame:blame",
+    "drift": "gateway.cli.drift:drift",
     "rollback": "gateway.cli.rollback:rollback",
 }
 

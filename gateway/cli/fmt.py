@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from gateway.config.edit import Change, Changed, write
 from gateway.config.fmt import Unformattable, formatted
 from gateway.config.load import load
 from gateway.engine.known import KNOWN
@@ -48,7 +49,11 @@ def fmt(
         elif check:
             sys.stdout.write(f"{file} would change\n")
         else:
-            _replace(file, new)
+            try:
+                write([Change(str(file), text.encode(), new.encode())])
+            except (Changed, OSError) as error:
+                sys.stderr.write(f"gateway: {file} is left as it is: {error}\n")
+                raise typer.Exit(1) from None
             sys.stdout.write(f"{file} formatted\n")
     if changed and (check or diff):
         raise typer.Exit(1)
@@ -59,12 +64,3 @@ def _meaning(file: Path, text: str) -> object:
     path = Path("router.yaml") if str(file) == "-" else file
     loaded = load([path], known=KNOWN, environ=os.environ, texts={path: text.encode()})
     return loaded.config or sorted((found.code, found.path) for found in loaded.diagnostics)
-
-
-def _replace(file: Path, text: str) -> None:
-    """Writes a file as a whole or not at all; it keeps its mode, and stays where a link leads."""
-    place = file.resolve()
-    new = place.with_name(f".{place.name}.new")
-    new.write_bytes(text.encode())
-    new.chmod(place.stat().st_mode & 0o7777)
-    new.replace(place)

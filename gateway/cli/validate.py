@@ -53,6 +53,12 @@ def validate(
     warnings: Annotated[
         list[str] | None, typer.Option("-W", metavar="CODE", help="Findings of this code are warnings.")
     ] = None,
+    without_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--without-secrets", help="What the environment lacks is no error: for places without secrets, such as CI."
+        ),
+    ] = False,
 ) -> None:
     """Check configurations. Exit 0: good. 1: errors. 3: warnings, with --strict."""
     if files and config:
@@ -64,7 +70,7 @@ def validate(
             sys.stderr.write(f"gateway: {why}\n")
             raise typer.Exit(2)
     wanted = [config] if config else [[file] for file in files or [Path("router.yaml")]]
-    built = [each for paths in wanted for each in checked_of(paths)]
+    built = [each for paths in wanted for each in checked_of(paths, stand_ins=without_secrets)]
     checked = [loaded for loaded, _ in built]
     found = (diagnostic for loaded in checked for diagnostic in loaded.diagnostics)
     everything = grading.graded(Diagnostics(found), errors or (), warnings or ())
@@ -91,20 +97,20 @@ def validate(
         raise typer.Exit(3)
 
 
-def checked_of(paths: list[Path]) -> list[Checked]:
-    """One configuration of some files, or, of a page in Markdown, each of its fences."""
+def checked_of(paths: list[Path], *, stand_ins: bool = False) -> list[Checked]:
+    """One configuration of some files, or, of a page in Markdown, each of its fences. `stand_ins`: see `load`."""
     if len(paths) != 1 or paths[0].suffix.lower() not in (".md", ".markdown"):
-        return [check(paths)]
+        return [check(paths, stand_ins=stand_ins)]
     try:
         page = paths[0].read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return [check(paths)]
-    return [check(paths, {paths[0]: data}) for data in fences(page)]
+        return [check(paths, stand_ins=stand_ins)]
+    return [check(paths, {paths[0]: data}, stand_ins=stand_ins) for data in fences(page)]
 
 
-def check(paths: list[Path], texts: Mapping[Path, bytes] | None = None) -> Checked:
+def check(paths: list[Path], texts: Mapping[Path, bytes] | None = None, *, stand_ins: bool = False) -> Checked:
     """Loads, and builds what was loaded, as serving it would; with the worst case of each route."""
-    loaded = load(paths, known=KNOWN, environ=os.environ, texts=texts)
+    loaded = load(paths, known=KNOWN, environ=os.environ, texts=texts, stand_ins=stand_ins)
     if loaded.config is not None and not loaded.diagnostics.has_errors:
         engine = build(loaded.config, loaded.secrets, revision=loaded.revision)
         return loaded, worst(engine, loaded.config)

@@ -55,6 +55,18 @@ class Loaded:
         """Where a path of the configuration is written."""
         return self._composed.span(path, key=key)
 
+    def owner(self, path: TreePath) -> str:
+        """The name of the file that a path stands in, or that it would be added to. Raises KeyError where none could
+        be read."""
+        found = self._composed.place(path)
+        if found is None:
+            raise KeyError(".".join(map(str, path)))
+        return found[0].path
+
+    def data(self, name: str) -> bytes:
+        """The bytes that were read of one of `names`."""
+        return dict(self._composed.bytes)[name]
+
     @cached_property
     def places(self) -> Places:
         """Where everything is written, for `lookup`."""

@@ -8,29 +8,29 @@ later are refused by `checks/supported.py`.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, WithJsonSchema, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from gateway.config.model_policies import Caps, Policy, When
 from gateway.config.model_rules import (
     Ban,
     Budget,
     Cache,
+    Former,
     Guardrail,
     Idempotency,
     Ledger,
     Limits,
     RedisState,
     Reloading,
+    Score,
     Sticky,
     Team,
 )
 from gateway.config.model_tests import Test
 from gateway.config.section import OptionalKey, OptionalSecret, Secret, Section
-from gateway.config.units import Duration, DurationRange, Percent, Size, Tokens
+from gateway.config.units import Day, Duration, DurationRange, Percent, Size, Tokens
 
 Strategy = Literal[
     "priority",
@@ -55,25 +55,6 @@ Capability = Literal[
     "tools", "vision", "audio", "video", "documents", "json_schema", "json_object", "reasoning", "prefill"
 ]
 Lossy = Literal["allow", "warn", "reject", "reroute"]
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise PydanticCustomError(
-                "bad-value", "{value} is not a date such as 2027-01-31.", {"value": value}
-            ) from None
-    return value
-
-
-Day = Annotated[
-    date,
-    BeforeValidator(_date),
-    PlainSerializer(lambda value: value.isoformat(), return_type=str),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-01-31"]}),
-]
 
 
 class Timeouts(Section):
@@ -348,16 +329,6 @@ class Target(Section):
         return {"model": data} if isinstance(data, str) else data
 
 
-class Score(Section):
-    """Weights of what a target is judged by; each part is between 0 and 1."""
-
-    health: float = Field(0, ge=0, description="Closed, probing, or open.")
-    latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
-    cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
-    headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
-    stability: float = Field(0, ge=0, description="How little its latency varies.")
-
-
 class Combo(Section):
     """A logical model: a strategy over targets. Short form: a list of targets, in order of priority."""
 
@@ -427,6 +398,7 @@ class Key(Section):
         "(X-Gateway-Tags). Everything else that they say is a label.",
     )
     each_user: Limits | None = Field(None, description="What each of its users may ask; needs `trust: [user]`.")
+    former: Former | None = Field(None, description="The secret before the last rotation, and how long it still works.")
     expires: Day | None = Field(None, description="The last day on which it works.")
     disabled: bool = Field(False, description="True refuses it without forgetting it.")
     hints: bool = Field(

@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from gateway.config.model_policies import When
 from gateway.config.refs import is_reference
 from gateway.config.section import Secret, Section, UrlOrSecret
-from gateway.config.units import Duration, MoneyAmount, Percent, RateOf, Size
+from gateway.config.units import Day, Duration, MoneyAmount, Percent, RateOf, Size
 
 
 class Queue(Section):
@@ -31,6 +31,23 @@ class Limits(Section):
     concurrent: int | None = Field(None, ge=1, description="Requests at one time.")
     sessions: int | None = Field(None, ge=1, description="Sessions at one time; one ends after 15 minutes of silence.")
     queue: Queue | None = Field(None, description="Wait for a place instead of an immediate 429.")
+
+
+class Former(Section):
+    """The secret that a key had before, while those who hold it change over."""
+
+    hash: str = Field(description="`sha256:` and 64 hex digits of its SHA-256.")
+    until: Day = Field(description="The last day on which it works.", examples=["2027-01-31"])
+
+
+class Score(Section):
+    """Weights of what a target is judged by; each part is between 0 and 1."""
+
+    health: float = Field(0, ge=0, description="Closed, probing, or open.")
+    latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
+    cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
+    headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
+    stability: float = Field(0, ge=0, description="How little its latency varies.")
 
 
 class Sticky(Section):

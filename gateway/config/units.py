@@ -7,6 +7,7 @@ so that a checked configuration can be handed on as JSON. Durations are seconds,
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -39,6 +40,18 @@ def _missing(value: Any, what: str, example: str) -> PydanticCustomError:
 
 def _bad(value: Any, what: str) -> PydanticCustomError:
     return PydanticCustomError("bad-unit", "{value} is not {what}.", {"value": repr(value), "what": what})
+
+
+def day(value: Any) -> Any:
+    """A day of the calendar, `2027-01-31`. Raises PydanticCustomError."""
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise PydanticCustomError(
+                "bad-value", "{value} is not a date such as 2027-01-31.", {"value": value}
+            ) from None
+    return value
 
 
 def _whole(value: Any, amount: float, what: str) -> int:
@@ -216,4 +229,10 @@ Percent = Annotated[
     BeforeValidator(percent),
     PlainSerializer(lambda value: f"{_plain(value * 100)}%", return_type=str),
     _text_schema(r"^\d+(\.\d+)? ?%$", "80%"),
+]
+Day = Annotated[
+    date,
+    BeforeValidator(day),
+    PlainSerializer(lambda value: value.isoformat(), return_type=str),
+    WithJsonSchema({"type": "string", "format": "date", "examples": ["2027-01-31"]}),
 ]

@@ -14,6 +14,7 @@ from hashlib import sha256
 
 import msgspec
 
+from gateway.config.model import Key
 from gateway.config.patterns import matches
 
 
@@ -71,6 +72,15 @@ class Caller(msgspec.Struct, frozen=True):
         if self.allow is None or name in self.allow:
             return True
         return Allowed(self.allow, self.patterns).may(name, models)
+
+
+def former(caller: Caller, key: Key) -> dict[bytes, Caller]:
+    """The same caller by the secret that it had before, for as long as that works."""
+    if key.former is None:
+        return {}
+    digest = bytes.fromhex(key.former.hash.removeprefix("sha256:"))
+    until = key.former.until if caller.expires is None else min(key.former.until, caller.expires)
+    return {digest: msgspec.structs.replace(caller, digest=digest, expires=until)}
 
 
 ANYONE = Caller(name="anonymous")

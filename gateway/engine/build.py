@@ -20,7 +20,7 @@ from gateway.config.model import Target as Wanted
 from gateway.config.patterns import part, specificity
 from gateway.config.refs import Ref, Secrets
 from gateway.engine import limits
-from gateway.engine.access import Allowed, Caller, Keyring
+from gateway.engine.access import Allowed, Caller, Keyring, former
 from gateway.engine.bans import bans_of
 from gateway.engine.caches import caching_of
 from gateway.engine.conditions import compiled, networks_of
@@ -372,6 +372,7 @@ class _Builder:
         callers: dict[bytes, Caller] = {}
         for name, key in self.config.keys.items():
             caller = self.caller(name, key)
+            callers |= former(caller, key)
             callers[caller.digest] = caller
         return Keyring(open=self.config.gateway.auth == "open", callers=callers)
 

@@ -11,8 +11,9 @@ from typing import Final
 
 import msgspec
 
-from gateway.config.model import Combo, Score
+from gateway.config.model import Combo
 from gateway.config.model import Target as Wanted
+from gateway.config.model_rules import Score
 from gateway.routing.node import PLAIN, Branch, Node, Ordering, Split, Sticky, Target, Weights, leaves, targets
 from gateway.routing.runtime import Lane, Runtime
 from gateway.state.pool import Identity, StatePool

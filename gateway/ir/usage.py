@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Tokens. `cache_write_1h` is the part of `cache_write` that is kept for an hour. `estimated` is True where the
     provider did not say and the gateway counted."""
 

@@ -13,9 +13,10 @@ from typing import Final
 _NEAR: Final = 1024
 _END: Final = 16 << 10
 _ID: Final = re.compile(rb'"(?:id|responseId|generation_id)"\s*:\s*"([A-Za-z0-9._:-]{6,128})"')
-_REASON: Final = re.compile(
-    rb'"(?:finish_reason|stop_reason|finishReason|done_reason)"\s*:\s*"([A-Za-z_]{1,40})"'
-    rb'|"type"\s*:\s*"response\.(completed|incomplete|failed)"|"object"\s*:\s*"response".{0,400}?"status"\s*:\s*"(\w+)"',
+_REASON: Final = re.compile(rb'"(?:finish_reason|stop_reason|finishReason|done_reason)"\s*:\s*"([A-Za-z_]{1,40})"')
+_REASON_END: Final = b'eason"'  # of all these names: bytes are found much faster than patterns
+_STATUS: Final = re.compile(
+    rb'"type"\s*:\s*"response\.(completed|incomplete|failed)"|"object"\s*:\s*"response".{0,400}?"status"\s*:\s*"(\w+)"',
     re.DOTALL,
 )
 
@@ -30,10 +31,21 @@ def answer_id(opening: bytes) -> str | None:
 
 def finish(end: bytes) -> str | None:
     """Why an answer that ends so ended, in the word of its wire."""
-    last: str | None = None
-    for found in _REASON.finditer(end[-_END:]):
-        last = (found[1] or found[2] or found[3]).decode()
-    if last is None and len(end) > _END:
-        found_first = _REASON.search(end, 0, _NEAR)
-        last = (found_first[1] or found_first[2] or found_first[3]).decode() if found_first is not None else None
-    return last
+    first = max(0, len(end) - _END)
+    found = _last_reason(end, first)
+    if found is None and b"response" in end[first:]:
+        for each in _STATUS.finditer(end, first):
+            found = each
+    if found is None and first:
+        found = _REASON.search(end, 0, _NEAR) or _STATUS.search(end, 0, _NEAR)
+    return found[found.lastindex or 1].decode() if found is not None else None
+
+
+def _last_reason(end: bytes, first: int) -> re.Match[bytes] | None:
+    at = end.rfind(_REASON_END, first)
+    while at >= 0:
+        found = _REASON.match(end, end.rfind(b'"', first, at))
+        if found is not None:
+            return found
+        at = end.rfind(_REASON_END, first, at)
+    return None

@@ -4,7 +4,7 @@
 - an alias where it was asked for; a combo where one of its targets was sent to, or passed over, on its account;
 - a target of a combo where it, or what it leads to, was sent a request;
 - a fallback rule where what it stands behind was tried or passed over, and then one of its targets was sent to;
-- a policy and a guardrail where it held; a budget's `when_exhausted` where it had no money for a request.
+- a policy where it held; a budget's `when_exhausted` where it had no money for a request.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ class _Seen:
         self.budgets: set[str] = set()
 
 
-def coverage(config: Config, engine: Engine, finished: Iterable[Finished]) -> list[Covered]:
-    """Every part, in the order of the file. `finished`: of all requests of all tests."""
+def coverage(config: Config, engine: Engine, finished: Iterable[Finished], sent: Iterable[str]) -> list[Covered]:
+    """Every part, in the order of the file. `finished` are all requests of all tests, `sent` whom they were sent to,
+    for an answer or beside one."""
     seen = _Seen()
+    seen.sent.update(sent)
     for each in finished:
         _note(seen, engine, each)
     return [*_models(config, seen), *_combos(config, seen), *_rest(config, seen)]

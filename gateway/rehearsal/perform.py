@@ -35,7 +35,7 @@ class Asked(msgspec.Struct, frozen=True):
 class Played(msgspec.Struct, frozen=True, kw_only=True):
     """A test that was played. `index`: its place in `tests`. It passed where nothing was missed.
 
-    `asked` has the last request of each step; `requests` is how many there were.
+    `asked` has the last request of each step; `requests` is how many there were. `sent`: to whom anything was sent.
     """
 
     index: int
@@ -45,6 +45,7 @@ class Played(msgspec.Struct, frozen=True, kw_only=True):
     requests: int
     seconds: float
     finished: tuple[Finished | None, ...]
+    sent: frozenset[str]
 
 
 def perform(stage: Stage, index: int, test: Test, seed: int = SEED) -> Played:
@@ -99,4 +100,5 @@ async def _played(stage: Stage, world: World, index: int, test: Test) -> Played:
         requests=len(everything),
         seconds=world.passed,
         finished=tuple(everything),
+        sent=frozenset(each.target for each in world.upstreams.sent),
     )

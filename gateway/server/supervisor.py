@@ -32,7 +32,6 @@ from gateway.server import channel as say
 from gateway.server.crew import Crew, Offer
 from gateway.server.rollout import Accepted, Rollout, moment
 from gateway.server.shared import Shared
-from gateway.server.summary import summary
 from gateway.telemetry.log import Log
 
 GRACE: Final = 5.0  # seconds beyond `gateway.drain` before a worker is killed
@@ -105,7 +104,7 @@ class Supervisor:
             clock=time.monotonic,
             wall=time.time,
             sleep=asyncio.sleep,
-            summary=summary,
+            summary=_summary,
         )
         watching: asyncio.Task[None] | None = None
         try:
@@ -231,6 +230,13 @@ class Supervisor:
             "last_reload": self._last_reload,
             "last_rejection": self._last_rejection,
         }
+
+
+async def _summary(old: Offer, new: Offer) -> str:
+    """What differs between two configurations, in one line."""
+    from gateway.server.planned import told  # what only a change needs
+
+    return await asyncio.to_thread(told, old.payload, new.payload)
 
 
 def _told(diagnostic: Diagnostic) -> dict[str, Any]:

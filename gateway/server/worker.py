@@ -24,8 +24,6 @@ from pathlib import Path
 sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes the import fail, as if it were not there
 
 import msgspec
-from sanic.application.state import ApplicationServerInfo
-from sanic.http.constants import HTTP
 from sanic.server.async_server import AsyncioServer
 
 from gateway.config.handoff import places, restore
@@ -43,6 +41,7 @@ from gateway.server.app import make_app
 from gateway.server.channel import Channel
 from gateway.server.health import keep
 from gateway.server.health import samples as samples_of_health
+from gateway.server.listening import listen
 from gateway.server.recording import opened
 from gateway.server.serving import Running, Serving
 from gateway.state.health import Health
@@ -53,8 +52,6 @@ from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics, Sample
 from gateway.transport.contract import Request, Response
 from gateway.transport.pool import Transport
-
-BACKLOG = 4096  # Sanic's default of 100 loses bursts of connections
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -278,18 +275,10 @@ class Worker:
     async def _open_server(self) -> AsyncioServer:
         """Begins to accept connections; the first configuration is in force."""
         tuple(PROTOCOLS.values())  # no request is to wait for a wire to be read
-        app = make_app(self.serving)
-        server = await app.create_server(
-            sock=self._listen, access_log=False, backlog=BACKLOG, return_asyncio_server=True
-        )
-        if server is None:
-            raise RuntimeError("Sanic gave no server")
-        # What `Sanic.run` would note: with it, start-up leaves out what only HTTP/3 needs (an alt-svc header).
-        app.state.server_info.append(ApplicationServerInfo({"version": HTTP.VERSION_1}))
-        for start in (server.startup, server.before_start, server.after_start):
-            await start()  # type: ignore[no-untyped-call]  # Sanic's lifecycle is not annotated
+        server = await listen(make_app(self.serving), self._listen)
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
+        gc.set_threshold(20_000)  # a hundred requests in flight are no reason to look for cycles: few of them leave any
         return server
 
     async def _drain(self, server: AsyncioServer) -> None:

@@ -59,6 +59,15 @@ def test_exit_codes(files: dict[str, Path]) -> None:
         assert run("validate", *arguments).exit_code == code, arguments
 
 
+def test_without_secrets(tmp_path: Path) -> None:
+    file = tmp_path / "router.yaml"
+    file.write_text(GOOD.replace("{sandbox: {}}", "{sandbox: {api_key: {env: NOT_SET_ANYWHERE}}}"))
+    assert run("validate", file).exit_code == 1
+    assert run("validate", "--without-secrets", file).exit_code == 0
+    file.write_text(file.read_text().replace("provider: sandbox", "provider: sandbx"))
+    assert run("validate", "--without-secrets", file).exit_code == 1, "it hides nothing else"
+
+
 def test_text(files: dict[str, Path]) -> None:
     shown = run("validate", files["good"], files["bad"]).stdout
     assert re.search(r"good\.yaml: good, revision [0-9a-f]{12}\n", shown)

@@ -247,7 +247,7 @@ async def test_rollback(launch: Any, upstream: Upstream) -> None:
         ("rollback-refused", "key admin"),
     ]
     plans = [change["plan"] for change in changes if change["outcome"] in ("reloaded", "rolled-back")]
-    assert plans[-1] == "1 changed; risk high", "as `gateway plan` has it"
+    assert plans[-1] == "1 changed; risk high: models m id sandbox → sandbox:tokens=3", "as `gateway plan` has it"
     assert all(plans)
     assert (await operate(gateway, "/-/audit", "GET", key=KEY)).status_code == 403
 

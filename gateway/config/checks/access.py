@@ -75,12 +75,20 @@ def keys(subject: Subject) -> Iterator[Diagnostic]:
                 yield subject.report("bad-key", detail, ("keys", name, "from"))
                 continue
             digest = sha256(secret.encode()).hexdigest()
-        if digest in first:
-            detail = f"{name!r} has the same secret as {first[digest]!r}, so one of them would never be found."
-            yield subject.report(
-                "same-key", detail, ("keys", name), key=True, first=("the other one", ("keys", first[digest]))
-            )
-        first.setdefault(digest, name)
+        digests = [digest]
+        if key.former is not None:
+            digests.append(key.former.hash.removeprefix("sha256:"))
+            if not _HASH.fullmatch(key.former.hash):
+                detail = "A hash is `sha256:` and 64 lower-case hex digits."
+                yield subject.report("bad-key", detail, ("keys", name, "former", "hash"))
+                continue
+        for each in digests:
+            if each in first:
+                detail = f"{name!r} has the same secret as {first[each]!r}, so one of them would never be found."
+                yield subject.report(
+                    "same-key", detail, ("keys", name), key=True, first=("the other one", ("keys", first[each]))
+                )
+            first.setdefault(each, name)
 
 
 def allow_lists(subject: Subject) -> Iterator[Diagnostic]:

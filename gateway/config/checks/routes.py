@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.config.checks.subject import Subject
-from gateway.config.model import Score, Target
+from gateway.config.model import Target
+from gateway.config.model_rules import Score
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 

@@ -306,3 +306,22 @@ def expires(found: Difference, context: Context) -> Grade:
     """The last day of a key; none is later than any."""
     sooner = str(found.after or "9") < str(found.before or "9")
     return ("medium", "it works for less long") if sooner else ("low", "it works for longer")
+
+
+def rotated(found: Difference, context: Context) -> Grade:
+    """A key's secret; the one before may work for a while yet."""
+    former = str(context.now["keys"][found.path[1]].get("former", ""))
+    if former.startswith(f"{found.before} until "):
+        return "low", f"the old secret works too, {former.removeprefix(f'{found.before} ')}"
+    return "high", "callers with the old secret get 401"
+
+
+def former(found: Difference, _context: Context) -> Grade:
+    """The secret that a key had before: a hash and a day."""
+    was, _, until = str(found.before or "").partition(" until ")
+    now, _, then = str(found.after or "").partition(" until ")
+    if was not in ("", now):
+        return "medium", "callers with the former secret get 401"
+    if was == now and then < until:
+        return "medium", "the former secret works for less long"
+    return "low", "the former secret works for longer" if was else "the former secret works too"

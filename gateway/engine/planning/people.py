@@ -52,6 +52,7 @@ def keys(engine: Engine, config: Config, marks: Mapping[str, str]) -> dict[str, 
         found[caller.name] = given(
             secret=f"hash {caller.digest.hex()[:12]}" if said.from_ is None else said.from_.key,
             fingerprint=None if said.from_ is None else marks.get(said.from_.key, ""),
+            former=None if said.former is None else f"{_hash(said.former.hash)} until {said.former.until.isoformat()}",
             team=caller.team,
             tags=sorted(set(caller.tags)) or None,
             trust=sorted(caller.trust) or None,
@@ -68,6 +69,10 @@ def keys(engine: Engine, config: Config, marks: Mapping[str, str]) -> dict[str, 
         own, _ = _limits(rules, ANYONE)
         found[ANYONE] = given(limits=allowance(own))
     return found
+
+
+def _hash(written: str) -> str:
+    return f"hash {written.removeprefix('sha256:')[:12]}"
 
 
 def _limits(rules: Rules, name: str) -> tuple[Allowance | None, Allowance | None]:

@@ -16,6 +16,7 @@ SIGNS: Final = {"add": "+", "change": "~", "remove": "-", "rename": "→"}
 _COLOURS: Final = {"add": "32", "change": "33", "remove": "31", "rename": "36"}
 _RISKS: Final = {"none": "2", "low": "2", "medium": "33", "high": "1;31"}
 _NAMES_MOST: Final = 6
+_TOLD_MOST: Final = 3
 _TEXT_MOST: Final = 100
 
 
@@ -51,6 +52,13 @@ def counts(plan: Plan) -> str:
     """How much there is of what."""
     told = [f"{plan.count('add')} to add", f"{plan.count('change')} to change", f"{plan.count('remove')} to remove"]
     return ", ".join([*told, *([f"{plan.count('rename')} to rename"] if plan.count("rename") else [])])
+
+
+def line(plan: Plan) -> str:
+    """A plan in one line, for a log: how much, how risky, and the first changes."""
+    told = [f"{change.path[0]} {what(change)}{f' {said(change)}' if said(change) else ''}" for change in plan.changes]
+    more = [f"and {len(told) - _TOLD_MOST} more"] if len(told) > _TOLD_MOST else []
+    return f"{plan.summary()}{': ' if told else ''}{'; '.join(told[:_TOLD_MOST] + more)}"
 
 
 def _change(change: Change, paint: Any) -> Iterator[str]:
