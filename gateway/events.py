@@ -177,7 +177,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
 
     `outcome` is reloaded, rejected, canary-began, canary-aborted, canary-promoted, rolled-back or rollback-refused. It
     went from revision `old` to `new`, or would have. `at` is seconds since the epoch; `who` is a key's name, a signal,
-    or the file that was seen to change.
+    or the file that was seen to change. `plan` says in one line what differs between the two.
     """
 
     at: float
@@ -186,6 +186,7 @@ class Changed(msgspec.Struct, frozen=True, kw_only=True):
     old: str
     new: str
     why: str | None = None
+    plan: str | None = None
 
 
 class BudgetReached(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import json
 import os
 from typing import Any, Final
 
-KEY_VARIABLE: Final = "GATEWAY_ADMIN_KEY"
+KEY_VARIABLE: Final = "GATEWAY_KEY"
 WITHIN: Final = 90.0  # seconds: a change is prepared by every worker first
 
 

@@ -23,7 +23,7 @@ from gateway.config.model_rules import (
     Ledger,
     Limits,
     RedisState,
-    Reload,
+    Reloading,
     Score,
     Sticky,
     Team,
@@ -120,17 +120,6 @@ State = Annotated[
     | Annotated[Disk, Tag("on-disk")]
     | Annotated[Redis, Tag("in-redis")],
     Discriminator(_place),
-]
-
-
-def _manner(written: Any) -> str:
-    """Which of the two is meant, so that what is wrong with it is said of that one."""
-    return "by-canary" if isinstance(written, dict | Reload) else "at-once"
-
-
-Reloading = Annotated[
-    Annotated[bool, Tag("at-once")] | Annotated[Reload, Tag("by-canary")],
-    Discriminator(_manner),
 ]
 
 

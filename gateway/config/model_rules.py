@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from gateway.config.model_policies import When
 from gateway.config.refs import is_reference
@@ -226,3 +226,14 @@ class Reload(Section):
         description="When it is taken back before.",
         examples=[{"error_rate": "2%", "slower": "50%", "min_requests": 50}],
     )
+
+
+def _manner(written: Any) -> str:
+    """Which of the two is meant, so that what is wrong with it is said of that one."""
+    return "by-canary" if isinstance(written, dict | Reload) else "at-once"
+
+
+Reloading = Annotated[
+    Annotated[bool, Tag("at-once")] | Annotated[Reload, Tag("by-canary")],
+    Discriminator(_manner),
+]

@@ -9,7 +9,8 @@ runs, `status` says so until the next change that comes into force.
 The last configurations that were in force are kept for `rollback`, in memory: they hold secrets, which are not written
 to disk. Every change is told by a `Changed`, the last ones are kept for GET /-/audit.
 
-Clocks and sleeping are parameters: `clock` in seconds from anywhere, `wall` since the epoch.
+Clocks and sleeping are parameters: `clock` in seconds from anywhere, `wall` since the epoch; so is `summary`, which
+says in one line what differs between two configurations.
 """
 
 from __future__ import annotations
@@ -59,11 +60,10 @@ class Workers(Protocol):
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """A configuration that was checked and may be served. `says`: what it changes, in a line."""
+    """A configuration that was checked and may be served."""
 
     offer: Offer
     config: Config
-    says: str | None = None
 
     @property
     def revision(self) -> str:
@@ -100,6 +100,7 @@ class Rollout:
         clock: Callable[[], float],
         wall: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],
+        summary: Callable[[Offer, Offer], Awaitable[str]],
     ) -> None:
         self._workers = workers
         self._emit = emit
@@ -108,6 +109,7 @@ class Rollout:
         self._clock = clock
         self._wall = wall
         self._sleep = sleep
+        self._summary = summary
         self._line = [first]  # what was in force, in order; the last is
         self._trial: Trial | None = None
         self._apart: dict[str, Any] | None = None  # why what runs is not what the file says
@@ -136,12 +138,12 @@ class Rollout:
         rules = new.config.gateway.reload
         if isinstance(rules, Reload) and new.offer.payload != self.current.offer.payload:
             return await self._try(new, rules, who)
-        old = self.current.revision
+        old = self.current
         error = await self._workers.offer(new.offer)
         if error is not None:
             return self._not_prepared(new, error)
         self._in_force(new)
-        self._tell("reloaded", who, old, new.revision, new.says)
+        self._tell("reloaded", who, old.revision, new.revision, plan=await self._summary(old.offer, new.offer))
         return {"outcome": "reloaded", "revision": new.revision}
 
     async def _try(self, new: Accepted, rules: Reload, who: str) -> dict[str, Any]:
@@ -151,8 +153,8 @@ class Rollout:
         trial = self._trial = Trial(new, rules, who, self._clock(), self._wall())
         trial.task = asyncio.get_running_loop().create_task(self._bake(trial))
         share = f"{rules.canary * 100:g}% of the sessions for {rules.bake:g}s"
-        share += f"; {new.says}" if new.says else ""
-        self._tell("canary-began", who, self.current.revision, new.revision, share)
+        plan = await self._summary(self.current.offer, new.offer)
+        self._tell("canary-began", who, self.current.revision, new.revision, share, plan)
         return {"outcome": "canary", "revision": self.current.revision, "canary": self._of(trial)}
 
     def _not_prepared(self, new: Accepted, error: str) -> dict[str, Any]:
@@ -240,7 +242,7 @@ class Rollout:
         (target,) = back
         if target.revision == self.current.revision:
             return {"outcome": "unchanged", "revision": self.current.revision}
-        old = self.current.revision
+        before, old = self.current.offer, self.current.revision
         error = await self._workers.offer(target.offer)
         if error is not None:
             return self._refused(who, to, error)
@@ -249,7 +251,7 @@ class Rollout:
         self._apart = None
         if file != target.revision:
             self._part("rolled-back", file, f"{who} rolled back from {old[:_SHOWN]}")
-        self._tell("rolled-back", who, old, target.revision)
+        self._tell("rolled-back", who, old, target.revision, plan=await self._summary(before, target.offer))
         return {"outcome": "rolled-back", "revision": target.revision, "from": old}
 
     def _refused(self, who: str, to: str, detail: str) -> dict[str, Any]:
@@ -273,8 +275,10 @@ class Rollout:
             "do": "Mend the file, or put it back; POST /-/reload tries it again as it is.",
         }
 
-    def _tell(self, outcome: str, who: str, old: str, new: str, why: str | None = None) -> None:
-        changed = Changed(at=self._wall(), outcome=outcome, who=who, old=old, new=new, why=why)
+    def _tell(
+        self, outcome: str, who: str, old: str, new: str, why: str | None = None, plan: str | None = None
+    ) -> None:
+        changed = Changed(at=self._wall(), outcome=outcome, who=who, old=old, new=new, why=why, plan=plan)
         self._audit.append(changed)
         self._counts[outcome] = self._counts.get(outcome, 0) + 1
         self._emit(changed)

@@ -29,7 +29,6 @@ from gateway.engine.restart import needs_restart
 from gateway.engine.stores import size_of
 from gateway.events import Changed
 from gateway.server import channel as say
-from gateway.server import planned
 from gateway.server.crew import Crew, Offer
 from gateway.server.rollout import Accepted, Rollout, moment
 from gateway.server.shared import Shared
@@ -105,6 +104,7 @@ class Supervisor:
             clock=time.monotonic,
             wall=time.time,
             sleep=asyncio.sleep,
+            summary=_summary,
         )
         watching: asyncio.Task[None] | None = None
         try:
@@ -188,10 +188,7 @@ class Supervisor:
         refused = needs_restart(rollout.current.config, config, loaded.span)
         if refused:
             return self._rejected(loaded, refused)
-        payload, says = loaded.payload(), None
-        if loaded.revision != rollout.current.revision:
-            says = await asyncio.to_thread(planned.told, rollout.current.offer.payload, payload)
-        record = await rollout.accept(Accepted(Offer(loaded.revision, payload), config, says), why)
+        record = await rollout.accept(Accepted(Offer(loaded.revision, loaded.payload()), config), why)
         if record["outcome"] == "unchanged":
             self._last_rejection = None  # what was broken has been put back
         return record
@@ -233,6 +230,13 @@ class Supervisor:
             "last_reload": self._last_reload,
             "last_rejection": self._last_rejection,
         }
+
+
+async def _summary(old: Offer, new: Offer) -> str:
+    """What differs between two configurations, in one line."""
+    from gateway.server.planned import told  # what only a change needs
+
+    return await asyncio.to_thread(told, old.payload, new.payload)
 
 
 def _told(diagnostic: Diagnostic) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class Log:
         elif isinstance(event, Changed):
             level, what = _CHANGES[event.outcome]
             short = {"old": event.old[:12] or None, "new": event.new[:12] or None}
-            self.line(level, what, outcome=event.outcome, who=event.who, **short, why=event.why)
+            self.line(level, what, outcome=event.outcome, who=event.who, **short, why=event.why, plan=event.plan)
         elif isinstance(event, Reloaded):
             self.line("debug", "configuration in force", **msgspec.structs.asdict(event))
 

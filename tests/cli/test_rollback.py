@@ -22,7 +22,7 @@ keys:
 
 
 def said(*arguments: str, key: str = ADMIN) -> tuple[int, str]:
-    result = CliRunner().invoke(app, ["rollback", *arguments], env={"GATEWAY_ADMIN_KEY": key, "OTHER_KEY": ADMIN})
+    result = CliRunner().invoke(app, ["rollback", *arguments], env={"GATEWAY_KEY": key, "OTHER_KEY": ADMIN})
     return result.exit_code, result.output
 
 
@@ -36,7 +36,7 @@ def test_there_and_back(launch: Any) -> None:
     code, text = said(gateway.url, key=KEY)
     assert code == 1
     assert "needs a key that has 'admin: true'" in text
-    assert text.endswith("Put an administrator's key into GATEWAY_ADMIN_KEY.\n")
+    assert text.endswith("Put an administrator's key into GATEWAY_KEY.\n")
     gateway.write(CONFIG + "aliases: {n: m}\n")
     second = gateway.wait(lambda health: health["revision"] != first)["revision"]
     code, text = said(gateway.url, "--to", "0123456789", "--key-env", "OTHER_KEY", key="")

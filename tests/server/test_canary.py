@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterable
 from typing import Any
 
 import httpx
@@ -36,13 +37,19 @@ def config(upstream: Upstream, id_: str = "sandbox", *, workers: int = 1, bake: 
     return CONFIG.format(url=upstream.url, id=id_, workers=workers, bake=bake, least=least)
 
 
+BODY: Any = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+
+
 class Callers:
-    """Sessions that ask one after the other without pause, each request over a connection of its own."""
+    """Sessions that ask one request after the other, each over a connection of its own."""
 
     def __init__(self, gateway: Running, sessions: int = 12) -> None:
         self.gateway = gateway
         self.seen: dict[str, list[tuple[str, int]]] = {f"s{index}": [] for index in range(sessions)}
         self._tasks: list[asyncio.Task[None]] = []
+        headers = {"authorization": f"Bearer {KEY}", "connection": "close"}
+        limits = httpx.Limits(max_connections=None)
+        self._http = httpx.AsyncClient(base_url=gateway.url, headers=headers, limits=limits, timeout=20)
 
     async def __aenter__(self) -> Callers:
         self._tasks = [asyncio.create_task(self._call(name)) for name in self.seen]
@@ -59,10 +66,11 @@ class Callers:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.aclose()
 
     async def _call(self, name: str) -> None:
         while True:
-            response = await ask(self.gateway, session=name)
+            response = await self._http.post("/v1/chat/completions", json=BODY, headers={"x-session-id": name})
             self.seen[name].append((response.headers["x-gateway-revision"], response.status_code))
             await asyncio.sleep(0.02)
 
@@ -76,11 +84,18 @@ def chosen(callers: Callers, revision: str) -> set[str]:
     return {name for name in callers.seen if falls_to(revision, 0.4, f"{KEY}\0{name}")}
 
 
-async def ask(gateway: Any, session: str = "", text: str = "x") -> httpx.Response:
-    headers = {"authorization": f"Bearer {KEY}", **({"x-session-id": session} if session else {})}
-    async with httpx.AsyncClient(base_url=gateway.url, headers=headers) as http:
-        body = {"model": "m", "messages": [{"role": "user", "content": text}]}
-        return await http.post("/v1/chat/completions", json=body)
+async def served(gateway: Any, asked: Iterable[tuple[str, str]]) -> list[str]:
+    """The revisions that serve requests of sessions ("" for one without a name) with a text, one after the other, each
+    over a connection of its own."""
+    headers = {"authorization": f"Bearer {KEY}", "connection": "close"}
+    found = []
+    async with httpx.AsyncClient(base_url=gateway.url, headers=headers, timeout=20) as http:
+        for session, text in asked:
+            body = {"model": "m", "messages": [{"role": "user", "content": text}]}
+            named = {"x-session-id": session} if session else {}
+            response = await http.post("/v1/chat/completions", json=body, headers=named)
+            found.append(response.headers["x-gateway-revision"])
+    return found
 
 
 async def until(gateway: Running, condition: Any) -> dict[str, Any]:
@@ -205,7 +220,7 @@ async def test_rollback(launch: Any, upstream: Upstream) -> None:
     assert health["not_the_file"]["why"] == "rolled-back"
     assert health["not_the_file"]["file"] == revisions[2]
     assert health["not_the_file"]["detail"] == f"key admin rolled back from {revisions[2][:12]}"
-    assert (await ask(gateway)).headers["x-gateway-revision"] == revisions[1][:12]
+    assert await served(gateway, [("", "x")]) == [revisions[1][:12]]
     assert 'gateway_config_not_the_file{why="rolled-back"} 1.0' in (await operate(gateway, "/metrics", "GET")).text
     assert (await operate(gateway, f"/-/rollback?to={first[:12]}")).json()["revision"] == first
     unknown = await operate(gateway, "/-/rollback?to=abcdef")
@@ -231,6 +246,9 @@ async def test_rollback(launch: Any, upstream: Upstream) -> None:
         ("reloaded", "a source changed"),
         ("rollback-refused", "key admin"),
     ]
+    plans = [change["plan"] for change in changes if change["outcome"] in ("reloaded", "rolled-back")]
+    assert plans[-1] == "1 changed; risk high: models m id sandbox → sandbox:tokens=3", "as `gateway plan` has it"
+    assert all(plans)
     assert (await operate(gateway, "/-/audit", "GET", key=KEY)).status_code == 403
 
 
@@ -239,12 +257,10 @@ async def test_a_session_without_a_name_is_one_too(launch: Any, upstream: Upstre
     gateway = launch(config(upstream, bake="1m"))
     gateway.write(config(upstream, "sandbox:tokens=3", bake="1m"))
     gateway.wait(lambda health: health["canary"])
-    seen = [
-        {(await ask(gateway, text=f"conversation {index}")).headers["x-gateway-revision"] for _ in range(3)}
-        for index in range(12)
-    ]
-    assert {len(revisions) for revisions in seen} == {1}
-    assert len(set.union(*seen)) == 2
+    texts = [f"conversation {index}" for index in range(12)]
+    first = await served(gateway, [("", text) for text in texts])
+    assert len(set(first)) == 2
+    assert await served(gateway, [("", text) for text in texts] * 2) == first * 2
 
 
 async def test_a_worker_that_dies_ends_a_trial_and_comes_back(launch: Any, upstream: Upstream) -> None:
@@ -255,5 +271,4 @@ async def test_a_worker_that_dies_ends_a_trial_and_comes_back(launch: Any, upstr
     os.kill(children_of(gateway.process.pid)[0], signal.SIGKILL)
     health = gateway.wait(lambda health: health["not_the_file"] and health["workers"] == 2)
     assert health["not_the_file"]["detail"].startswith("worker ")
-    seen = {(await ask(gateway, f"s{index}")).headers["x-gateway-revision"] for index in range(20)}
-    assert seen == {old[:12]}
+    assert set(await served(gateway, [(f"s{index}", "x") for index in range(20)])) == {old[:12]}

@@ -72,6 +72,10 @@ def accepted(revision: str, reload: Any = True, payload: str = "") -> Accepted:
     return Accepted(Offer(revision, (payload or revision).encode()), config)
 
 
+async def differs(old: Offer, new: Offer) -> str:
+    return f"from {old.revision} to {new.revision}"
+
+
 CANARY = {"canary": "5%", "bake": "10m", "abort_if": {"min_requests": 10}}
 
 
@@ -91,6 +95,7 @@ class Case:
             clock=lambda: self.time.now,
             wall=lambda: 1_800_000_000.0 + self.time.now,
             sleep=self.time.sleep,
+            summary=differs,
         )
 
     def outcomes(self) -> list[str]:
@@ -130,6 +135,7 @@ async def test_a_canary_bakes_and_is_promoted() -> None:
     assert case.workers.asked == ["try b 0.05", "promote"]
     assert case.outcomes() == ["canary-began a>b", "canary-promoted a>b"]
     assert case.changes[-1].why == "1 of its 50 requests failed"
+    assert [change.plan for change in case.changes] == ["from a to b", None], "said once"
     assert case.rollout.current.revision == "b"
     assert case.rollout.status()["shares"] == {"b": 1.0}
 
@@ -223,6 +229,7 @@ async def test_rollback_goes_back_step_by_step() -> None:
     for revision in "bcd":
         await rollout.accept(accepted(revision), "a test")
     assert (await rollout.rollback("", "anna"))["revision"] == "c"
+    assert case.changes[-1].plan == "from d to c"
     assert rollout.status()["not_the_file"]["file"] == "d"
     assert (await rollout.rollback("", "anna"))["revision"] == "b"
     assert rollout.status()["not_the_file"]["file"] == "d", "that is still what the file says"
