@@ -3,7 +3,8 @@
 A request pins the Engine it starts with; a pin is a count. Swapping is one assignment; the old Engine, and with it
 the state that nothing else uses, goes when its last pin does.
 
-Beside the Engine in force another may be tried out: it is pinned by a share of the sessions, until it is withdrawn. Which sessions is decided in `canary.py`.
+Beside the Engine in force another may be tried out: it is pinned by a share of the sessions, until it is withdrawn.
+Which sessions is decided in `canary.py`.
 """
 
 from __future__ import annotations
