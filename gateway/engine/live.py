@@ -3,8 +3,8 @@
 A request pins the Engine it starts with; a pin is a count. Swapping is one assignment; the old Engine, and with it
 the state that nothing else uses, goes when its last pin does.
 
-Beside the Engine in force another may be tried out: it is pinned by a share of the sessions, until it is swapped in or
-withdrawn. Which sessions is decided in `canary.py`.
+Beside the Engine in force another may be tried out: it is pinned by a share of the sessions, until it is withdrawn.
+Which sessions is decided in `canary.py`.
 """
 
 from __future__ import annotations
@@ -67,12 +67,9 @@ class Live:
             self._draining.remove(pin)
 
     def swap(self, engine: Engine) -> None:
-        """Puts an Engine in force for every request that begins from now on; one that was tried out keeps its pins."""
-        old, tried = self._current, self._tried
-        if tried is not None and tried.engine is engine:
-            self._current, self._tried = tried, None
-        else:
-            self._current = Pin(engine)
+        """Puts an Engine in force for every request that begins from now on."""
+        old = self._current
+        self._current = Pin(engine)
         if old is not None and old.count:
             self._draining.append(old)
 

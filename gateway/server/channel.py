@@ -1,7 +1,7 @@
 """What a supervisor and its workers say to each other, and how: framed msgpack over a socket pair.
 
 A configuration travels as `Prepare` → `Prepared` from every worker → `Commit`, or `Abort` for all when one cannot. One
-that is tried out is committed with a share below 1, and later again with 1, or ended by `Withdraw`.
+that is tried out is committed with a share below 1, and later prepared and committed as any, or ended by `Withdraw`.
 Whoever reads the end of the stream knows that the other side is gone.
 """
 
@@ -22,10 +22,12 @@ class Message(msgspec.Struct, frozen=True, tag=True):
 
 
 class Prepare(Message, frozen=True):
-    """Supervisor → worker: build this and keep it ready. `payload` is the checked configuration and its secrets."""
+    """Supervisor → worker: build this and keep it ready. `payload` is the checked configuration and its secrets; one on
+    `trial` has breakers of its own."""
 
     revision: str
     payload: bytes
+    trial: bool = False
 
 
 class Prepared(Message, frozen=True):
@@ -37,7 +39,7 @@ class Prepared(Message, frozen=True):
 
 class Commit(Message, frozen=True):
     """Supervisor → worker: the prepared revision is in force now, or serves `share` (0 to 1) of the sessions beside the
-    one in force. One that does so already may be put in force without being prepared again."""
+    one in force."""
 
     revision: str
     share: float = 1.0

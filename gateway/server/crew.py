@@ -98,12 +98,17 @@ class Crew:
         async with self._changing:
             return await self._put(offer, share)
 
-    async def promote(self) -> None:
-        """Puts the configuration that is tried out in force in every worker."""
+    async def promote(self) -> str | None:
+        """Puts the configuration that is tried out in force in every worker, or leaves it on trial; then why. It is
+        prepared anew, since on trial it had breakers of its own."""
         async with self._changing:
-            if self._tried is not None:
-                self._offer, self._tried = self._tried[0], None
-                await self._everywhere(lambda worker: self._commit(worker, self._offer.revision))
+            if self._tried is None:
+                return "nothing is tried out"
+            tried, self._tried = self._tried, None
+            error = await self._put(tried[0], 1.0)
+            if error is not None:
+                self._tried = tried
+            return error
 
     async def withdraw(self) -> None:
         """Ends the trial of a configuration in every worker."""
@@ -123,7 +128,7 @@ class Crew:
 
     async def _put(self, offer: Offer, share: float) -> str | None:
         workers = list(self._workers.values())
-        errors = await asyncio.gather(*(self._prepare(worker, offer) for worker in workers))
+        errors = await asyncio.gather(*(self._prepare(worker, offer, trial=share < 1) for worker in workers))
         failed = [error for error in errors if error is not None]
         if failed:
             for worker in workers:
@@ -190,16 +195,16 @@ class Crew:
             error = await self._commit(worker, self._offer.revision)
         if error is None and self._tried is not None:
             offer, share = self._tried
-            error = await self._prepare(worker, offer) or await self._commit(worker, offer.revision, share)
+            error = await self._prepare(worker, offer, trial=True) or await self._commit(worker, offer.revision, share)
         if error is not None:
             process.kill()
             raise RuntimeError(f"worker {index} did not start: {error}")
         self._workers[index] = worker
         self.tell(self._status)
 
-    async def _prepare(self, worker: Worker, offer: Offer) -> str | None:
+    async def _prepare(self, worker: Worker, offer: Offer, *, trial: bool = False) -> str | None:
         worker.prepared = asyncio.get_running_loop().create_future()
-        worker.control.send(say.Prepare(offer.revision, offer.payload))
+        worker.control.send(say.Prepare(offer.revision, offer.payload, trial))
         return await _within(worker.prepared, PREPARE_WITHIN, f"worker {worker.index} did not prepare it")
 
     async def _commit(self, worker: Worker, revision: str, share: float = 1.0) -> str | None:

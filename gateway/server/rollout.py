@@ -49,8 +49,8 @@ class Workers(Protocol):
     async def try_out(self, offer: Offer, share: float) -> str | None:
         """Lets one serve a share of the sessions everywhere, or nowhere; then why."""
 
-    async def promote(self) -> None:
-        """Puts the one that is tried out in force."""
+    async def promote(self) -> str | None:
+        """Puts the one that is tried out in force everywhere, or nowhere; then why."""
 
     async def withdraw(self) -> None:
         """Ends the trial."""
@@ -207,8 +207,11 @@ class Rollout:
 
     async def _promote(self, trial: Trial) -> None:
         old = self.current.revision
+        error = await self._workers.promote()
+        if error is not None:
+            await self._abort(trial, error)
+            return
         self._trial = None
-        await self._workers.promote()
         self._in_force(trial.accepted)
         failed = f"{trial.new.failed} of its {trial.new.requests} requests failed"
         few = trial.new.requests < trial.rules.abort_if.min_requests

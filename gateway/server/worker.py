@@ -72,7 +72,6 @@ class Worker:
         self._bound = 0  # bytes of values that are kept at most
         self._listen = listen
         self._prepared: Ready | None = None
-        self._tried: Ready | None = None
         self._asks: dict[int, asyncio.Future[bytes]] = {}
         self._ask_id = 0
         self._server: AsyncioServer | None = None
@@ -171,7 +170,8 @@ class Worker:
                 self.state = StatePool(store_of(config, known, self._shared, self._said))
                 self._place, self._bound = place_of(config), size_of(config)
                 self.serving.pool = self.state
-            engine = await asyncio.to_thread(build, config, known, self.state, revision=message.revision)
+            state = self.state.apart() if message.trial else self.state
+            engine = await asyncio.to_thread(build, config, known, state, revision=message.revision)
             self.serving.remember(message.revision, Running(config, known, places(message.payload)))
             log = Log(config.gateway.log.level, config.gateway.log.format, time.time)
             if self._log is None:  # its ledger stays
@@ -186,18 +186,18 @@ class Worker:
         self._control.send(say.Prepared(message.revision))
 
     async def _commit(self, message: say.Commit) -> None:
-        found = [each for each in (self._prepared, self._tried) if each is not None]
-        ready = next((each for each in found if each.engine.revision == message.revision), None)
-        if ready is None:
+        ready = self._prepared
+        if ready is None or ready.engine.revision != message.revision:
             raise RuntimeError(f"told to commit {message.revision}, which was not prepared")
         engine, self._prepared = ready.engine, None
         if message.share < 1:
             self.live.try_out(engine, message.share)
-            self._tried, self._watch = ready, Watch()
+            self._watch = Watch()
             self._control.send(say.Committed(engine.revision))
             return
+        self.live.withdraw()
         self.live.swap(engine)
-        self._tried = self._watch = None
+        self._watch = None
         self._log = ready.log
         self.state.reloaded()
         await self._resize(ready.size)
@@ -234,7 +234,7 @@ class Worker:
                 self._prepared = None
             case say.Withdraw():
                 self.live.withdraw()
-                self._tried = self._watch = None
+                self._watch = None
                 self._control.send(say.Committed(message.revision))
             case say.Status():
                 self.serving.status = msgspec.json.decode(message.json)

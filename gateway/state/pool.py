@@ -6,6 +6,7 @@ is still serving refers to it, and a new Engine with the same identities finds t
 
 from __future__ import annotations
 
+from copy import copy
 from typing import NamedTuple
 from weakref import WeakValueDictionary
 
@@ -76,6 +77,12 @@ class StatePool:
     def breaker(self, identity: Identity) -> Breaker:
         """The breaker of an identity."""
         return self._breakers.setdefault(identity, Breaker())
+
+    def apart(self) -> StatePool:
+        """The same state with breakers of its own: what fails for whoever uses it stops nobody else."""
+        other = copy(self)
+        other._breakers = WeakValueDictionary()
+        return other
 
     def load(self, target: str) -> Load:
         """The load of a target, by the target's name."""

@@ -41,21 +41,22 @@ def test_a_trial_serves_its_sessions_until_it_is_withdrawn(tmp_path: Path) -> No
     assert second.revision not in dict(live.pins()), "it goes with its last request"
 
 
-def test_a_trial_that_is_promoted_keeps_its_pins(tmp_path: Path) -> None:
-    first, second, _ = engines(tmp_path)
+def test_a_trial_that_is_promoted_drains(tmp_path: Path) -> None:
+    first, second, third = engines(tmp_path)
     live = Live()
     live.swap(first)
     old = live.pin()
     live.try_out(second, 1.0)
     pin = live.pin_for("anybody")
     assert pin.engine is second
-    live.swap(second)
-    assert (live.engine, live.tried) == (second, None)
-    assert dict(live.pins()) == {first.revision: 1, second.revision: 1}
+    live.withdraw()
+    live.swap(third)
+    assert (live.engine, live.tried) == (third, None)
+    assert dict(live.pins()) == {first.revision: 1, second.revision: 1, third.revision: 0}
     live.release(old)
-    assert dict(live.pins()) == {second.revision: 1}
+    assert dict(live.pins()) == {second.revision: 1, third.revision: 0}
     live.release(pin)
-    assert dict(live.pins()) == {second.revision: 0}
+    assert dict(live.pins()) == {third.revision: 0}
 
 
 def test_another_trial_takes_the_place_of_the_first(tmp_path: Path) -> None:

@@ -57,8 +57,9 @@ class Workers:
         self.asked.append(f"try {offer.revision} {share:g}")
         return self.error
 
-    async def promote(self) -> None:
+    async def promote(self) -> str | None:
         self.asked.append("promote")
+        return self.error
 
     async def withdraw(self) -> None:
         self.asked.append("withdraw")
@@ -206,6 +207,16 @@ async def test_a_dead_worker_ends_a_canary() -> None:
     await case.rollout.lost("worker 0 died (exit -9)")
     assert case.changes[-1].why == "worker 0 died (exit -9)"
     assert case.workers.asked == ["try b 0.05", "withdraw"]
+
+
+async def test_what_cannot_be_prepared_for_all_is_taken_back() -> None:
+    case = Case()
+    await case.rollout.accept(accepted("b", CANARY), "a test")
+    case.workers.error = "worker 0 did not prepare it within 60s"
+    await case.time.pass_(601)
+    assert case.workers.asked == ["try b 0.05", "promote", "withdraw"]
+    assert case.rollout.current.revision == "a"
+    assert case.changes[-1].why == case.workers.error
 
 
 async def test_silence_is_no_good_sign() -> None:
