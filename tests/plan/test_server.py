@@ -88,8 +88,7 @@ def test_a_reload_says_what_it_changes(gateway: Any) -> None:
     before = gateway.health()["revision"]
     gateway.write(gateway.text.replace("timeouts: {total: 90s}", "timeouts: {total: 60s}").replace("p/*", "r/*"))
     gateway.wait(lambda health: health["revision"] != before)
-    async with httpx.AsyncClient(base_url=gateway.url, headers={"authorization": f"Bearer {ADMIN}"}) as http:
-        changes = (await http.get("/-/audit")).json()["changes"]
+    changes = httpx.get(f"{gateway.url}/-/audit", headers={"authorization": f"Bearer {ADMIN}"}).json()["changes"]
     assert changes[0]["plan"] == (
         "1 changed, 1 renamed; risk high: models p/* → r/*; models hidden timeouts total 90s → 1m"
     )
