@@ -3,8 +3,8 @@
     fallbacks:
       fast: [tiny]  # accept: fallback-cannot-carry (long prompts are refused by the clients already)
 
-Warnings and infos can be accepted, each with a reason in parentheses; errors cannot, as nothing could be served. An
-acceptance that meets nothing is a finding itself, so that none outlives its cause.
+Warnings and infos can be accepted, each with a reason in parentheses, and errors with which a file can be served all
+the same (grading.py). An acceptance that meets nothing is a finding itself, so that none outlives its cause.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 
 from gateway.diagnostics.codes import CODES
 from gateway.diagnostics.diagnostic import Diagnostic, Diagnostics, Severity, diagnose
+from gateway.diagnostics.grading import DEMOTABLE
 from gateway.diagnostics.source import Source, Span
 from gateway.diagnostics.suggest import closest
 
@@ -65,7 +66,7 @@ def _meets(acceptance: _Acceptance, diagnostic: Diagnostic) -> bool:
     span = diagnostic.span
     return (
         span is not None
-        and diagnostic.severity is not Severity.ERROR
+        and (diagnostic.severity is not Severity.ERROR or diagnostic.code in DEMOTABLE)
         and diagnostic.code == acceptance.code
         and span.path == acceptance.span.path
         and span.line in acceptance.lines
@@ -90,7 +91,7 @@ def _comments(source: Source) -> Iterator[_Acceptance | Diagnostic]:
                 near = closest(code, CODES)
                 help_ = f"did you mean {near!r}?" if near else None
                 yield diagnose("bad-accept", f"There is no finding called {code!r}.", span, suggestion=help_)
-            elif CODES[code][1] == Severity.ERROR:
+            elif CODES[code][1] == Severity.ERROR and code not in DEMOTABLE:
                 detail = f"{code!r} is an error: a file with it cannot be served, so there is nothing to accept."
                 yield diagnose("bad-accept", detail, span)
             else:

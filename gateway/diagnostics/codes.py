@@ -69,6 +69,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "bad-pattern": ("A pattern cannot be used", E_),
     # facts of models
     "fallback-cannot-carry": ("A fallback cannot carry what its primary accepts", W_),
+    "no-fallback-carries": ("Nothing can stand in for what a primary accepts", E_),
     "fallback-carries-less": ("A fallback is passed over for some requests", I_),
     "unknown-upstream": ("The provider is not known to have such a model", W_),
     "price-unknown": ("A price is not known, and is counted as nothing", W_),

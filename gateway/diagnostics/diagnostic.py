@@ -102,7 +102,7 @@ class Diagnostics:
     @property
     def errors(self) -> list[Diagnostic]:
         """Those that refuse the file."""
-        return [diagnostic for diagnostic in self if diagnostic.severity is Severity.ERROR]
+        return [each for each in self if each.severity is Severity.ERROR and each.accepted is None]
 
     @property
     def has_warnings(self) -> bool:
@@ -115,4 +115,4 @@ class Diagnostics:
     @property
     def has_errors(self) -> bool:
         """Whether the file is refused."""
-        return any(diagnostic.severity is Severity.ERROR for diagnostic in self._found.values())
+        return any(each.severity is Severity.ERROR and each.accepted is None for each in self._found.values())

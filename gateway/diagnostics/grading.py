@@ -17,7 +17,9 @@ from gateway.diagnostics.suggest import closest
 
 EVERYTHING: Final = "all"  # as a code: every warning
 # Errors about what has no effect: the file compiles as if it were not there.
-DEMOTABLE: Final = frozenset(("inert-weight", "inert-option", "repeated-target", "self-fallback", "smaller-window"))
+DEMOTABLE: Final = frozenset(
+    ("inert-weight", "inert-option", "no-fallback-carries", "repeated-target", "self-fallback", "smaller-window")
+)
 
 
 def objection(code: str, *, to_warning: bool) -> str | None:

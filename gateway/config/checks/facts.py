@@ -29,11 +29,12 @@ _LACKS: Final[Mapping[str, str]] = {
 
 class _Carries(NamedTuple):
     """What a route can carry: words that one of its models has, words that none has, its largest window. `lacks` and
-    `context` are empty where not all of its models are known."""
+    `context` are empty where not all of its models are known. `one`: words that a single place of it may have."""
 
     has: frozenset[str]
     lacks: frozenset[str]
     context: int | None
+    one: frozenset[str]
 
 
 def _places(subject: Subject, name: str, model: Model) -> Iterator[tuple[str, str, Path]]:
@@ -86,7 +87,8 @@ def _carries(leaves: Sequence[tuple[Model, ModelFacts]]) -> _Carries:
     windows = [model.context if model.context is not None else known.context for model, known in leaves]
     has = frozenset().union(*(each for each in supports if each is not None))
     lacks = frozenset(_LACKS) - has if leaves and None not in supports else frozenset()
-    return _Carries(has, lacks, None if None in windows else max(filter(None, windows), default=None))
+    one = frozenset(word for word in has if sum(each is None or word in each for each in supports) == 1)
+    return _Carries(has, lacks, None if None in windows else max(filter(None, windows), default=None), one)
 
 
 def carrying(subject: Subject) -> Iterator[Diagnostic]:
@@ -102,7 +104,7 @@ def carrying(subject: Subject) -> Iterator[Diagnostic]:
             if rule.on != ["context_window"]  # it is there for other prompts, and `smaller-window` judges it
             for at, name in enumerate(rule.to)
         ]
-        yield from _chain(subject, repr(route), first, rest)
+        yield from _chain(subject, repr(route), first, rest, alone=first.one)
 
 
 def _within(subject: Subject, combo: str, path: Path, targets: Sequence[Target]) -> Iterator[Diagnostic]:
@@ -119,9 +121,16 @@ def _within(subject: Subject, combo: str, path: Path, targets: Sequence[Target])
 
 
 def _chain(
-    subject: Subject, first: str, accepts: _Carries, rest: Sequence[tuple[Path, str, _Carries]]
+    subject: Subject,
+    first: str,
+    accepts: _Carries,
+    rest: Sequence[tuple[Path, str, _Carries]],
+    alone: frozenset[str] = frozenset(),
 ) -> Iterator[Diagnostic]:
-    """Judges the others against the first: once for what none of them carries, else at those before one that does."""
+    """Judges the others against the first: once for what none of them carries, else at those before one that does.
+
+    `alone`: what the first has one place for. Where no other carries it either, there is no fallback for it at all.
+    """
     if not rest:
         return
     missing = [
@@ -137,12 +146,16 @@ def _chain(
         )
         yield subject.report("fallback-carries-less", detail, path)
     if missing:
-        whom = name if len(rest) == 1 else "none of them does, the best"
+        whom = name if len(rest) == 1 else "each of them"
         detail = (
             f"{first} does more than what stands in for it: {whom} {_listed(missing)}. Such requests fail where "
             f"{first} does. Add a fallback that carries them, or say in `supports:` what the models do."
         )
-        yield subject.report("fallback-cannot-carry", detail, path)
+        if any(word in alone for word in accepts.has if all(word in each.lacks for _, _, each in rest)):
+            detail += " Where that is meant: `# accept: no-fallback-carries (why)`."
+            yield subject.report("no-fallback-carries", detail, path)
+        else:
+            yield subject.report("fallback-cannot-carry", detail, path)
     for index, (path, name, carries) in enumerate(rest):
         earlier, later = rest[:index], rest[index + 1 :]
         words = [
