@@ -36,12 +36,11 @@ def import_(
     cannot be imported. 2: wrong usage, or whose it is cannot be told."""
     from gateway.diagnostics.diagnostic import Severity
     from gateway.importing.imported import Refused
-    from gateway.importing.proving import proven
+    from gateway.importing.proving import written
     from gateway.importing.report import as_json, markdown, text
     from gateway.importing.source import stem, tree_of
     from gateway.importing.stating import stated_text
     from gateway.importing.systems import SYSTEMS, detected
-    from gateway.importing.writing import router_text
 
     if from_ is not None and from_ not in SYSTEMS:
         _end(f"{from_!r} is no system that can be imported. There are: {', '.join(SYSTEMS)}", 2)
@@ -71,18 +70,18 @@ def import_(
         imported = SYSTEMS[from_].read(tree)
     except Refused as refused:
         _end(str(refused), 1)
-    wrong = [each for each in proven(imported.document) if each.severity is Severity.ERROR]
-    written = router_text(imported.document, f"Imported from {SYSTEMS[from_].title}.")
+    said, found = written(imported.document, f"Imported from {SYSTEMS[from_].title}.")
+    wrong = [each for each in found if each.severity is Severity.ERROR]
     shown = {Report.TEXT: text, Report.JSON: as_json, Report.MARKDOWN: markdown}[report](imported)
     if out is None:
-        sys.stdout.write(written)
+        sys.stdout.write(said)
         sys.stderr.write(shown)
     else:
         try:
-            out.write_text(written, "utf-8")
-            said = stated_text(imported.document, f"What {out.name} was imported as.")
-            if statements is not None and said:
-                statements.write_text(said, "utf-8")
+            out.write_text(said, "utf-8")
+            stated = stated_text(imported.document, f"What {out.name} was imported as.")
+            if statements is not None and stated:
+                statements.write_text(stated, "utf-8")
         except OSError as error:
             _end(f"{out} cannot be written: {error.strerror}", 1)
         sys.stdout.write(shown)

@@ -19,6 +19,7 @@ from gateway.importing.imported import Path
 from gateway.importing.writing import router_text
 
 _FILE: Final = FilePath("router.yaml")
+_MEANT: Final = "no-fallback-carries"
 # Ways to send a credential → a placeholder that they can be made of.
 _FORMS: Final = {
     "sigv4": "AKIAPLACEHOLDER:placeholder",
@@ -35,13 +36,24 @@ _PLACES: Final = {
 
 def proven(document: dict[str, Any]) -> list[Diagnostic]:
     """What the pipeline finds in a document, errors first; it builds where there are none."""
+    return written(document)[1]
+
+
+def written(document: dict[str, Any], head: str = "") -> tuple[str, list[Diagnostic]]:
+    """The text of a document, and what the pipeline finds in it. Fallbacks that stand in for nothing are accepted where
+    they stand: the source has them too."""
     copy = _without_files(document)
-    environ = dict(_placeholders(copy))
-    loaded = load([_FILE], known=KNOWN, environ=environ, texts={_FILE: router_text(copy).encode()})
+    text = router_text(copy)
+    loaded = load([_FILE], known=KNOWN, environ=dict(_placeholders(copy)), texts={_FILE: text.encode()})
     found = sorted(loaded.diagnostics, key=lambda each: each.severity is not Severity.ERROR)
-    if loaded.config is not None and not loaded.diagnostics.has_errors:
+    lines = text.splitlines()
+    meant = {lines[each.span.line - 1] for each in found if each.code == _MEANT and each.span is not None}
+    found = [each for each in found if each.code != _MEANT]
+    if loaded.config is not None and not any(each.severity is Severity.ERROR for each in found):
         build(loaded.config, loaded.secrets, revision=loaded.revision)
-    return found
+    comment = f"  # accept: {_MEANT} (it is as it was imported)"
+    out = (line + comment if line in meant else line for line in router_text(document, head).splitlines())
+    return "".join(f"{line}\n" for line in out), found
 
 
 def references(value: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -230,7 +230,7 @@ def _page(code: str, shown: dict[str, Example]) -> str:
         "info": "Good to know; nothing has to be done.",
     }[severity]
     if code in DEMOTABLE:
-        means += f" With `-W {code}` it is a warning."
+        means += f" With `-W {code}` it is a warning, and `# accept: {code} (why it is all right)` accepts it where it stands."
     lines = [f"## {code}", "", f"{summary}. {means}", ""]
     if code in IN_WORDS:  # of these no file is an example
         return "\n".join([*lines, IN_WORDS[code], ""])

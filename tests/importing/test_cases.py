@@ -9,7 +9,7 @@ import pytest
 
 from gateway.diagnostics.diagnostic import Severity
 from gateway.importing.imported import Imported, Verdict, leaves
-from gateway.importing.proving import proven
+from gateway.importing.proving import proven, written
 from gateway.importing.report import markdown
 from gateway.importing.source import at, tree_of
 from gateway.importing.stating import stated, stated_text
@@ -31,9 +31,8 @@ def imported(case: Path) -> tuple[object, Imported]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_is_what_was_read_by_eye(case: Path) -> None:
     _, found = imported(case)
-    assert router_text(found.document, f"Imported from {SYSTEMS[found.system].title}.") == (
-        (case / "router.yaml").read_text()
-    )
+    text, _ = written(found.document, f"Imported from {SYSTEMS[found.system].title}.")
+    assert text == (case / "router.yaml").read_text()
     assert markdown(found) == (case / "report.md").read_text()
     beside = case / "router.tests.yaml"
     assert stated_text(found.document, "What router.yaml was imported as.") == (
