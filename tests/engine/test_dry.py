@@ -284,7 +284,7 @@ def cases(seed: int) -> Iterator[tuple[Received, dict[str, list[str]], dict[str,
         yield Received(protocol=wire, head=wire.decode_head(body, None, None), wall=1.8e9), scripts, resting
 
 
-@pytest.mark.parametrize("seed", range(150))
+@pytest.mark.parametrize("seed", range(90))
 def test_a_dry_walk_goes_where_the_server_goes(seed: int) -> None:
     loaded = loaded_of(seed)
     assert loaded.config is not None
@@ -358,7 +358,7 @@ def test_what_is_assumed_is_found_by_target_model_and_provider() -> None:
         assert slow.kind is Kind.TIMEOUT
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(40))
 def test_an_explanation_tells_all_of_a_walk(seed: int) -> None:
     """Whatever the configuration and the request: every target once, with its place, and the walk's own outcome."""
     loaded = loaded_of(seed)

@@ -116,7 +116,7 @@ def played(case: Made) -> tuple[Loaded, list[tuple[Said, Said]]]:
 def test_a_dry_walk_foretells_what_a_rehearsal_does(block: int) -> None:
     """With every strategy: chance begins alike, so it ends alike."""
     lengths: set[int] = set()
-    for number in range(30):
+    for number in range(15):
         case = good(block * 1000 + number, BASES, CHANCY, str(number))
         _, pairs = played(case)
         for turn, (said, foretold) in enumerate(pairs):
@@ -160,7 +160,7 @@ async def test_the_server_does_what_was_foretold(launch: Any) -> None:
     bases = {wire: upstream.url for wire, upstream in upstreams.items()}
     gateway: Any = None
     asked = 0
-    for number in range(30):
+    for number in range(15):
         tag = f"t{number}"
         case = good(50_000 + number, bases, CERTAIN, tag, TOLD)
         loop = asyncio.get_running_loop()
