@@ -14,34 +14,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from gateway.config.checks.secrets import looks_secret
+from gateway.config.checks.providers import HEADER, HEADER_VALUE, OURS
+from gateway.config.checks.secrets import CARRIERS, looks_secret
 from gateway.engine.known import KNOWN
 from gateway.importing.imported import Account, Finding, Imported, Path, Verdict
 from gateway.importing.secrets import Names, holds_secret, secretive, variable
 
 _ROUTE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@*+-]*|\*[A-Za-z0-9._:/@+-]*")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-# Headers that the gateway writes itself, and those that carry credentials.
-_OWN: Final = frozenset(
-    [
-        "connection",
-        "content-length",
-        "content-type",
-        "host",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "accept-encoding",
-    ]
-)
-_CARRIERS: Final = frozenset(
-    ["authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"]
-)
 _SECTIONS: Final = (
     "gateway", "providers", "models", "aliases", "combos", "fallbacks", "budgets", "policies", "keys", "teams",
     "cache", "defaults",
@@ -139,11 +119,11 @@ class Draft:
         for name, text in value.items() if isinstance(value, dict) else ():
             at, place = (*path, name), ("providers", provider, "headers", name)
             shown = text if isinstance(text, str) else str(text) if isinstance(text, int | float) else None
-            if shown is None or not _HEADER.fullmatch(name) or not _HEADER_VALUE.fullmatch(shown):
+            if shown is None or not HEADER.fullmatch(name) or not HEADER_VALUE.fullmatch(shown):
                 account.unsupported(at, "It is no header that can be sent.")
-            elif name.lower() in _OWN:
+            elif name.lower() in OURS:
                 account.unsupported(at, f"The gateway writes {name} itself.")
-            elif name.lower() in _CARRIERS or secretive(name) or holds_secret(shown, name) or "${" in shown:
+            elif name.lower() in CARRIERS or secretive(name) or holds_secret(shown, name) or "${" in shown:
                 variable_name = self.names.of(shown, variable(provider, name))
                 account.manual(at, place, f"Put its whole value into the environment variable {variable_name}.")
                 found[name] = {"env": variable_name}

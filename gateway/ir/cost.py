@@ -140,14 +140,17 @@ def _dear(rates: Sequence[Rates]) -> tuple[int, int]:
 
 def usd(nano: int) -> str:
     """Nano-dollars as a decimal number of dollars, exact, without an exponent: 1500 is 0.0000015."""
-    whole, part = divmod(nano, 10**9)
-    return f"{whole}.{part:09d}".rstrip("0") if part else str(whole)
+    return _decimal(nano, 9)
 
 
 def per_token(rate: int) -> str:
     """A rate as dollars per token, exact: 3_000_000_000 is 0.000003."""
-    whole, part = divmod(rate, 10**15)
-    return f"{whole}.{part:015d}".rstrip("0") if part else str(whole)
+    return _decimal(rate, 15)
+
+
+def _decimal(value: int, digits: int) -> str:
+    whole, part = divmod(value, 10**digits)
+    return f"{whole}.{part:0{digits}d}".rstrip("0") if part else str(whole)
 
 
 def _rates(price: Price, tier: Tier | None) -> Rates:

@@ -132,14 +132,12 @@ class Gate:
         self.limits = limits
         self.spending = Spending(limits.rules, limits.meters)
         self._unpriced: set[str] = set()
-        self._watched: dict[str, float] = {}  # nano-dollars of a budget of which the log hears first
+        # nano-dollars of a budget of which the log hears first
+        self._watched = {each.name: min(each.watched) * each.limit for each in limits.rules.budgets if each.watched}
 
     def look(self, budget: Budget, whose: str, meter: Meter, tools: Tools) -> None:
         """Says how far a budget is used, where that is news."""
-        first = self._watched.get(budget.name)
-        if first is None:
-            first = self._watched[budget.name] = min(budget.watched) * budget.limit
-        if meter.used() < first:
+        if meter.used() < self._watched[budget.name]:
             return
         standing = meter.standing()
         used = standing.limit - standing.left

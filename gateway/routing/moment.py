@@ -79,8 +79,8 @@ class Moment:
         if caps is not None and caps.cost is not None and (why := self._too_dear(target, caps.cost)) is not None:
             return why
         constraints = job.constraints
-        if constraints is not None and (broken := constraints.broken(target)) is not None:
-            return f"{broken[0]} requires {broken[1]}"
+        if constraints is not None and (why := constraints.objection(target)) is not None:
+            return why
         if target.name in self.tried:
             return "already tried for this request"
         if self.continues and not _continues(target):

@@ -15,9 +15,10 @@ from gateway.config.refs import Ref
 from gateway.diagnostics.diagnostic import Diagnostic
 from gateway.diagnostics.suggest import closest
 
-_HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_OURS: Final = frozenset(
+HEADER: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# Headers that the gateway writes itself.
+OURS: Final = frozenset(
     [
         "connection",
         "content-length",
@@ -188,12 +189,12 @@ def headers(subject: Subject) -> Iterator[Diagnostic]:
     for name, provider in subject.config.providers.items():
         for header, value in provider.headers.items():
             path = ("providers", name, "headers", header)
-            if not _HEADER.fullmatch(header):
+            if not HEADER.fullmatch(header):
                 detail = f"{header!r} is not a header name: letters, digits and - are."
                 yield subject.report("bad-header", detail, path, key=True)
-            elif header.lower() in _OURS:
+            elif header.lower() in OURS:
                 yield subject.report("bad-header", f"The gateway writes {header!r} itself.", path, key=True)
-            elif not _VALUE.fullmatch(value) or value != value.strip():
+            elif not HEADER_VALUE.fullmatch(value) or value != value.strip():
                 detail = f"The value of {header!r} holds a line break, outer space or characters beyond Latin-1."
                 yield subject.report("bad-header", detail, path)
 

@@ -12,7 +12,8 @@ from gateway.diagnostics.diagnostic import Diagnostic
 from gateway.diagnostics.source import KEYS
 
 _BEARER: Final = re.compile(r"(?i)^(?:bearer|basic)\s+\S{8,}")
-_HEADERS: Final = frozenset(
+# Headers that carry credentials.
+CARRIERS: Final = frozenset(
     ("authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie")
 )
 _FIX: Final = "put it into an environment variable or a file, and write `{env: NAME}` or `{file: PATH}` here"
@@ -36,7 +37,7 @@ def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
         for index, inner in enumerate(value):
             yield from _inside(subject, (*path, index), inner)
     elif isinstance(value, str) and len(value) >= 8:
-        header = len(path) >= 2 and path[-2] == "headers" and str(path[-1]).lower() in _HEADERS
+        header = len(path) >= 2 and path[-2] == "headers" and str(path[-1]).lower() in CARRIERS
         if header or looks_secret(value):
             detail = "This looks like a credential. It is not shown here; whoever can read the file can."
             yield subject.report("secret-literal", detail, path, suggestion=_FIX)
