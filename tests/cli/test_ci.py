@@ -19,6 +19,8 @@ from xml.etree import ElementTree
 import pytest
 from ruamel.yaml import YAML
 
+from tests.servers import missing
+
 ROOT = Path(__file__).parents[2]
 CI = ROOT / "examples" / "ci"
 FILE = """\
@@ -89,7 +91,10 @@ def shim(path: Path, line: str) -> None:
     path.chmod(0o755)
 
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+@pytest.fixture(autouse=True)
+def _git() -> None:
+    if shutil.which("git") is None:
+        missing("git", "git")
 
 
 def steps() -> list[dict[str, Any]]:
