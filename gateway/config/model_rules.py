@@ -43,7 +43,7 @@ class Former(Section):
 class Score(Section):
     """Weights of what a target is judged by; each part is between 0 and 1."""
 
-    health: float = Field(0, ge=0, description="Closed, probing, or open.")
+    health: float = Field(0, ge=0, description="Whether it may be sent anything: 1, or 0 while it rests.")
     latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
     cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
     headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")

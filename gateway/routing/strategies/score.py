@@ -1,14 +1,20 @@
-"""`score`: the highest weighted sum first; equals in random order. The same state gives the same scores.
+"""`score`: the highest weighted sum first; equals in random order, last who is being tried. The same state gives the
+same scores.
 
 Each part is between 0 and 1, the sum is divided by the sum of the weights:
 
-- `health`: 1 where a credential is ready, 0.5 where one has rested and waits for its probe, 0 where all rest.
-- `latency`: 1 − its peak-EWMA ÷ the slowest child's. The slowest has 0, one that was not measured 1, to be tried.
+- `health`: 1 where a credential is ready, or has rested and may be probed by this request; 0 where all rest or are
+  probed by others.
+- `latency`: 1 − its peak-EWMA ÷ the slowest child's. The slowest has 0.
 - `cost`: 1 − its estimated cost of this request ÷ the dearest child's, as `cheapest` estimates. A price that nobody
   knows is 0; where nothing costs anything, 1.
 - `headroom`: the share that is left of its limits in the file and of its provider's quota, by what the provider said
   in the last minute, whichever is less; 1 where nothing limits it.
 - `stability`: 1 ÷ (1 + the standard deviation of its latency ÷ its mean); 1 with fewer than two measurements.
+
+One that was not measured for five minutes has 1 in both, for one request that finds out; 0 for the others until then.
+So who failed or was slow has no less than it ever had once its rest is over and its measurements are that old: whoever
+was first is tried first again by then. Its breaker bounds the rest.
 
 A child that is a combo answers as routing/signals.py says.
 """
@@ -24,11 +30,11 @@ def order(split: Split, moment: Moment) -> list[Node]:
     """By score, highest first."""
     children = [branch.node for branch in split.branches]
     scored = [
-        ((-round(score, 9), moment.random.random()), child)
+        ((-round(score, 9), signals.pace(child, moment) == signals.TRIED, moment.random.random()), child)
         for score, child in zip(scores(children, split.ordering.weights, moment), children, strict=True)
     ]
     scored.sort(key=lambda item: item[0])
-    return [child for _, child in scored]
+    return signals.ordered([child for _, child in scored], moment)
 
 
 def scores(children: list[Node], weights: Weights, moment: Moment) -> list[float]:
@@ -53,9 +59,12 @@ def _health(children: list[Node], moment: Moment) -> list[float]:
 
 
 def _latency(children: list[Node], moment: Moment) -> list[float]:
-    found = [signals.latency(child, moment) for child in children]
-    slowest = max((seconds for seconds in found if seconds is not None), default=0.0)
-    return [1.0 if seconds is None or not slowest else 1.0 - seconds / slowest for seconds in found]
+    found = [signals.pace(child, moment) for child in children]
+    slowest = max((seconds for seconds in found if seconds != signals.TRIED), default=0.0)
+    return [
+        0.0 if seconds == signals.TRIED else 1.0 - seconds / slowest if slowest else 1.0  # nothing measured: equals
+        for seconds in found
+    ]
 
 
 def _cost(children: list[Node], moment: Moment) -> list[float]:
@@ -69,4 +78,9 @@ def _headroom(children: list[Node], moment: Moment) -> list[float]:
 
 
 def _stability(children: list[Node], moment: Moment) -> list[float]:
-    return [1.0 if (share := signals.spread(child, moment)) is None else 1.0 / (1.0 + share) for child in children]
+    return [
+        0.0
+        if signals.pace(child, moment) == signals.TRIED
+        else 1.0 / (1.0 + (signals.spread(child, moment) or 0.0))  # not known: 1
+        for child in children
+    ]
