@@ -172,8 +172,11 @@ class RedisState(Section):
 
     _kept: ClassVar[frozenset[str]] = frozenset(("url",))
 
-    url: Secret = Field(description="Where it is.", examples=[{"env": "REDIS_URL"}])
-    prefix: str = Field("gateway:", description="What all keys begin with.")
+    url: Secret = Field(
+        description="Where it is. Another one is taken without a restart, once it answers.",
+        examples=[{"env": "REDIS_URL"}],
+    )
+    prefix: str = Field("gateway:", description="What all keys begin with. Not reloadable.")
 
 
 class Ledger(Section):
