@@ -185,7 +185,8 @@ class Ledger(Section):
     _kept: ClassVar[frozenset[str]] = frozenset(("url",))
 
     url: UrlOrSecret = Field(
-        description="A file of SQLite, or a PostgreSQL database; with a password in it as a reference.",
+        description="A file of SQLite, relative to the file that names it, or a PostgreSQL database; with a password in "
+        "it as a reference.",
         examples=["sqlite:///./state/ledger.db", {"env": "LEDGER_URL"}],
     )
     keep: Duration | None = Field(

@@ -27,7 +27,7 @@ sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes 
 import msgspec
 from sanic.server.async_server import AsyncioServer
 
-from gateway.config.handoff import places, restore
+from gateway.config.handoff import here, places, restore
 from gateway.config.model import Config
 from gateway.engine.build import build
 from gateway.engine.canary import Watch
@@ -192,19 +192,20 @@ class Worker:
     async def _prepare(self, message: say.Prepare) -> None:
         try:
             config, known = restore(message.payload)
-            url = url_of(config, known)
+            served = here(message.payload, config, known)
+            url = url_of(served, known)
             if self._place is None:  # its store stays
-                store, self._moving = store_of(config, known, self._shared, self._said, self._said_moved)
+                store, self._moving = store_of(served, known, self._shared, self._said, self._said_moved)
                 self.state = StatePool(store)
                 self._place, self._bound, self._url = place_of(config), size_of(config), url
                 self.serving.pool = self.state
             state = self.state.apart() if message.trial else self.state
-            engine = await asyncio.to_thread(build, config, known, state, revision=message.revision)
+            engine = await asyncio.to_thread(build, served, known, state, revision=message.revision)
             self.serving.remember(message.revision, Running(config, known, places(message.payload)))
             log = Log(config.gateway.log.level, config.gateway.log.format, time.time)
             if self._log is None:  # its ledger stays
                 self._log = log
-                self.serving.recording = recording = await opened(config, known, self._tell)
+                self.serving.recording = recording = await opened(served, known, self._tell)
                 self._record = recording.recorder if recording is not None else None
         except Exception as error:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.

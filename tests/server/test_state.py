@@ -237,3 +237,13 @@ def test_a_url_of_something_else_is_refused(launch: Any, redis: RedisServer) -> 
     gateway.wait(lambda health: health["last_rejection"] or health["last_reload"]["outcome"] != "reloaded")
     assert "hidden" not in gateway.log.read_text() and "hidden" not in json.dumps(gateway.health())
     assert passed(burst(gateway, 20)) == 20
+
+
+def test_state_and_ledger_lie_beside_the_file_that_says_where(launch: Any) -> None:
+    more = 'gateway: {state: {disk: ./state}, ledger: "sqlite:///ledger.db"}\n'
+    lines = text("memory", "requests: 100/day", workers=1).replace("state: memory, ", "")
+    gateway = launch(lines + "include: [more/*.yaml]\n", {"more/place.yaml": more})
+    assert passed(burst(gateway, 5)) == 5
+    assert gateway.stop() == 0
+    assert {path.name for path in gateway.directory.joinpath("more").iterdir()} >= {"place.yaml", "state", "ledger.db"}
+    assert not gateway.directory.joinpath("state").exists()
