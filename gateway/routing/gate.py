@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 class Hold(Interface):
     """See the module. `asked`: the provider may have seen the request, so it counts as one."""
 
-    def settle(self, usage: Usage | None) -> None: ...
+    def settle(self, usage: Usage | None) -> int | None: ...
 
     def release(self, *, asked: bool) -> None: ...
 
@@ -44,8 +44,9 @@ class Nothing:
 
     __slots__ = ()
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None) -> int | None:
         """Nothing was held."""
+        return None
 
     def release(self, *, asked: bool) -> None:
         """Nothing was held."""
@@ -97,27 +98,17 @@ class Reserved(Taking):
         self._target = target
         self._tools = tools
         self._job = job
-
-    def priced(self) -> Failure | None:
-        """Reserves what the send may cost and use at most; says why it may not be sent where that must be known, and
-        nobody knows."""
-        door, target, job = self._door, self._target, self._job
         price = target.price if door.purses else None
-        if door.purses and price is None:
-            refused = self._gate.unpriced(target, self._tools)
-            if refused is not None:
-                return refused
-        if price is None and not self._sheet.tokens:
-            return None
+        if price is None and not door.sheet.tokens:
+            return
         demand = job.demand or demand_of(job)
         most, said = output_of(demand, target)
         written = most * demand.n
         self._tokens = demand.input + written
         if price is not None:
             self._money = dearest(price, demand.input, written)
-            if self._money and not said and self._sheet.money:
+            if not said and self._money and door.sheet.money:
                 self.bound = most
-        return None
 
     async def taken(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
@@ -135,12 +126,17 @@ class Reserved(Taking):
         wall = self._tools.wall()
         return exhausted(purse, self._target, self._money, lacks.left, lacks.retry_after, wall)
 
-    def settle(self, usage: Usage | None) -> None:
-        """An answer came, or what was sent may be billed."""
+    def settle(self, usage: Usage | None) -> int | None:
+        """An answer came, or what was sent may be billed: what it cost, where somebody had to know."""
         if usage is None:
             usage = counted(self._job, None, 0)
         price = self._target.price
-        self._end(usage.input + usage.output, cost(usage, price) if price is not None and self._door.purses else 0)
+        if price is None or not self._door.purses:
+            self._end(usage.input + usage.output, 0)
+            return None
+        money = cost(usage, price)
+        self._end(usage.input + usage.output, money)
+        return money
 
     def release(self, *, asked: bool) -> None:
         """No answer came."""
@@ -153,6 +149,8 @@ class Reserved(Taking):
             for _, _, meter in door.warned if self._money else door.purses:
                 if not meter.take(money):
                     meter.charge(money)
+        if not door.watched:
+            return
         for purse, least in door.watched:
             meter = purse[2]
             if (meter.cell.total if meter.exact else meter.used()) >= least:
@@ -195,8 +193,11 @@ class Gate:
             door = self._door(name, target, lane, job.facts)
         if door.free:
             return None
-        reserved = Reserved(self, door, target, tools, job)
-        return reserved.priced() or reserved
+        if target.price is None and door.purses:
+            refused = self.unpriced(target, tools)
+            if refused is not None:
+                return refused
+        return Reserved(self, door, target, tools, job)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""

@@ -219,7 +219,8 @@ class Exchange:
             record = self._record(target)
         price = target.price if target is not None else None
         if usage is not None and price is not None:
-            self.cost = cost(usage, price)
+            priced = self.course.priced
+            self.cost = priced[1] if priced is not None and priced[0] is usage else cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -255,10 +256,10 @@ class Exchange:
         facts = self.facts
         lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
         return Record(
-            wall=self.wall,
+            at=self.wall,
             given=self.given,
             team=self.caller.team if self.caller is not None else None,
-            user=facts.user if facts is not None else None,
+            end_user=facts.user if facts is not None else None,
             protocol=self.protocol.name,
             asked=self.asked,
             upstream=target.upstream if target is not None else None,
