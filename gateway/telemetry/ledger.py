@@ -11,12 +11,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from gateway.events import Aside, Event, Finished, Record, Skipped, Trial, new_id
-from gateway.ir.usage import Usage
 
 BATCH: Final = 500  # rows of one write
 BREATH: Final = 50  # rows that are made at a stretch
@@ -25,40 +25,41 @@ PAUSE_FIRST, PAUSE_MOST = 0.25, 10.0  # seconds between attempts
 FORGET_EVERY: Final = 600.0
 FORGET_ROWS: Final = 1000
 _TEXT_MOST: Final = 200  # characters of what a client wrote
-_NO_RECORD: Final = Record(wall=0.0)
-_Counts: TypeAlias = tuple[
-    int | None, int | None, int | None, int | None, int | None, int | None, int | None, int | None, bool | None
-]
-_NO_USAGE: Final[_Counts] = (None, None, None, None, None, None, None, None, None)
+_NO_RECORD: Final = Record(at=0.0)
+_NO_USAGE: Final = (None,) * 9
 
 
 class Row(NamedTuple):
-    """The columns of the ledger in their order; lists and the path are JSON text."""
+    """The columns of the ledger in their order; lists and the path are JSON text, what is true or false is 1 or 0.
+
+    They stand as `Finished`, `Record` and `Usage` have them, so that a row is made of them in a few pieces.
+    """
 
     id: str
     line: str
-    request_id: str
-    answer_id: str | None
     at: float
-    key: str | None
-    team: str | None
-    end_user: str | None
-    tags: str
-    operation: str
-    protocol: str
     asked: str
+    stream: int
+    request_id: str
+    operation: str
     route: str
     provider: str | None
     model: str | None
-    upstream: str | None
-    credential: str | None
+    key: str | None
+    revision: str
     status: int
     kind: str | None
-    stream: bool
     attempts: int
-    path: str
     seconds: float
     first_content: float | None
+    cost: int | None
+    cache: str | None
+    team: str | None
+    end_user: str | None
+    protocol: str
+    upstream: str | None
+    credential: str | None
+    answer_id: str | None
     finish: str | None
     input: int | None
     output: int | None
@@ -68,12 +69,18 @@ class Row(NamedTuple):
     reasoning: int | None
     audio_input: int | None
     audio_output: int | None
-    estimated: bool | None
-    cost: int | None
+    estimated: int | None
+    tags: str
+    path: str
     lossy: str
-    cache: str | None
-    revision: str
     node: str
+
+
+_OF_FINISHED: Final = Row._fields.index("team") - Row._fields.index("request_id")  # its first fields, as they are
+_OF_RECORD: Final = Row._fields.index("input") - Row._fields.index("team")
+_tuple: Final = msgspec.structs.astuple
+_ENCODE: Final = msgspec.json.Encoder().encode
+_row: Final = tuple.__new__  # what Row._make does, without its own look at the length
 
 
 class Book(Protocol):
@@ -222,79 +229,64 @@ class Recorder:
             time.sleep(0.05)  # others write too
 
     def _row(self, event: Finished | Aside) -> Row:
-        return self._of_request(event) if isinstance(event, Finished) else self._of_aside(event)
-
-    def _of_request(self, event: Finished) -> Row:
+        if isinstance(event, Aside):
+            return self._made(*_as_request(event, self._wall()), new_id(), event.line)
         record = event.record or _NO_RECORD
-        return Row(
-            new_id() if record.given else event.request_id,
-            "request",
-            event.request_id,
-            record.answer_id,
-            record.wall or self._wall(),
-            event.key,
-            record.team,
-            record.user,
-            _json(event.tags),
-            event.operation,
-            record.protocol,
-            record.asked[:_TEXT_MOST],
-            event.route,
-            event.provider,
-            event.model,
-            record.upstream,
-            record.credential,
-            event.status,
-            event.kind,
-            event.stream,
-            event.attempts,
-            path(record.trials, record.skipped, record.policies),
-            event.seconds,
-            event.first_content,
-            record.finish,
-            *_counts(event.usage),
-            event.cost,
-            _json(event.lossy),
-            event.cache,
-            event.revision,
-            self._node,
+        return self._made(event, record, new_id() if record.given else event.request_id, "request")
+
+    def _made(self, event: Finished, record: Record, id_: str, line: str) -> Row:
+        usage = event.usage
+        return _row(
+            Row,
+            (
+                id_,
+                line,
+                record.at or self._wall(),
+                record.asked[:_TEXT_MOST],
+                +event.stream,
+                *_tuple(event)[:_OF_FINISHED],
+                *_tuple(record)[:_OF_RECORD],
+                *(_NO_USAGE if usage is None else (*_tuple(usage)[:-1], +usage.estimated)),
+                _text(event.tags),
+                path(record.trials, record.skipped, record.policies),
+                _text(event.lossy),
+                self._node,
+            ),
         )
 
-    def _of_aside(self, event: Aside) -> Row:
-        trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
-        return Row(
-            new_id(),
-            event.line,
-            event.request_id,
-            None,
-            self._wall() - event.seconds,
-            event.key,
-            event.team,
-            event.user,
-            _json(event.tags),
-            event.operation,
-            "",
-            event.route[:_TEXT_MOST],
-            event.route[:_TEXT_MOST],
-            event.provider,
-            event.model,
-            event.upstream,
-            event.credential,
-            event.status,
-            event.kind,
-            event.stream,
-            1,
-            path((trial,), ()),
-            event.seconds,
-            None,
-            None,
-            *_counts(event.usage),
-            event.cost,
-            "[]",
-            None,
-            "",
-            self._node,
-        )
+
+def _as_request(event: Aside, now: float) -> tuple[Finished, Record]:
+    """A send beside a request, as if it had been one. `now`: seconds since the epoch."""
+    trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
+    asked = event.route[:_TEXT_MOST]
+    request = Finished(
+        request_id=event.request_id,
+        operation=event.operation,
+        route=asked,
+        provider=event.provider,
+        model=event.model,
+        key=event.key,
+        revision="",
+        status=event.status,
+        kind=event.kind,
+        attempts=1,
+        seconds=event.seconds,
+        first_content=None,
+        cost=event.cost,
+        stream=event.stream,
+        usage=event.usage,
+        tags=event.tags,
+    )
+    record = Record(
+        at=now - event.seconds,
+        asked=asked,
+        team=event.team,
+        end_user=event.user,
+        upstream=event.upstream,
+        credential=event.credential,
+        trials=(trial,),
+    )
+    return request, record
 
 
 def path(trials: Sequence[Trial], skipped: Sequence[Skipped], policies: Sequence[str] = ()) -> str:
@@ -302,24 +294,9 @@ def path(trials: Sequence[Trial], skipped: Sequence[Skipped], policies: Sequence
     way: dict[str, Any] = {"tried": trials, "skipped": skipped}
     if policies:
         way["policies"] = policies
-    return msgspec.json.encode(way).decode()
+    return _ENCODE(way).decode()
 
 
-def _counts(usage: Usage | None) -> _Counts:
-    if usage is None:
-        return _NO_USAGE
-    return (
-        usage.input,
-        usage.output,
-        usage.cached,
-        usage.cache_write,
-        usage.cache_write_1h,
-        usage.reasoning,
-        usage.audio_input,
-        usage.audio_output,
-        usage.estimated,
-    )
-
-
-def _json(values: tuple[str, ...]) -> str:
-    return msgspec.json.encode(values).decode() if values else "[]"
+@lru_cache(1024)  # the same tags come again and again
+def _text(values: tuple[str, ...]) -> str:
+    return _ENCODE(values).decode()

@@ -96,7 +96,7 @@ def make(book: Book, told: list[tuple[str, str, dict[str, object]]]) -> Iterator
 def test_a_row_says_what_the_event_said(make: Make, book: Book) -> None:
     recorder = make()
     record = Record(
-        wall=1000.0, team="t", user="u", protocol="anthropic", asked="a" * 500, upstream="up",
+        at=1000.0, team="t", end_user="u", protocol="anthropic", asked="a" * 500, upstream="up",
         credential="main", answer_id="msg_1", finish="stop",
         trials=[Trial("m@p", "main", "rate_limit", 429, 0.1), Trial("m", "main", None, 200, 0.2)],
         skipped=[Skipped("z", "too small")],
@@ -117,8 +117,8 @@ def test_a_row_says_what_the_event_said(make: Make, book: Book) -> None:
 def test_an_id_that_the_client_chose_names_a_row_and_is_none(make: Make, book: Book) -> None:
     recorder = make()
     for _ in range(2):
-        recorder(finished("theirs", record=Record(wall=1.0, given=True)))
-    recorder(finished("ours", record=Record(wall=1.0)))
+        recorder(finished("theirs", record=Record(at=1.0, given=True)))
+    recorder(finished("ours", record=Record(at=1.0)))
     assert recorder.flush(5.0)
     assert sorted(row.request_id for row in book.rows.values()) == ["ours", "theirs", "theirs"]
     assert "ours" in book.rows and "theirs" not in book.rows
@@ -158,7 +158,7 @@ def test_a_book_that_was_away_gets_every_row_once(
 ) -> None:
     book.away, book.after = 2, after
     recorder = make()
-    recorder(finished("theirs", record=Record(wall=1.0, given=True)))
+    recorder(finished("theirs", record=Record(at=1.0, given=True)))
     recorder(finished("one"))
     assert recorder.flush(10.0)
     assert len(book.rows) == 2 and recorder.written == 2
@@ -209,7 +209,7 @@ def test_old_rows_are_forgotten_now_and_then(make: Make, book: Book) -> None:
 def test_taking_an_event_in_costs_the_loop_microseconds(make: Make, book: Book) -> None:
     book.open.clear()
     recorder = make()
-    event = finished("x", record=Record(wall=1.0))
+    event = finished("x", record=Record(at=1.0))
     best = min(_timed(recorder, event) for _ in range(5))
     assert best < 3e-6
 
