@@ -16,7 +16,7 @@ from gateway.config.refs import Secrets
 from gateway.store.contract import Store
 from gateway.store.guarded import Guarded
 from gateway.store.memory import VALUES, Memory
-from gateway.store.moving import Moving
+from gateway.store.moving import Moving, News
 
 Place: TypeAlias = Literal["memory", "disk", "redis"]
 
@@ -61,7 +61,7 @@ def store_of(
     secrets: Secrets,
     shared: Path | None,
     say: Callable[[bool, str], None],
-    say_moved: Callable[[bool, str], None] = lambda moved, why: None,
+    say_moved: Callable[[News, str], None] = lambda news, why: None,
 ) -> tuple[Store, Moving | None]:
     """The store, and what of it may move. `shared`: a directory of the workers of one server, where `memory` has to be
     shared by several; `say(up, why)` is called when the store fails, and when it is back, `say_moved` as in `Moving`.

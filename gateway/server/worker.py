@@ -49,7 +49,7 @@ from gateway.server.serving import Running, Serving
 from gateway.state.health import Health
 from gateway.state.pool import StatePool
 from gateway.store.contract import StoreDown
-from gateway.store.moving import Moving
+from gateway.store.moving import Moving, News
 from gateway.telemetry.ledger import Recorder
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics, Sample
@@ -135,11 +135,13 @@ class Worker:
         else:
             self._tell("error", "the store of shared state cannot be reached", why=why)
 
-    def _said_moved(self, moved: bool, why: str) -> None:
-        if moved:
-            self._tell("info", "the store of shared state is used by its new URL", **({"note": why} if why else {}))
-        else:
+    def _said_moved(self, news: News, why: str) -> None:
+        if news == "waits":
             self._tell("error", "the new URL of the store of shared state does not serve: the former is used", why=why)
+            return
+        self._tell("info", "the store of shared state is used by its new URL", store=news)
+        if news == "another" and self.serving.health is not None:
+            self.serving.health.moved()
 
     def _standing(self) -> dict[str, Any]:
         """Of the store, for /health. `moving`: it is not used by the file's URL yet."""

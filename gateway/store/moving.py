@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -24,16 +24,19 @@ LINGER: Final = 900.0  # seconds: requests that began before a move end, and say
 _MARKED: Final = 60.0  # seconds that a mark is kept by which one store is known in the other
 _MARK: Final = "^"
 
+News: TypeAlias = Literal["waits", "same", "another"]
+
 
 class Moving:
-    """See the module. `say(moved, why)`: what is named cannot be reached yet, or serves now."""
+    """See the module. `say(news, why)` is told that the new one does not answer yet (`waits`), or that it serves and is
+    the `same` one or `another`."""
 
     up = True  # whether it is, is known by who asks: see `guarded.py`
 
     def __init__(
         self,
         store: Store,
-        say: Callable[[bool, str], None] = lambda moved, why: None,
+        say: Callable[[News, str], None] = lambda news, why: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -59,7 +62,7 @@ class Moving:
         try:
             await store.now()
         except StoreDown as error:
-            self._say(False, str(error))
+            self._say("waits", str(error))
             self._waiting = asyncio.get_running_loop().create_task(self._wait(store, near))
         else:
             await self._change(store, near)
@@ -83,7 +86,7 @@ class Moving:
         task = asyncio.get_running_loop().create_task(self._leave(former, PROBE if same else LINGER))
         self._leaving[task] = former
         task.add_done_callback(self._leaving.pop)
-        self._say(True, "" if same else "it is another one: what it has counted holds from now on")
+        self._say("same" if same else "another", "")
 
     async def _knows(self, store: Store, near: bool) -> bool:
         """Whether another store has the values of this one."""

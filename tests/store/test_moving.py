@@ -12,7 +12,7 @@ from gateway.state.meters import Meters
 from gateway.store.contract import Fixed, Grant, Held, Return, Sliding, Store, StoreDown, Want, Window
 from gateway.store.guarded import Guarded
 from gateway.store.memory import Memory
-from gateway.store.moving import LINGER, PROBE, Moving
+from gateway.store.moving import LINGER, PROBE, Moving, News
 from gateway.store.redis import Redis, address
 from tests.servers import RedisServer, redis_server
 
@@ -86,12 +86,12 @@ async def test_units_go_back_to_the_server_they_were_leased_of(
     window: Window, pair: tuple[RedisServer, RedisServer]
 ) -> None:
     first, second = pair
-    said: list[tuple[bool, str]] = []
-    moving = Moving(store(first), lambda moved, why: said.append((moved, why)))
+    said: list[tuple[News, str]] = []
+    moving = Moving(store(first), lambda news, why: said.append((news, why)))
     before = await lease(moving, window, 30)
     assert not before.lot.startswith("^")
     await moving.move(store(second), near=False)
-    assert said == [(True, "it is another one: what it has counted holds from now on")]
+    assert said == [("another", "")]
     after = await lease(moving, window, 20)
     assert (await counted(first, window), await counted(second, window)) == (30, 20)
     await moving.lease((), [Return("k", window, before.lot, 25), Return("k", window, after.lot, 5)])
@@ -108,7 +108,8 @@ async def test_another_password_of_one_server_changes_nothing(window: Window, go
     for name in ("old", "new"):
         admin.acl_setuser(name, enabled=True, passwords=[f"+{name}-secret"], keys=["*"], categories=["+@all"])
     urls = [f"redis://{name}:{name}-secret@127.0.0.1:{redis.port}/0" for name in ("old", "new")]
-    moving = Moving(store(redis, urls[0]))
+    said: list[News] = []
+    moving = Moving(store(redis, urls[0]), lambda news, why: said.append(news))
     before = await lease(moving, window, 30)
     if gone:
         admin.acl_deluser("old")
@@ -117,6 +118,7 @@ async def test_another_password_of_one_server_changes_nothing(window: Window, go
     await moving.move(store(redis, urls[1]), near=address(urls[0]) == address(urls[1]))
     await lease(moving, window, 20, Return("k", window, before.lot, 25))
     assert await counted(redis, window) == 25, "one server counts all of it"
+    assert said == ["same"]
     await moving.close()
     admin.close()
 
@@ -124,22 +126,22 @@ async def test_another_password_of_one_server_changes_nothing(window: Window, go
 async def test_the_former_serves_until_the_new_one_answers(pair: tuple[RedisServer, RedisServer]) -> None:
     first, second = pair
     second.kill()
-    said: list[tuple[bool, str]] = []
+    said: list[News] = []
     pause = Pause()
-    moving = Moving(store(first), lambda moved, why: said.append((moved, why)), pause)
+    moving = Moving(store(first), lambda news, why: said.append(news), pause)
     await moving.move(store(second), near=False)
-    assert moving.waits and [moved for moved, _ in said] == [False]
+    assert moving.waits and said == ["waits"]
     await lease(moving, MONTH, 10)
     pause.end(PROBE)
     await asyncio.sleep(0.05)
     assert moving.waits, "it was asked again, and said nothing again"
-    assert len(said) == 1
+    assert said == ["waits"]
     second.restart()
     pause.end(PROBE)
     await settled(lambda: not moving.waits)
     await lease(moving, MONTH, 20)
     assert (await counted(first, MONTH), await counted(second, MONTH)) == (10, 20)
-    assert [moved for moved, _ in said] == [False, True]
+    assert said == ["waits", "another"]
     await moving.close()
 
 
