@@ -17,7 +17,7 @@ from gateway.routing.node import Node, Target, leaves
 def ranked(hints: Hints, children: list[Node], moment: Moment) -> list[Node]:
     """The children, reordered."""
     found = sorted(children, key=lambda child: min(_rank(hints, leaf, moment) for leaf in leaves(child)))
-    return signals.ordered(found, moment) if hints.sort == "latency" else found
+    return signals.chosen(found, moment) if hints.sort == "latency" else found
 
 
 def _rank(hints: Hints, leaf: Target, moment: Moment) -> tuple[int, bool, float]:

@@ -50,12 +50,12 @@ def pace(node: Node, moment: Moment) -> float:
     return UNTRIED
 
 
-def ordered(children: list[Node], moment: Moment) -> list[Node]:
+def chosen(children: list[Node], moment: Moment) -> list[Node]:
     """The children, of which this request goes to the first that does not rest: where nobody knows the latency of that
     one, this is how it is found out."""
-    chosen = next((child for child in children if health(child, moment) != OPEN), None)
-    if chosen is not None and latency(chosen, moment) is None:
-        for leaf in leaves(chosen):
+    one = next((child for child in children if health(child, moment) != OPEN), None)
+    if one is not None and latency(one, moment) is None:
+        for leaf in leaves(one):
             known = moment.runtime.latency_of(leaf)
             if known is not None:
                 known.trying(moment.job.head.stream, moment.now)

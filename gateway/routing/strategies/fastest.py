@@ -27,4 +27,4 @@ def order(split: Split, moment: Moment) -> list[Node]:
     if well > 2:
         first = min(moment.random.sample(range(well), 2))
         ranked.insert(0, ranked.pop(first))
-    return signals.ordered(ranked, moment)
+    return signals.chosen(ranked, moment) if keyed[0][0][1] == signals.UNTRIED else ranked
