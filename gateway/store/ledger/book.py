@@ -8,9 +8,9 @@ byte, a number beyond 64 bits) is tamed, and keeps no other row from being writt
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ _LARGEST: Final = (1 << 63) - 1
 # Rows of one statement. The event loop and the thread that writes hand the interpreter to each other with every
 # statement; SQLite of before 3.32 takes 999 values in one.
 _AT_ONCE: Final = 999 // len(COLUMNS)
+_AT_A_TIME: Final = 4 * _AT_ONCE  # rows that are in memory together
 # PostgreSQL makes no boolean of 1 or 0 by itself; SQLite has none, and its driver takes ten times as long for True.
 _PLACES: Final = {
     column.name: "CAST(CAST(%s AS integer) AS boolean)" for column in LEDGER.columns if isinstance(column.type, Boolean)
@@ -76,20 +77,23 @@ class Book:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                 _migrate(connection)
 
-    def write(self, rows: Sequence[tuple[Any, ...]]) -> int:
+    def write(self, rows: Collection[tuple[Any, ...]]) -> int:
         """Writes rows, their values in the order of `COLUMNS`; one whose id is there already is left as it is. What is
         true or false is 1 or 0.
 
         Returns how many no database would take. Raises `LedgerDown`; then none of them, or all, were written.
         """
         try:
-            whole = len(rows) - len(rows) % _AT_ONCE
             with _told(), self._engine.begin() as connection:
-                if whole:
-                    some = [tuple(chain.from_iterable(rows[at : at + _AT_ONCE])) for at in range(0, whole, _AT_ONCE)]
-                    connection.exec_driver_sql(self._insert_some, some)
-                if whole < len(rows):
-                    connection.exec_driver_sql(self._insert, list(rows[whole:]))
+                some = iter(rows)
+                while taken := list(islice(some, _AT_A_TIME)):
+                    whole = len(taken) - len(taken) % _AT_ONCE
+                    if whole:
+                        starts = range(0, whole, _AT_ONCE)
+                        values = [tuple(chain.from_iterable(taken[at : at + _AT_ONCE])) for at in starts]
+                        connection.exec_driver_sql(self._insert_some, values)
+                    if whole < len(taken):
+                        connection.exec_driver_sql(self._insert, taken[whole:])
         except (DataError, IntegrityError, UnicodeError, OverflowError):
             return sum(not self._write_one(tuple(map(_tamed, row))) for row in rows)
         return 0
