@@ -252,9 +252,12 @@ class Exchange:
 
     def _record(self, target: Target | None) -> Record:
         """What the ledger wants beside that."""
-        answer, course = self.answer, self.course
-        facts = self.facts
-        lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
+        answer, course, facts = self.answer, self.course, self.facts
+        id_ = end = None
+        if answer is not None:
+            lane, id_, end = answer.lane, answer_id(answer.body), finish(answer.end)
+        else:
+            lane = course.left[1] if course.left is not None else None
         return Record(
             at=self.wall,
             given=self.given,
@@ -264,8 +267,8 @@ class Exchange:
             asked=self.asked,
             upstream=target.upstream if target is not None else None,
             credential=lane.credential if lane is not None else None,
-            answer_id=answer_id(answer.body) if answer is not None else None,
-            finish=finish(answer.end) if answer is not None else None,
+            answer_id=id_,
+            finish=end,
             trials=course.trials,
             skipped=course.skipped,
             policies=facts.policies if facts is not None else (),

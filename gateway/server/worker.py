@@ -34,7 +34,7 @@ from gateway.engine.canary import Watch
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
 from gateway.engine.stores import Place, move, place_of, size_of, store_of, url_of
-from gateway.events import Event, Finished, Reloaded
+from gateway.events import Attempted, Event, Finished, Reloaded
 from gateway.protocols import PROTOCOLS
 from gateway.routing.run import Tools
 from gateway.sandbox.local import LocalUpstream
@@ -118,6 +118,8 @@ class Worker:
 
     def _emit(self, event: Event) -> None:
         self.metrics(event)
+        if isinstance(event, Attempted):
+            return  # all else hears of whole requests
         if self._log is not None:
             self._log(event)
         if self._record is not None:
