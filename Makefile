@@ -6,6 +6,9 @@ CONFIG ?= router.yaml
 JOBS ?= auto
 CLIENTS := tests/e2e/ai_sdk
 
+# Tests start this program a hundred times: it is to be compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: serve serve-local test check fmt bench soak interop clean
 
 serve: $(VENV)/ready ## run router.yaml with hot reload

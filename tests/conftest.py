@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -22,6 +23,15 @@ import pytest
 
 from gateway.sandbox.serve import Upstream, start
 from tests.servers import PostgresServer, RedisServer, postgres_server, redis_server
+
+gc.disable()  # ten thousand tests are collected, and stay: to look for cycles among them takes longer than to make them
+
+
+def pytest_collection_finish() -> None:
+    """What was collected is never looked at again."""
+    gc.freeze()
+    gc.enable()
+
 
 KEY = "sk-test-0123456789abcdef"
 ADMIN = "sk-admin-0123456789abcdef"
