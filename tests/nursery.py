@@ -23,6 +23,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn
@@ -133,7 +134,6 @@ def _serve(message: dict[str, Any], stderr: int) -> NoReturn:
 
 def _keep(message: dict[str, Any], stderr: int, told: int) -> NoReturn:
     """Begins a gateway, and waits for its end in a process of its own."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     pid = os.fork()
     if pid == 0:
@@ -145,18 +145,25 @@ def _keep(message: dict[str, Any], stderr: int, told: int) -> NoReturn:
     os._exit(0)
 
 
+def _reap() -> None:
+    """Waits for those who wait, as far as they have ended: what they used is then counted as used by this process."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def main() -> None:
     """The process."""
     from gateway.server.worker import read_all
 
     read_all()
     control = socket.socket(fileno=int(sys.argv[1]))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who wait
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with its socket
     gc.collect()
     gc.freeze()
     while True:
         data, fds, *_ = socket.recv_fds(control, 1 << 20, 2)
+        _reap()
         if not data:
             return
         if os.fork() == 0:

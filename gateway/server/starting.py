@@ -65,7 +65,7 @@ def fork(listening: Sequence[socket.socket], shared: Path | None) -> list[Begun]
             others = [other for other in listening if other is not mine]
             _live(mine, theirs, [ours, *others, *(earlier.control for earlier in begun)], shared)
         theirs.close()
-        begun.append(Begun(_Forked(pid), ours))
+        begun.append(Begun(Forked(pid), ours))
     return begun
 
 
@@ -99,7 +99,7 @@ def _live(mine: socket.socket, theirs: socket.socket, not_mine: list[socket.sock
         os._exit(code)
 
 
-class _Forked:
+class Forked:
     """A child of this process that is no `Popen`. Several threads may wait for it."""
 
     def __init__(self, pid: int) -> None:
