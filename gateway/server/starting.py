@@ -9,6 +9,7 @@ holds the lock on what is shared, so that nobody takes it away while one lives.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -52,9 +53,12 @@ def may_fork() -> bool:
 def fork(listening: Sequence[socket.socket], shared: Path | None) -> list[Begun]:
     """A worker for each listening socket; what it inherits of Python is what is imported here (Python seeds `random`
     anew in each). Raises OSError where there can be no more processes; then those that were begun end by themselves."""
+    gc.disable()
     from gateway.server.worker import read_all
 
     read_all()
+    gc.freeze()  # whoever looks for cycles writes to what it looks at, and then it is shared no more
+    gc.enable()
     sys.stderr.flush()
     sys.stdout.flush()
     begun: list[Begun] = []
