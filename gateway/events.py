@@ -58,21 +58,21 @@ class Tripped(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What only the ledger wants to know of a request: made where there is one.
 
-    `wall` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
+    `at` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
     again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol.
-    `policies` are those that held.
+    `policies` are those that held. The order of the fields is the one of the ledger's columns (telemetry/ledger.py).
     """
 
-    wall: float
-    given: bool = False
     team: str | None = None
-    user: str | None = None
+    end_user: str | None = None
     protocol: str = ""
-    asked: str = ""
     upstream: str | None = None
     credential: str | None = None
     answer_id: str | None = None
     finish: str | None = None
+    at: float
+    given: bool = False
+    asked: str = ""
     trials: Sequence[Trial] = ()
     skipped: Sequence[Skipped] = ()
     policies: Sequence[str] = ()
@@ -85,7 +85,8 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     where nobody knows the price or nothing was answered; `price_source` says whose price it is (file, catalog, both).
     `cache` is where the answer came from, where a cache may have had it: hit, semantic, joined, miss, bypass or
     idempotent.
-    `tags` are those of its key and those that policies and guardrails gave it.
+    `tags` are those of its key and those that policies and guardrails gave it. The order of the fields is the one of
+    the ledger's columns, up to `cache`.
     """
 
     request_id: str
@@ -97,15 +98,15 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revision: str
     status: int
     kind: str | None
-    stream: bool
     attempts: int
     seconds: float
     first_content: float | None
+    cost: int | None = None
+    cache: str | None = None
+    stream: bool
     usage: Usage | None
     lossy: tuple[str, ...] = ()
-    cost: int | None = None
     price_source: str | None = None
-    cache: str | None = None
     tags: tuple[str, ...] = ()
     record: Record | None = None
 

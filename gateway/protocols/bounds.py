@@ -85,10 +85,9 @@ def bounded(wire: str, fields: Fields, most: int, *, newest: bool) -> Fields:
     row = _ROWS[wire]
     value = msgspec.Raw(b"%d" % most)
     if not row.inside:
-        others = dict(fields)
-        for name in row.most:
+        others = {**fields, (row.most[0] if newest else row.most[-1]): value}
+        for name in row.most[1:] if newest else row.most[:-1]:
             others.pop(name, None)
-        others[row.most[0] if newest else row.most[-1]] = value
         return others
     held = {name: raw for name, raw in _inner(fields, row.inside).items() if name not in row.most}
     held[row.most[0]] = value

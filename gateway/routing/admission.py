@@ -2,15 +2,10 @@
 
 An `Admission` is taken (`take_now`, else `wait`) after policies and before caches, and closed once, however the request
 ends. Tokens are reserved as `demand.py` says, and settled by the usage of the answer that the caller got.
-
-Headers: `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since the epoch) of the limit of which the smallest
-part is left; with `-Requests` and `-Tokens`, the tightest of each kind, whose `-Reset` is a duration as `1m30s`.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-from math import ceil
 from typing import TYPE_CHECKING, Final
 
 from gateway.failure import Refusal, Refused
@@ -18,6 +13,7 @@ from gateway.ir.usage import Usage
 from gateway.routing.allowances import UNBOUNDED
 from gateway.routing.demand import demand_of
 from gateway.routing.limiting import FOREVER, Full, Limits, Tab, Taking, too_many
+from gateway.routing.telling import lines
 from gateway.state.meters import StoreDown
 
 if TYPE_CHECKING:
@@ -35,7 +31,7 @@ class Admission(Taking):
     __slots__ = ("_own", "_tools")
 
     def __init__(self, limits: Limits, tab: Tab, tokens: int, tools: Tools) -> None:
-        super().__init__(limits, tab, tokens)
+        super().__init__(limits, tab, tab.sheet, tokens)
         self._own = tab
         self._tools = tools
 
@@ -62,7 +58,7 @@ class Admission(Taking):
 
     def close(self, usage: Usage | None) -> None:
         """The request is over; `usage` None used no tokens. Only the first call counts."""
-        self.end(usage.input + usage.output if usage is not None else 0, 0, self._tools.clock())
+        self.end(usage.input + usage.output if usage is not None else 0, 0)
 
     def minute(self) -> Standing | None:
         """Where the caller stands in its tightest limit of requests per minute."""
@@ -70,30 +66,19 @@ class Admission(Taking):
         stands = [meter.standing() for meter in limited]
         return min(stands, key=lambda each: each.left / each.limit if each.limit else 0.0, default=None)
 
+    def lines(self) -> str:
+        """The headers that say where the caller stands, each with its line end; "" where no rate limits him."""
+        told = self._own.told
+        if not told:
+            return ""
+        self._sheet.look()
+        return lines(told, self._tools.wall())
+
     def tell(self, headers: dict[str, str]) -> None:
-        """Adds the headers that say where the caller stands."""
-        tab = self._own
-        rates, spans = tab.rates, tab.spans
-        if not rates:
-            return
-        used = self._limits.meters.used_now(rates)
-        nearest, limit, left = -1, "", ""
-        for kind, first, end in tab.kinds:
-            at = first
-            for other in range(first + 1, end):
-                if used[other] * rates[at].limit > used[at] * rates[other].limit:
-                    at = other
-            most, here = rates[at].limit, used[at]
-            words = str(most)
-            free = str(most - here) if most > here else "0"
-            headers["x-ratelimit-limit" + kind] = words
-            headers["x-ratelimit-remaining" + kind] = free
-            headers["x-ratelimit-reset" + kind] = _duration(spans[at] if here else 0.0)
-            if nearest < 0 or here * rates[nearest].limit > used[nearest] * most:
-                nearest, limit, left = at, words, free
-        headers["x-ratelimit-limit"] = limit
-        headers["x-ratelimit-remaining"] = left
-        headers["x-ratelimit-reset"] = str(ceil(self._tools.wall() + (spans[nearest] if used[nearest] else 0.0)))
+        """Adds them one by one."""
+        for line in self.lines().splitlines():
+            name, _, value = line.partition(": ")
+            headers[name] = value
 
 
 def admission_of(limits: Limits, facts: Facts, tools: Tools, job: Job | None = None) -> Admission | None:
@@ -117,15 +102,3 @@ def store_down() -> Refusal:
         message="Limits cannot be counted now: the store of the gateway's state cannot be reached. Try again soon.",
         retry_after=5.0,
     )
-
-
-@lru_cache(256)  # a sliding window is over after the same time again and again
-def _duration(seconds: float) -> str:
-    """As Go writes it and the providers' own headers do: `250ms`, `6.5s`, `1m0s`, `2h3m4s`."""
-    if seconds < 1:
-        return f"{max(0, round(seconds * 1000))}ms"
-    if seconds < 60:
-        return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"

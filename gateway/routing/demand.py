@@ -70,7 +70,7 @@ def _may_hold_media(wire: str, body: bytes) -> bool:
     Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
     theirs. A name may be written with escapes.
     """
-    if body.count(b"[") <= 1 and wire in _IN_LISTS and b"\\" not in body:
+    if body.find(b"[", body.find(b"[") + 1) < 0 and wire in _IN_LISTS and b"\\" not in body:
         return b'"audio' in body  # an earlier answer that was spoken is named by its id
     return any(map(body.__contains__, _MEDIA)) or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 

@@ -8,7 +8,7 @@ nobody's health is judged by it, and the walk goes on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from typing import Protocol as Interface
 
@@ -16,12 +16,13 @@ from gateway.events import Unpriced
 from gateway.failure import Failure, Kind
 from gateway.ir.cost import cost, dearest
 from gateway.ir.usage import Usage
-from gateway.routing.allowances import Budget
 from gateway.routing.demand import counted, demand_of, output_of
-from gateway.routing.limiting import Full, Limits, Tab, Taking, too_many
+from gateway.routing.facts import Facts
+from gateway.routing.limiting import KEPT, Full, Limits, Tab, Taking, too_many
 from gateway.routing.spending import Purse, Spending, exhausted, unpriced
 from gateway.routing.watching import Watch
-from gateway.state.meters import Meter, StoreDown
+from gateway.state.meters import Meters, StoreDown
+from gateway.state.sheets import Sheet
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 class Hold(Interface):
     """See the module. `asked`: the provider may have seen the request, so it counts as one."""
 
-    def settle(self, usage: Usage | None) -> None: ...
+    def settle(self, usage: Usage | None) -> int | None: ...
 
     def release(self, *, asked: bool) -> None: ...
 
@@ -43,8 +44,9 @@ class Nothing:
 
     __slots__ = ()
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None) -> int | None:
         """Nothing was held."""
+        return None
 
     def release(self, *, asked: bool) -> None:
         """Nothing was held."""
@@ -61,32 +63,52 @@ _UNCOUNTED: Final = Failure(
 )
 
 
+class Door:
+    """What the sends of a key to a target with a credential pass: `tab`, the limits of things, and `purses`, taken
+    together by `sheet`. `warned` are the purses that keep nobody out, `watched` those of which the log is to hear, each
+    with the nano-dollars from which on it is looked at."""
+
+    __slots__ = ("free", "purses", "sheet", "tab", "warned", "watched")
+
+    def __init__(self, meters: Meters, tab: Tab | None, purses: Sequence[Purse], watched: Mapping[str, float]) -> None:
+        self.free = tab is None and not purses
+        self.tab = tab
+        self.purses = tuple(purses)
+        self.warned = tuple(purse for purse in purses if not purse[0].enforces)
+        self.watched = tuple((purse, watched[purse[0].name]) for purse in purses if purse[0].name in watched)
+        money = [meter for budget, _, meter in purses if budget.enforces]
+        once, held, tokens = (tab.once, tab.held, tab.tokens) if tab is not None else ((), (), ())
+        self.sheet = Sheet(meters, once, held, tokens, money)
+
+
 class Reserved(Taking):
     """A send's part of limits and budgets. `bound`: tokens of the answer at most, where money wants it bounded."""
 
-    __slots__ = ("_amount", "_gate", "_job", "_purses", "_target", "_tools", "bound")
+    __slots__ = ("_door", "_gate", "_job", "_target", "_tools", "bound")
 
-    def __init__(
-        self,
-        gate: Gate,
-        target: Target,
-        tools: Tools,
-        job: Job,
-        tab: Tab | None,
-        tokens: int,
-        money: Sequence[tuple[Meter, int]] = (),
-        purses: Sequence[Purse] = (),
-        amount: int = 0,
-        bound: int | None = None,
-    ) -> None:
-        super().__init__(gate.limits, tab, tokens, money)
-        self.bound = bound
-        self._job = job
+    def __init__(self, gate: Gate, door: Door, target: Target, tools: Tools, job: Job) -> None:
+        self.bound: int | None = None
+        self._limits = gate.limits
+        self._tab = door.tab
+        self._sheet = door.sheet
+        self._tokens = self._money = self._turn = 0
+        self._taken: float | None = None
         self._gate = gate
+        self._door = door
         self._target = target
         self._tools = tools
-        self._purses = purses
-        self._amount = amount
+        self._job = job
+        price = target.price if door.purses else None
+        if price is None and not door.sheet.tokens:
+            return
+        demand = job.demand or demand_of(job)
+        most, said = output_of(demand, target)
+        written = most * demand.n
+        self._tokens = demand.input + written
+        if price is not None:
+            self._money = dearest(price, demand.input, written)
+            if not said and self._money and door.sheet.money:
+                self.bound = most
 
     async def taken(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
@@ -100,28 +122,39 @@ class Reserved(Taking):
             return Failure(
                 kind=Kind.RATE_LIMIT, message=too_many(lacks), retry_after=lacks.retry_after, sent=False, ours=True
             )
-        purse = next(purse for purse in self._purses if purse[2].key == lacks.meter.key)
+        purse = next(purse for purse in self._door.purses if purse[2].key == lacks.meter.key)
         wall = self._tools.wall()
-        return exhausted(purse, self._target, self._amount, lacks.left, lacks.retry_after, wall)
+        return exhausted(purse, self._target, self._money, lacks.left, lacks.retry_after, wall)
 
-    def settle(self, usage: Usage | None) -> None:
-        """An answer came, or what was sent may be billed."""
+    def settle(self, usage: Usage | None) -> int | None:
+        """An answer came, or what was sent may be billed: what it cost, where somebody had to know."""
         if usage is None:
             usage = counted(self._job, None, 0)
         price = self._target.price
-        self._end(usage.input + usage.output, cost(usage, price) if price is not None and self._purses else 0)
+        if price is None or not self._door.purses:
+            self._end(usage.input + usage.output, 0)
+            return None
+        money = cost(usage, price)
+        self._end(usage.input + usage.output, money)
+        return money
 
     def release(self, *, asked: bool) -> None:
         """No answer came."""
         self._end(0, 0, asked=asked)
 
     def _end(self, tokens: int, money: int, *, asked: bool = True) -> None:
-        self.end(tokens, money, self._tools.clock(), asked=asked)
-        for budget, whose, meter in self._purses:
-            if money and not (self._amount and budget.exhausted != "warn") and not meter.take(money):
-                meter.charge(money)
-            if budget.warn_at or budget.exhausted == "warn":
-                self._gate.look(budget, whose, meter, self._tools)
+        self.end(tokens, money, asked=asked)
+        door = self._door
+        if money:
+            for _, _, meter in door.warned if self._money else door.purses:
+                if not meter.take(money):
+                    meter.charge(money)
+        if not door.watched:
+            return
+        for purse, least in door.watched:
+            meter = purse[2]
+            if (meter.cell.total if meter.exact else meter.used()) >= least:
+                self._gate.look(purse, self._tools)
 
 
 class Gate:
@@ -132,13 +165,13 @@ class Gate:
         self.limits = limits
         self.spending = Spending(limits.rules, limits.meters)
         self._unpriced: set[str] = set()
+        self._doors: dict[tuple[object, ...], Door] = {}
         # nano-dollars of a budget of which the log hears first
         self._watched = {each.name: min(each.watched) * each.limit for each in limits.rules.budgets if each.watched}
 
-    def look(self, budget: Budget, whose: str, meter: Meter, tools: Tools) -> None:
+    def look(self, purse: Purse, tools: Tools) -> None:
         """Says how far a budget is used, where that is news."""
-        if meter.used() < self._watched[budget.name]:
-            return
+        budget, whose, meter = purse
         standing = meter.standing()
         used = standing.limit - standing.left
         reached = max((share for share in budget.watched if used >= share * standing.limit), default=None)
@@ -149,19 +182,22 @@ class Gate:
     def room(self, target: Target, lane: Lane) -> float | None:
         """The share that is left of the limit that is nearest to its end, None where nothing limits a send."""
         tab = self.limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
-        stands = [meter.standing() for meter in (*tab.rates, *tab.held)] if tab is not None else []
+        stands = [meter.standing() for meter in (*tab.once, *tab.tokens, *tab.held)] if tab is not None else []
         return min((max(0.0, each.left / each.limit) for each in stands), default=None)
 
     def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
         """What a send needs; None where nothing limits it."""
-        limits = self.limits
-        tab = limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
-        purses = self.spending.purses(job.facts, target) if limits.rules.budgets else ()
-        if tab is None and not purses:
+        name: tuple[object, ...] = (job.facts.key, target.name, target.limits, lane.limits)
+        door = self._doors.get(name)
+        if door is None:
+            door = self._door(name, target, lane, job.facts)
+        if door.free:
             return None
-        if not purses:
-            return Reserved(self, target, tools, job, tab, _tokens(tab, job, target))
-        return self._priced(target, tab, purses, job, tools)
+        if target.price is None and door.purses:
+            refused = self.unpriced(target, tools)
+            if refused is not None:
+                return refused
+        return Reserved(self, door, target, tools, job)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""
@@ -170,37 +206,27 @@ class Gate:
             return passed or NOTHING
         return passed if passed.take_now(job, tools.clock()) else await passed.taken() or passed
 
-    def _priced(
-        self, target: Target, tab: Tab | None, purses: Sequence[Purse], job: Job, tools: Tools
-    ) -> Reserved | Failure:
-        price = target.price
-        amount = tokens = 0
-        bound: int | None = None
-        money: list[tuple[Meter, int]] = []
-        if price is None:
-            if self.limits.rules.price_unknown == "fail":
+    def unpriced(self, target: Target, tools: Tools) -> Failure | None:
+        """What the file says of a send whose price nobody knows."""
+        match self.limits.rules.price_unknown:
+            case "fail":
                 return unpriced(target)
-            if self.limits.rules.price_unknown == "warn" and target.lanes not in self._unpriced:
+            case "warn" if target.lanes not in self._unpriced:
                 self._unpriced.add(target.lanes)
                 tools.emit(Unpriced(target.provider, target.model))
-            tokens = _tokens(tab, job, target)
-        else:
-            demand = job.demand or demand_of(job)
-            most, said = output_of(demand, target)
-            amount = dearest(price, demand.input, most * demand.n)
-            tokens = demand.input + most * demand.n
-            if amount:
-                for budget, _, meter in purses:
-                    if budget.exhausted != "warn":
-                        money.append((meter, amount))
-                if money and not said:
-                    bound = most
-        return Reserved(self, target, tools, job, tab, tokens, money, purses, amount, bound)
+        return None
 
-
-def _tokens(tab: Tab | None, job: Job, target: Target) -> int:
-    """What a send may use at most, where somebody wants to know."""
-    if tab is None or not tab.tokens:
-        return 0
-    demand = demand_of(job)
-    return demand.input + output_of(demand, target)[0] * demand.n
+    def _door(self, name: tuple[object, ...], target: Target, lane: Lane, facts: Facts) -> Door:
+        """The door of a send; it is made once for a key, or where budgets ask for more, for what they ask for."""
+        purses = self.spending.purses(facts, target)
+        varies = self.spending.varies(facts, target)
+        if varies:
+            name = (*name, *((budget.name, whose) for budget, whose, _ in purses))
+            known = self._doors.get(name)
+            if known is not None:
+                return known
+        tab = self.limits.of_things((*target.limits, lane.limits) if lane.limits else target.limits)
+        if len(self._doors) >= KEPT:
+            self._doors.clear()
+        door = self._doors[name] = Door(self.limits.meters, tab, purses, self._watched)
+        return door

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gateway.routing.allowances import SESSION, Allowance, Limit, Rules, counter
 from gateway.routing.facts import Facts
+from gateway.routing.telling import told
 from gateway.state.calendars import Calendar, held, rolling
 from gateway.state.meters import Meter, Meters, Short, Window
+from gateway.state.sheets import Sheet
 
 if TYPE_CHECKING:
     from gateway.routing.run import Tools
@@ -52,27 +54,21 @@ class Line:
 
 
 class Tab:
-    """`once` (`counts` of them) are taken for good, `held` given back, `tokens` settled. `rates` are those that headers
-    tell; `kinds` are the ends of their names, each with the range of its rates, and `spans` the seconds of windows."""
+    """`once` are taken for good, `held` given back, `tokens` settled: all of them together by `sheet`. `may_wait`: more
+    is to be asked than whether there is enough. `told`: of which headers tell."""
 
-    __slots__ = (
-        "asks", "counts", "held", "kinds", "line", "of", "once", "queue", "rates", "sessions", "spans", "tokens",
-    )  # fmt: skip
+    __slots__ = ("held", "line", "may_wait", "of", "once", "queue", "sessions", "sheet", "tokens", "told")
 
-    def __init__(self, bound: Sequence[tuple[Allowance, Limit, Meter | None, str]], line: Line) -> None:
+    def __init__(self, bound: Sequence[tuple[Allowance, Limit, Meter | None, str]], line: Line, meters: Meters) -> None:
         self.once = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "requests")
         self.held = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "concurrent")
         self.tokens = tuple(meter for _, limit, meter, _ in bound if meter is not None and limit.what == "tokens")
         self.sessions = tuple((allowance, limit, key) for allowance, limit, _, key in bound if limit.what == "sessions")
-        self.asks = [(meter, 1) for meter in (*self.once, *self.held)]
-        self.counts = len(self.once)
-        self.rates = self.once + self.tokens
-        ranges = (("-requests", 0, len(self.once)), ("-tokens", len(self.once), len(self.rates)))
-        self.kinds = tuple(each for each in ranges if each[1] < each[2])
-        spans = {meter.key: limit.seconds for _, limit, meter, _ in bound if meter is not None}
-        self.spans = tuple(spans[meter.key] for meter in self.rates)
+        self.sheet = Sheet(meters, self.once, self.held, self.tokens)
         self.of = {meter.key: (allowance, limit) for allowance, limit, meter, _ in bound if meter is not None}
+        self.told = told([(meter, limit) for _, limit, meter, _ in bound if meter is not None])
         self.queue = max((allowance.queue for allowance, *_ in bound), key=lambda queue: queue[1], default=(0, 0.0))
+        self.may_wait = bool(self.sessions or self.queue[0])
         self.line = line
 
     def full(self, short: Short) -> Full:
@@ -81,66 +77,54 @@ class Tab:
 
 
 class Taking:
-    """What one request, or one send, takes: of each limit of a tab, and `money` of counters of budgets.
+    """What one request, or one send, takes of a sheet: `tokens` are reserved of its token counters, and `money` of
+    those of budgets. `tab`: the limits that are on it."""
 
-    `tokens` is what is reserved of each token counter, never more than all of it: a request that is larger than a
-    limit is let in where nobody else is, and counts as a whole.
-    """
+    __slots__ = ("_limits", "_money", "_sheet", "_tab", "_taken", "_tokens", "_turn")
 
-    __slots__ = ("_asks", "_limits", "_rates", "_tab", "_taken", "_turn")
-
-    def __init__(self, limits: Limits, tab: Tab | None, tokens: int, money: Sequence[tuple[Meter, int]] = ()) -> None:
+    def __init__(self, limits: Limits, tab: Tab | None, sheet: Sheet, tokens: int, money: int = 0) -> None:
         self._limits = limits
         self._tab = tab
+        self._sheet = sheet
+        self._tokens = tokens
+        self._money = money
         self._taken: float | None = None
-        self._asks = money
-        self._turn = self._rates = 0
-        if tab is None:
-            return
-        asks = tab.asks
-        self._turn = len(asks)
-        if tab.tokens:
-            asks = asks.copy()
-            for meter in tab.tokens:
-                asks.append((meter, tokens if tokens < meter.limit else meter.limit))
-        self._rates = len(asks)
-        self._asks = [*asks, *money] if money else asks
+        self._turn = 0  # of no sheet
 
     def take_now(self, job: Job, now: float) -> bool:
         """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
-        tab, limits = self._tab, self._limits
-        if tab is not None and (tab.line.waiting or (tab.sessions and not limits.here(tab, _member(job), now))):
+        tab, sheet = self._tab, self._sheet
+        if tab is not None and tab.may_wait and not self._may(tab, job, now):
             return False
-        if not limits.meters.take_now(self._asks):
-            return False
-        self._taken = now
-        return True
+        self._taken = sheet.take(self._tokens, self._money)
+        self._turn = sheet.turn
+        return self._taken is not None
+
+    def _may(self, tab: Tab, job: Job, now: float) -> bool:
+        """Whether nobody waits in line, and the session is known to be present."""
+        return not tab.line.waiting and (not tab.sessions or self._limits.here(tab, _member(job), now))
 
     async def take(self, job: Job, tools: Tools) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the counters of money."""
+        asks = self._sheet.asks(self._tokens, self._money)
         if self._tab is None:
-            lacks: Full | Short | None = await self._limits.meters.take(self._asks)
+            lacks: Full | Short | None = await self._limits.meters.take(asks)
         else:
-            lacks = await self._limits.take(self._tab, self._asks, _member(job), tools)
+            lacks = await self._limits.take(self._tab, asks, _member(job), tools)
         if lacks is None:
-            self._taken = tools.clock()
+            self._taken, self._turn = self._limits.meters.time(), 0
         return lacks
 
-    def end(self, tokens: int, money: int, now: float, *, asked: bool = True) -> None:
+    def end(self, tokens: int, money: int, *, asked: bool = True) -> None:
         """Gives back what was not used, and counts what was used beyond it. `asked` is False where nobody was sent
         anything: then it was no request either. Only the first call counts."""
         taken, self._taken = self._taken, None
         if taken is None:
             return
-        tab, turn, rates = self._tab, self._turn, self._rates
-        back = list(self._asks[tab.counts if asked else 0 : turn]) if tab is not None else []
-        for meter, amount in self._asks[turn:rates]:
-            back.append((meter, amount - tokens))
-        for meter, amount in self._asks[rates:]:
-            back.append((meter, amount - money))
-        if back:
-            self._limits.meters.give(back, now - taken)
-        if tab is not None and tab.line.waiting:
+        kept = self._money and self._money - money
+        self._sheet.give(taken, self._turn, self._tokens, tokens, kept, asked=asked)
+        tab = self._tab
+        if tab is not None and tab.may_wait and tab.line.waiting:
             tab.line.nudge()
 
 
@@ -182,7 +166,7 @@ class Limits:
             for allowance, whose in allowances
             for limit in allowance.limits
         ]
-        tab = Tab(bound, self._line(allowances)) if bound else None
+        tab = Tab(bound, self._line(allowances), self.meters) if bound else None
         self._tabs[name] = tab
         if len(self._tabs) > KEPT:
             self._tabs.popitem(last=False)

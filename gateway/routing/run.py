@@ -64,10 +64,11 @@ class Tools(msgspec.Struct, frozen=True):
 class Course:
     """The path of one request, written while it runs: for headers, logs and explanations.
 
-    `left`: the send that was under way when the client left, before it had an answer.
+    `left`: the send that was under way when the client left, before it had an answer. `priced`: the last usage that was
+    settled, and its nano-dollars.
     """
 
-    __slots__ = ("begun", "instead", "left", "skipped", "trials", "waits")
+    __slots__ = ("begun", "instead", "left", "priced", "skipped", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
@@ -76,6 +77,7 @@ class Course:
         self.instead: str | None = None  # where a budget sends what it has no money for
         self.skipped: list[Skipped] = []
         self.left: tuple[Target, Lane] | None = None
+        self.priced: tuple[Usage, int] | None = None
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
@@ -318,7 +320,9 @@ async def _once(
         nonlocal used
         used = usage
         load.count -= 1
-        hold.settle(usage)
+        money = hold.settle(usage)
+        if money is not None and usage is not None:
+            course.priced = (usage, money)
 
     try:
         answer = await tools.attempt(

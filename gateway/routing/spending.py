@@ -36,23 +36,28 @@ class Spending:
         self._purses: dict[tuple[str, str], Purse] = {}
         self._candidates: dict[tuple[str | None, str], tuple[tuple[Budget, Purse | None], ...]] = {}
 
-    def purses(self, facts: Facts, target: Target) -> Sequence[Purse]:
-        """The budgets that a request is under at a target."""
+    def purses(self, facts: Facts, target: Target) -> list[Purse]:
+        """The budgets that a request is under at a target, each share of one once."""
+        found: list[Purse] = []
+        for budget, purse in self._known(facts, target):
+            if purse is not None:
+                found.append(purse)
+            elif _asked(budget, facts):
+                found += [self.purse(budget, whose) for whose in dict.fromkeys(self._whose(budget, facts, target))]
+        return found
+
+    def varies(self, facts: Facts, target: Target) -> bool:
+        """Whether that depends on more than the key."""
+        return any(purse is None for _, purse in self._known(facts, target))
+
+    def _known(self, facts: Facts, target: Target) -> tuple[tuple[Budget, Purse | None], ...]:
         name = (facts.key, target.name)
         known = self._candidates.get(name)
         if known is None:
             if len(self._candidates) >= KEPT:
                 self._candidates.clear()
             known = self._candidates[name] = tuple(self._matching(facts, target))
-        if not known:
-            return ()
-        found: list[Purse] = []
-        for budget, purse in known:
-            if purse is not None:
-                found.append(purse)
-            elif _asked(budget, facts):
-                found += [self.purse(budget, whose) for whose in self._whose(budget, facts, target)]
-        return found
+        return known
 
     def _matching(self, facts: Facts, target: Target) -> Iterator[tuple[Budget, Purse | None]]:
         """The budgets that a key can be under at a target; with the counter where nothing else is to be asked."""

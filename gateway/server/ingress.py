@@ -89,10 +89,11 @@ def authenticate(request: Request, engine: Engine, wall: float) -> Caller:
 class Answered(HTTPResponse):
     """An answer whose headers need no cleaning: the gateway made them, or its HTTP parser let them pass.
 
-    They are a plain dictionary of lower-case names, and go out in one piece.
+    They are a plain dictionary of lower-case names and `lines` that are written already, and go out in one piece.
     """
 
-    def __init__(self, body: bytes, headers: dict[str, Any], content_type: str) -> None:
+    def __init__(self, body: bytes, headers: dict[str, Any], content_type: str, lines: str = "") -> None:
+        self.lines = lines
         self.asgi = False
         self.body = body
         self.content_type = content_type
@@ -105,7 +106,7 @@ class Answered(HTTPResponse):
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """Names and values as bytes: the first name, and everything else as its value."""
         lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        block = f"{lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
+        block = f"{lines}{self.lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
         name, _, rest = block.partition(b": ")
         return iter(((name, rest),))
 
@@ -166,8 +167,8 @@ class Exchange:
         self.cost: int | None = None
         self.course = Course()
 
-    def headers(self, answer: Answer | None = None) -> dict[str, str]:
-        """The gateway's own response headers."""
+    def headers(self, answer: Answer | None = None, *, limits: bool = True) -> dict[str, str]:
+        """The gateway's own response headers, with or without those of the caller's limits."""
         headers = {"x-request-id": self.id, "x-gateway-revision": self.engine.revision[:12]}
         if answer is not None:
             headers["x-gateway-provider"] = answer.target.provider
@@ -176,7 +177,7 @@ class Exchange:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
             if self.cost is not None:
                 headers["x-gateway-cost"] = usd(self.cost)
-        if self.admission is not None:
+        if limits and self.admission is not None:
             self.admission.tell(headers)
         trials = len(self.course.trials)
         if trials:
@@ -218,7 +219,8 @@ class Exchange:
             record = self._record(target)
         price = target.price if target is not None else None
         if usage is not None and price is not None:
-            self.cost = cost(usage, price)
+            priced = self.course.priced
+            self.cost = priced[1] if priced is not None and priced[0] is usage else cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -254,10 +256,10 @@ class Exchange:
         facts = self.facts
         lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
         return Record(
-            wall=self.wall,
+            at=self.wall,
             given=self.given,
             team=self.caller.team if self.caller is not None else None,
-            user=facts.user if facts is not None else None,
+            end_user=facts.user if facts is not None else None,
             protocol=self.protocol.name,
             asked=self.asked,
             upstream=target.upstream if target is not None else None,
@@ -361,7 +363,8 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
-            return Answered(answer.body, headers=exchange.headers(answer), content_type=answer.content_type)
+            lines = exchange.admission.lines() if exchange.admission is not None else ""
+            return Answered(answer.body, exchange.headers(answer, limits=False), answer.content_type, lines)
         await _stream(exchange, answer, writer)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from hashlib import sha256
+from math import inf
 from typing import Any, Final
 
 import msgspec
@@ -18,14 +19,17 @@ import msgspec
 from gateway.store.contract import Store, StoreDown
 
 MOST: Final = 20_000  # entries of one table
+RECENT: Final = 1.0  # seconds within which nobody is more recently used than another
 
 
 class _Bound(msgspec.Struct):
-    """`until`: when it lapses, `told`: when the store was told, both monotonic seconds."""
+    """`until`: when it lapses, `told`: when the store was told, `put`: when it came to the end of its table. All are
+    monotonic seconds."""
 
     value: str
     until: float
     told: float
+    put: float
 
 
 class Bindings:
@@ -68,17 +72,21 @@ class Bindings:
         if value is None:
             return None
         text = value.decode()
-        self._keep(key, _Bound(text, now + seconds, now))
+        self._keep(key, _Bound(text, now + seconds, now, now))
         return text
 
     def bind(self, key: str, value: str, now: float, seconds: float) -> None:
         """Binds, or renews, for `seconds` from now."""
-        bound = self._table.pop(key, None)
-        told = bound.told if bound is not None and bound.value == value else None
-        if self.store is not None and (told is None or now - told > seconds / 2):
-            told = now
+        bound = self._table.get(key)
+        if bound is None or bound.value != value or now - bound.put >= RECENT:
+            self._table.pop(key, None)
+            told = bound.told if bound is not None and bound.value == value else -inf
+            bound = _Bound(value, 0.0, told, now)
+            self._keep(key, bound)
+        bound.until = now + seconds
+        if self.store is not None and now - bound.told > seconds / 2:
+            bound.told = now
             self._later(self.store.put(self._shared(key), value.encode(), seconds))
-        self._keep(key, _Bound(value, now + seconds, now if told is None else told))
 
     def drop(self, key: str) -> None:
         """Forgets what is bound."""

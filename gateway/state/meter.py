@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Final
+from typing import Final, Protocol
+from weakref import WeakSet
 
 import msgspec
 
 from gateway.store.contract import SLICES, Fixed, Grant, Held, Return, Sliding, Want, Window
 from gateway.store.counting import HELD_RETRY, Counter, Kept
-from gateway.store.memory import Memory
+from gateway.store.memory import Memory, Reader
 
 LOT: Final = 50  # a lot is at most limit / LOT, or what the asks that wait need
 _TRAIL: Final = 4  # lots of a window without slices that are remembered
@@ -33,19 +34,36 @@ class Standing(msgspec.Struct, frozen=True):
     resets: float
 
 
+class Cell(Protocol):
+    """Where the units are that were used: a counter of this process, or a lot."""
+
+    total: int
+
+
 class Meter:
     """See the module. `key` names the counter and its window; it is the same for all workers.
 
-    `counter` is the thing itself where it is in this process; it counts from `begins` (known to run by then) to `ends`.
+    Within `span`, and until it is told to look again (`watch`), whoever uses units may add them to the total of `cell`,
+    up to `most`, and take them back from it, down to `least`. `exact`: that total is everything that is used.
     """
 
-    __slots__ = ("__weakref__", "begins", "counter", "ends", "key", "limit")
+    __slots__ = ("__weakref__", "cell", "key", "least", "limit", "most")
+
+    exact = False
+    cell: Cell
 
     def __init__(self, key: str, limit: int) -> None:
         self.key = key
-        self.limit = limit
-        self.counter: Counter | None = None
-        self.begins, self.ends = -inf, inf
+        self.limit = self.most = limit
+        self.least = 0
+
+    def watch(self, reader: Reader) -> None:
+        """Tells a reader to look again whenever `span`, as it was said, does not hold any more."""
+        raise NotImplementedError
+
+    def span(self, now: float) -> tuple[float, float]:
+        """Since when and until when what counts is in `cell`, by the clock of `Meters.time`."""
+        raise NotImplementedError
 
     def take(self, amount: int) -> bool:
         """Uses units of what is here; False, and nothing is taken, where there are too few."""
@@ -73,9 +91,10 @@ class Meter:
 class Direct(Meter):
     """A meter on a store that is in this process."""
 
-    __slots__ = ("_clock", "_owner", "_store", "_window", "window")
+    __slots__ = ("_clock", "_owner", "_store", "_window", "begins", "ends", "window")
 
-    counter: Counter
+    exact = True
+    cell: Counter
 
     def __init__(self, key: str, limit: int, window: Callable[[float], Window], store: Memory) -> None:
         super().__init__(key, limit)
@@ -88,7 +107,7 @@ class Direct(Meter):
         """Goes on to the window that runs now."""
         self.window = self._window(now)
         self._owner: Kept = self._store.owner(self.key, self.window)
-        self.counter = self._store.counter(self.key, self.window)
+        self.cell = self._store.counter(self.key, self.window)
         fixed = isinstance(self.window, Fixed)
         self.begins = now if fixed else -inf  # it is known to run since then
         self.ends = self.window.ends if isinstance(self.window, Fixed) else inf
@@ -99,9 +118,20 @@ class Direct(Meter):
             self.roll(now)
         return now
 
+    def watch(self, reader: Reader) -> None:
+        self._store.readers.add(reader)
+
+    def span(self, now: float) -> tuple[float, float]:
+        if now >= self.ends:
+            self.roll(now)
+        cell = self.cell
+        cell.used(now)  # moves it to now
+        self.least = cell.least
+        return cell.since, min(cell.until, self.ends)
+
     def take(self, amount: int) -> bool:
         now = self._now()
-        return not amount or self.counter.take(now, amount, self.limit)
+        return not amount or self.cell.take(now, amount, self.limit)
 
     def give(self, amount: int, age: float) -> None:
         now = self._now()
@@ -110,10 +140,10 @@ class Direct(Meter):
             if then != self.window:
                 self._store.counter(self.key, then).give(now, amount, age)
                 return
-        self.counter.give(now, amount, age)
+        self.cell.give(now, amount, age)
 
     def charge(self, amount: int) -> None:
-        self.counter.charge(self._now(), amount)
+        self.cell.charge(self._now(), amount)
 
     def standing(self) -> Standing:
         used = self.used()
@@ -123,29 +153,38 @@ class Direct(Meter):
         now = self._clock()
         if now >= self.ends:
             self.roll(now)
-        counter = self.counter
-        return counter.total if counter.since <= now < counter.until else counter.used(now)
+        cell = self.cell
+        return cell.total if cell.since <= now < cell.until else cell.used(now)
 
     def retry(self, amount: int) -> float:
         """Seconds until `amount` may be there; 0 now, inf never."""
-        return self.counter.retry(self._now(), amount, self.limit)
+        return self.cell.retry(self._now(), amount, self.limit)
 
 
 class _Lot(msgspec.Struct):
-    """Units of one slice or window: `left` of them here, good until `until` by this process's clock."""
+    """Units of one slice or window: `size`, of which `total` are used, good until `until` by this process's clock."""
 
     window: Window
     name: str
     until: float
-    left: int
+    size: int = 0
+    total: int = 0
+
+    @property
+    def left(self) -> int:
+        """What is here."""
+        return self.size - self.total
+
+
+_NONE: Final = _Lot(Sliding(1.0), "", -inf, -1)  # where there is no lot; nothing can be taken of it
 
 
 class Leased(Meter):
     """A meter on a shared store. `changed(self, urgent)` is called when something has to be brought to the store."""
 
     __slots__ = (
-        "_aside", "_changed", "_clock", "_holder", "_window", "back", "held", "known", "lot", "owed", "retry",
-        "taken_at", "trail", "window",
+        "_aside", "_changed", "_clock", "_holder", "_readers", "_seen", "_window", "back", "held", "known", "lot",
+        "owed", "retry", "share", "trail", "window",
     )  # fmt: skip
 
     def __init__(
@@ -158,12 +197,15 @@ class Leased(Meter):
         changed: Callable[[Leased, bool], None],
     ) -> None:
         super().__init__(key, limit)
+        self.share = max(1, limit // LOT)  # the units of a lot that nobody waits for
         self._window = window
         self._clock = clock
         self._holder = holder
         self._changed = changed
+        self._readers: WeakSet[Reader] = WeakSet()
         self.window: Window | None = None  # that ran at the last exchange
         self.lot: _Lot | None = None
+        self._use(None)
         self.trail: deque[_Lot] = deque()  # lots that were, for what comes back late; their `left` means nothing
         self.back: dict[tuple[Window, str], int] = {}
         self.owed = 0
@@ -171,17 +213,36 @@ class Leased(Meter):
         self._aside = 0  # of the lot: for asks that wait for more
         self.known: int | None = None  # what nobody had leased at the last exchange
         self.retry = 0.0
-        self.taken_at = 0.0
+        self._seen = (0, 0.0)  # of the lot: what was used at a look, and the last look that found more
+
+    def _use(self, lot: _Lot | None) -> None:
+        """From now on, units are taken from this lot."""
+        self.lot = lot
+        self.cell = lot or _NONE
+        self._size(0)
+        for reader in self._readers:
+            reader.look_again()
+
+    def _size(self, more: int) -> None:
+        """Units come to the lot, or leave it unused."""
+        cell = self.lot or _NONE
+        if more:
+            cell.size += more
+        self.most, self.least = cell.size, cell.size - self.share
+
+    def watch(self, reader: Reader) -> None:
+        self._readers.add(reader)
+
+    def span(self, now: float) -> tuple[float, float]:
+        return -inf, self.lot.until if self.lot is not None else inf
 
     def take(self, amount: int) -> bool:
         lot = self.lot
         if lot is None or lot.left < amount:
             return not amount
-        now = self._clock()
-        if now >= lot.until:
+        if self._clock() >= lot.until:
             return False
-        lot.left -= amount
-        self.taken_at = now
+        lot.total += amount
         return True
 
     def spend(self, amount: int) -> bool:
@@ -189,17 +250,18 @@ class Leased(Meter):
         lot = self.lot
         if lot is None or lot.left < amount:
             return not amount
-        lot.left -= amount
+        lot.total += amount
+        self._seen = (lot.total, self._seen[1])
         return True
 
     def give(self, amount: int, age: float) -> None:
         lot = self.lot
         then = self._clock() - age
         if lot is not None and (not self.trail or then >= self.trail[-1].until or isinstance(lot.window, Held)):
-            lot.left += amount
-            surplus = lot.left - self.most
+            lot.total -= amount
+            surplus = lot.left - self.share
             if surplus > 0:
-                lot.left -= surplus
+                self._size(-surplus)
                 self._owe_back(lot, surplus)
             return
         for old in self.trail:
@@ -213,7 +275,7 @@ class Leased(Meter):
         lot = self.lot
         if lot is not None and self._clock() < lot.until:
             here = min(lot.left, amount)
-            lot.left -= here
+            lot.total += here
             amount -= here
         if amount:
             self.owed += amount
@@ -229,11 +291,6 @@ class Leased(Meter):
             resets = max(0.0, self.lot.until - self._clock()) if self.lot is not None else 0.0
             return Standing(self.limit, left, resets)
         return Standing(self.limit, left, _resets(self.window, 0.0, left < self.limit))
-
-    @property
-    def most(self) -> int:
-        """The units of a lot that nobody waits for."""
-        return max(1, self.limit // LOT)
 
     def _owe_back(self, lot: _Lot, amount: int) -> None:
         if amount > 0:
@@ -251,17 +308,25 @@ class Leased(Meter):
                 window = Held(window.holder or self._holder, window.ttl)
             self.window = window
         lot = self.lot
-        if lot is None or (now < lot.until and now - self.taken_at < idle):
+        if lot is None:
             return
-        left, lot.left = lot.left, 0
-        self._owe_back(lot, left)
+        self._seen = (lot.total, now if lot.total > self._seen[0] else self._seen[1])
+        if now < lot.until and now - self._seen[1] < idle:
+            return
+        self._owe_back(lot, self._emptied(lot))
         if not isinstance(lot.window, Held):
             self._retire(lot, now)
         elif not self.held:
-            self.lot = None
+            self._use(None)
+
+    def _emptied(self, lot: _Lot) -> int:
+        """What was left of the lot, and leaves it."""
+        left = lot.left
+        self._size(-left)
+        return left
 
     def _retire(self, lot: _Lot, now: float) -> None:
-        self.lot = None
+        self._use(None)
         lot.until = min(lot.until, now)
         trail = self.trail
         trail.append(lot)
@@ -279,12 +344,12 @@ class Leased(Meter):
             return Want(self.key, window, self.limit, 0, 0)
         lot = self.lot
         if lot is not None:
-            left, lot.left = lot.left, 0
+            left = self._emptied(lot)
             if isinstance(window, Sliding):
                 self._owe_back(lot, left)
             else:
                 self._aside = left
-        amount = max(self.most, sum(waiting)) - self._aside
+        amount = max(self.share, sum(waiting)) - self._aside
         return Want(self.key, window, self.limit, max(1, amount), max(1, min(waiting) - self._aside))
 
     def filled(self, want: Want, grant: Grant, asked_at: float, now: float) -> None:
@@ -296,26 +361,27 @@ class Leased(Meter):
         if isinstance(want.window, Held):
             self.held += grant.amount
             if lot is None and self.held:
-                lot = self.lot = _Lot(want.window, "", inf, 0)
+                lot = _Lot(want.window, "", inf)
+                self._use(lot)
             self._recount(int(grant.lot))
         if not grant.amount:
             return
-        self.taken_at = now
         if lot is None or not (isinstance(want.window, Held) or lot.name == grant.lot):
             if lot is not None:
-                left, lot.left = lot.left, 0
-                self._owe_back(lot, left)
+                self._owe_back(lot, self._emptied(lot))
                 self._retire(lot, asked_at)
-            lot = self.lot = _Lot(want.window, grant.lot, 0.0, 0)
-        lot.left += grant.amount
+            lot = _Lot(want.window, grant.lot, inf)
         if not isinstance(want.window, Held):
             lot.until = asked_at + grant.until - grant.at
+        lot.size += grant.amount
+        self._use(lot)
+        self._seen = (lot.total, now)
 
     def failed(self) -> None:
         """The store was asked; what was kept for those that wait is here again."""
         aside, self._aside = self._aside, 0
         if self.lot is not None:
-            self.lot.left += aside
+            self._size(aside)
 
     def _recount(self, counted: int) -> None:
         """The store counts other units for this worker than it holds: it forgot some, or an answer of it got lost."""
@@ -350,7 +416,7 @@ class Leased(Meter):
         """Everything that was not used goes back: this worker ends."""
         lot = self.lot
         if lot is not None:
-            self.lot = None
+            self._use(None)
             self._owe_back(lot, self.held if isinstance(lot.window, Held) else lot.left)
 
     @property

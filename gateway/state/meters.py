@@ -78,6 +78,7 @@ class Meters:
         self._store = store
         self._direct = store if isinstance(store, Memory) else None
         self.clock = clock
+        self.time = clock if self._direct is None else self._direct.clock  # what `Meter.span` and ages go by
         self._sleep = sleep
         self._holder = holder or uuid.uuid4().hex
         self._meters: WeakValueDictionary[tuple[str, int], Meter] = WeakValueDictionary()
@@ -110,57 +111,20 @@ class Meters:
 
     def take_now(self, asks: Sequence[tuple[Meter, int]]) -> bool:
         """Takes all, from what is here, or nothing."""
-        direct = self._direct
-        now = direct.clock() if direct is not None else 0.0
         for index, (meter, amount) in enumerate(asks):
-            counter = meter.counter
-            if counter is not None and now < meter.ends and counter.since <= now < counter.until:
-                total = counter.total + amount
-                if total <= meter.limit or not amount:
-                    counter.total = total
-                    if counter.cells is not None:
-                        counter.cells[counter.at] += amount
-                    continue
-            elif meter.take(amount):
-                continue
-            for other, units in asks[:index]:
-                other.give(units, 0.0)
-            return False
+            if not meter.take(amount):
+                for other, units in asks[:index]:
+                    other.give(units, 0.0)
+                return False
         return True
 
     def give(self, meters: Sequence[tuple[Meter, int]], age: float) -> None:
         """As `Meter.give`, of several; a number below zero was used beyond what was taken, and is charged."""
-        if self._direct is not None:
-            now = self._direct.clock()
-            then = now - age
-            for meter, amount in meters:
-                counter = meter.counter
-                if amount < 0 or counter is None or now >= meter.ends or then < meter.begins:
-                    _settle(meter, amount, age)
-                elif counter.since <= then and now < counter.until:
-                    cells = counter.cells
-                    most = counter.total if cells is None else cells[counter.at]
-                    back = amount if amount < most else most
-                    counter.total -= back
-                    if cells is not None:
-                        cells[counter.at] -= back
-                else:
-                    counter.give(now, amount, age)
-            return
         for meter, amount in meters:
-            _settle(meter, amount, age)
-
-    def used_now(self, meters: Sequence[Meter]) -> list[int]:
-        """What is used of each, as far as this worker knows."""
-        now = self._direct.clock() if self._direct is not None else 0.0
-        found: list[int] = []
-        for meter in meters:
-            counter = meter.counter
-            if counter is not None and now < meter.ends and counter.since <= now < counter.until:
-                found.append(counter.total)
+            if amount < 0:
+                meter.charge(-amount)
             else:
-                found.append(meter.used())
-        return found
+                meter.give(amount, age)
 
     async def take(self, asks: Sequence[tuple[Meter, int]]) -> Short | None:
         """Takes all, or nothing and says of which meter there was too little. Asks the store once at most, and not
@@ -330,13 +294,6 @@ class Meters:
                 waiter.finish()
         if self._busy:
             self._tick_soon()
-
-
-def _settle(meter: Meter, amount: int, age: float) -> None:
-    if amount < 0:
-        meter.charge(-amount)
-    else:
-        meter.give(amount, age)
 
 
 def _lacking(asks: Sequence[tuple[Meter, int]]) -> Short:

@@ -25,8 +25,8 @@ HELD_RETRY: Final = 1.0  # seconds: nobody knows when somebody gives back
 class Counter(Protocol):
     """One counter of one process, used at once: exact, without lots. `now` never waits for anything.
 
-    From `since` up to `until` what counts is `total`: whoever uses units may add them to it and, where there are
-    `cells`, to the one `at`. At any other time only the methods know.
+    From `since` up to `until`, times of the last call of a method, what counts is `total`: whoever uses units then may
+    add them to it, and take them back down to `least`. At any other time only the methods know.
     """
 
     total: int
@@ -38,10 +38,7 @@ class Counter(Protocol):
     def until(self) -> float: ...
 
     @property
-    def cells(self) -> list[int] | None: ...
-
-    @property
-    def at(self) -> int: ...
+    def least(self) -> int: ...
 
     def take(self, now: float, amount: int, limit: int) -> bool:
         """Uses units where there are as many."""
@@ -60,7 +57,8 @@ class Counter(Protocol):
 
 
 class Ring(msgspec.Struct, tag="ring", weakref=True):
-    """Sliding(seconds): `cells[i % 61]` is slice i, `head` the newest."""
+    """Sliding(seconds): `cells[i % 61]` is slice i but for `head`, the newest, whose units are what `total` has beyond
+    `least`, the units of all others."""
 
     seconds: float
     head: int = 0
@@ -68,12 +66,15 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
     cells: list[int] = msgspec.field(default_factory=lambda: [0] * _CELLS)
     since: float = 0.0
     until: float = 0.0
-    at: int = 0
+    least: int = 0
+
+    def __post_init__(self) -> None:
+        self.cells[self.head % _CELLS] = 0
+        self.least = sum(self.cells)
 
     def _move(self, now: float) -> int:
         """Forgets what is over; the slice of now."""
         head = self._turn(now)
-        self.at = head % _CELLS
         self.since, self.until = head * self.seconds / SLICES, (head + 1) * self.seconds / SLICES
         return head
 
@@ -85,9 +86,11 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         if to > head + SLICES:
             self.clear()
         elif to > head:
+            self.cells[head % _CELLS] = self.total - self.least
             for index in range(head + 1, to + 1):
                 self.total -= self.cells[index % _CELLS]
                 self.cells[index % _CELLS] = 0
+            self.least = self.total
         elif to >= head - SLICES:
             return head
         else:
@@ -99,13 +102,12 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
     def clear(self) -> None:
         """Starts anew."""
         self.cells = [0] * _CELLS
-        self.total = 0
+        self.total = self.least = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
-        at = self._move(now)
+        self._move(now)
         if self.total + amount > limit:
             return False
-        self.cells[at % _CELLS] += amount
         self.total += amount
         return True
 
@@ -114,7 +116,7 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         self._take_back(int((now - age) * SLICES / self.seconds), amount)
 
     def charge(self, now: float, amount: int) -> None:
-        self.cells[self._move(now) % _CELLS] += amount
+        self._move(now)
         self.total += amount
 
     def used(self, now: float) -> int:
@@ -128,17 +130,16 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         over = self.total + amount - limit
         if over <= 0:
             return 0.0
-        for index in range(head - SLICES, head + 1):
+        for index in range(head - SLICES, head):
             over -= self.cells[index % _CELLS]
             if over <= 0:
                 return max(0.0, (index + _CELLS) * self.seconds / SLICES - now)
-        return self.seconds  # not reached: all cells together are the total
+        return max(0.0, (head + _CELLS) * self.seconds / SLICES - now)
 
     def lease(self, now: float, want: Want) -> Grant:
         """As `Store.lease`, for one want."""
         head = self._move(now)
         amount = _share(want, self.total)
-        self.cells[head % _CELLS] += amount
         self.total += amount
         left = want.limit - self.total
         retry = 0.0 if amount >= want.amount else self.retry(now, 1 if amount else want.least, want.limit)
@@ -161,10 +162,13 @@ class Ring(msgspec.Struct, tag="ring", weakref=True):
         return now + self.seconds * _CELLS / SLICES + 1.0
 
     def _take_back(self, index: int, amount: int) -> None:
-        if self.head - SLICES <= index <= self.head:
+        if index == self.head:
+            self.total -= min(amount, self.total - self.least)
+        elif self.head - SLICES <= index < self.head:
             amount = min(amount, self.cells[index % _CELLS])
             self.cells[index % _CELLS] -= amount
             self.total -= amount
+            self.least -= amount
 
 
 class Total(msgspec.Struct, weakref=True):
@@ -174,8 +178,7 @@ class Total(msgspec.Struct, weakref=True):
     total: int = msgspec.field(default=0, name="count")
     since: ClassVar[float] = -inf
     until: ClassVar[float] = inf  # whoever holds it knows when it ends
-    cells: ClassVar[None] = None
-    at: ClassVar[int] = 0
+    least: ClassVar[int] = 0
 
     def take(self, now: float, amount: int, limit: int) -> bool:
         if self.total + amount > limit:
@@ -254,8 +257,7 @@ class Holding(msgspec.Struct, tag="holding", weakref=True):
     holders: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
     until: float = -inf  # never, but for always where nobody else is known to hold anything
     since: ClassVar[float] = -inf
-    cells: ClassVar[None] = None
-    at: ClassVar[int] = 0
+    least: ClassVar[int] = 0
 
     def clear(self) -> None:
         """Starts anew."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
-from weakref import WeakValueDictionary
+from typing import Final, Protocol
+from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 
 from gateway.store import counting
-from gateway.store.contract import Fixed, Grant, Return, Want, Window
+from gateway.store.contract import Fixed, Grant, Held, Return, Want, Window
 from gateway.store.counting import Counter, Kept, Totals
 
 VALUES: Final = 64 << 20
@@ -28,6 +28,12 @@ class _Value(msgspec.Struct, frozen=True):
     value: bytes
     until: float
     cost: int
+
+
+class Reader(Protocol):
+    """Who adds to counters by himself; he is told where one of them was changed so that he must look again."""
+
+    def look_again(self) -> None: ...
 
 
 class Memory:
@@ -46,6 +52,7 @@ class Memory:
         self._visits: dict[str, dict[str, float]] = {}
         self._visits_sweep_at = _FEWEST
         self._tables: dict[str, dict[str, tuple[bytes, float]]] = {}
+        self.readers: WeakSet[Reader] = WeakSet()
 
     def counter(self, key: str, window: Window) -> Counter:
         """The counter itself; of a Fixed window, the one of that name."""
@@ -65,7 +72,14 @@ class Memory:
         now = self.clock()
         for back in returns:
             self._of(back.key, back.window).back(now, back.window, back.lot, back.amount)
-        return [self._of(want.key, want.window).lease(now, want) for want in wants]
+        grants = [self._of(want.key, want.window).lease(now, want) for want in wants]
+        if self.readers and (_held(wants) or _held(returns)):
+            self._tell()  # there are other holders now, or none any more
+        return grants
+
+    def _tell(self) -> None:
+        for reader in self.readers:
+            reader.look_again()
 
     def used_now(self, keys: Sequence[tuple[str, Window]]) -> list[int]:
         """`used`, without waiting."""
@@ -112,6 +126,7 @@ class Memory:
         kept = self._known.get(key)
         if kept is not None:
             kept.clear()
+            self._tell()
 
     async def visit(self, key: str, member: str, ttl: float, limit: int) -> int | None:
         now = self.clock()
@@ -196,3 +211,7 @@ class Memory:
 
     async def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def _held(some: Sequence[Want] | Sequence[Return]) -> bool:
+    return any(isinstance(each.window, Held) for each in some)

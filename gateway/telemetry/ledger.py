@@ -1,8 +1,9 @@
 """The ledger's subscriber: takes what ended, and has it written by a thread of its own, some rows at a time.
 
-On the event loop an event costs one append. The thread makes rows of events and hands them to a `Book`, at the latest
-`flush` seconds after they came; while the book cannot be written they wait, and beyond `WAITING_MOST` the oldest are
-given up: counted, and told in the log. A row keeps its id over all attempts, so none is ever written twice.
+On the event loop events become rows, and rows bytes, `CHUNK` at a time: that takes half as long for each, and what
+waits is small and out of the way of the caches. The thread hands them to a `Book`, at the latest `flush` seconds after
+they came; while the book cannot be written they wait, and beyond `WAITING_MOST` the oldest are given up: counted, and
+told in the log. A row keeps its id over all attempts, so none is ever written twice.
 """
 
 from __future__ import annotations
@@ -10,55 +11,57 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol, TypeAlias
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from gateway.events import Aside, Event, Finished, Record, Skipped, Trial, new_id
-from gateway.ir.usage import Usage
 
 BATCH: Final = 500  # rows of one write
-BREATH: Final = 50  # rows that are made at a stretch
-WAITING_MOST: Final = 50_000  # events that are kept while nothing can be written
+CHUNK: Final = 25  # rows that are made at a stretch
+WAITING_MOST: Final = 50_000  # rows that are kept while nothing can be written
 PAUSE_FIRST, PAUSE_MOST = 0.25, 10.0  # seconds between attempts
 FORGET_EVERY: Final = 600.0
 FORGET_ROWS: Final = 1000
 _TEXT_MOST: Final = 200  # characters of what a client wrote
-_NO_RECORD: Final = Record(wall=0.0)
-_Counts: TypeAlias = tuple[
-    int | None, int | None, int | None, int | None, int | None, int | None, int | None, int | None, bool | None
-]
-_NO_USAGE: Final[_Counts] = (None, None, None, None, None, None, None, None, None)
+_NO_RECORD: Final = Record(at=0.0)
+_NO_USAGE: Final = (None,) * 9
 
 
 class Row(NamedTuple):
-    """The columns of the ledger in their order; lists and the path are JSON text."""
+    """The columns of the ledger in their order; lists and the path are JSON text, what is true or false is 1 or 0.
+
+    They stand as `Finished`, `Record` and `Usage` have them, so that a row is made of them in a few pieces.
+    """
 
     id: str
     line: str
-    request_id: str
-    answer_id: str | None
     at: float
-    key: str | None
-    team: str | None
-    end_user: str | None
-    tags: str
-    operation: str
-    protocol: str
     asked: str
+    stream: int
+    request_id: str
+    operation: str
     route: str
     provider: str | None
     model: str | None
-    upstream: str | None
-    credential: str | None
+    key: str | None
+    revision: str
     status: int
     kind: str | None
-    stream: bool
     attempts: int
-    path: str
     seconds: float
     first_content: float | None
+    cost: int | None
+    cache: str | None
+    team: str | None
+    end_user: str | None
+    protocol: str
+    upstream: str | None
+    credential: str | None
+    answer_id: str | None
     finish: str | None
     input: int | None
     output: int | None
@@ -68,12 +71,21 @@ class Row(NamedTuple):
     reasoning: int | None
     audio_input: int | None
     audio_output: int | None
-    estimated: bool | None
-    cost: int | None
+    estimated: int | None
+    tags: str
+    path: str
     lossy: str
-    cache: str | None
-    revision: str
     node: str
+
+
+_OF_FINISHED: Final = Row._fields.index("team") - Row._fields.index("request_id")  # its first fields, as they are
+_OF_RECORD: Final = Row._fields.index("input") - Row._fields.index("team")
+_tuple: Final = msgspec.structs.astuple
+_PACK: Final = msgspec.msgpack.Encoder().encode
+_UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
+_LARGEST: Final = (1 << 63) - 1
+_ENCODE: Final = msgspec.json.Encoder().encode
+_row: Final = tuple.__new__  # what Row._make does, without its own look at the length
 
 
 class Book(Protocol):
@@ -84,9 +96,26 @@ class Book(Protocol):
 
     def prepare(self) -> None: ...
 
-    def write(self, rows: Sequence[tuple[Any, ...]]) -> int: ...
+    def write(self, rows: Collection[tuple[Any, ...]]) -> int: ...
 
     def forget(self, before: float, most: int) -> int: ...
+
+
+class Chunks(Collection[tuple[Any, ...]]):
+    """Rows that are bytes until they are looked at."""
+
+    def __init__(self, packed: Sequence[tuple[int, bytes]]) -> None:
+        self._packed = packed
+
+    def __len__(self) -> int:
+        return sum(count for count, _ in self._packed)
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        for _, rows in self._packed:
+            yield from _UNPACK(rows)
+
+    def __contains__(self, row: object) -> bool:
+        return any(row == each for each in self)
 
 
 class Recorder:
@@ -114,7 +143,8 @@ class Recorder:
         self._wall = wall
         self._most = waiting_most
         self._events: deque[Finished | Aside] = deque()
-        self._batch: list[Row] = []
+        self._chunks: deque[tuple[int, bytes]] = deque()  # how many rows, and they
+        self._batch: list[tuple[int, bytes]] = []
         self._wake = threading.Event()
         self._idle = threading.Condition()
         self._asked = 0  # flushes that were asked for, and those that have begun after what they were to write had come
@@ -133,17 +163,27 @@ class Recorder:
         if kind is Finished or kind is Aside:
             events = self._events
             events.append(event)  # type: ignore[arg-type]  # `type` narrows nothing
-            waiting = len(events)
-            if waiting > self._most:
-                events.popleft()
-                self.dropped += 1
-            elif waiting == BATCH:
-                self._wake.set()
+            if len(events) >= CHUNK:
+                self._pack()
+                if len(self._chunks) * CHUNK > self._most:
+                    self.dropped += self._chunks.popleft()[0]
+                elif len(self._chunks) == BATCH // CHUNK:
+                    self._wake.set()
 
     @property
     def waiting(self) -> int:
         """Rows that are not written yet."""
-        return len(self._events) + len(self._batch)
+        return len(self._events) + sum(count for count, _ in (*self._chunks.copy(), *self._batch))
+
+    def _pack(self) -> None:
+        """Makes rows of some events. Called by the loop and the thread, at the same time perhaps."""
+        events = self._events
+        rows: list[Row] = []
+        with suppress(IndexError):  # the other one took the last
+            while events and len(rows) < CHUNK:
+                rows.append(self._row(events.popleft()))
+        if rows:
+            self._chunks.append((len(rows), _packed(rows)))
 
     def flush(self, within: float) -> bool:
         """Waits until everything that had come is written; whether it was, within so many seconds. Blocks."""
@@ -165,7 +205,7 @@ class Recorder:
         pause = PAUSE_FIRST
         prepared = troubled = False
         while True:
-            if not self._batch and not (self._closing and self._events):
+            if not self._batch and not (self._closing and (self._events or self._chunks)):
                 if self._closing:
                     return
                 self._wake.wait(self._flush)
@@ -198,18 +238,19 @@ class Recorder:
     def _write(self) -> bool:
         """Writes one batch; whether there was one."""
         if not self._batch:
-            events = self._events
-            while events and len(self._batch) < BATCH:
-                self._batch.append(self._row(events.popleft()))
-                if len(self._batch) % BREATH == 0:
-                    time.sleep(0)  # the event loop may have waited for the interpreter
+            if len(self._chunks) < BATCH // CHUNK:
+                self._pack()
+            with suppress(IndexError):  # the loop gave up the last
+                while self._chunks and len(self._batch) < BATCH // CHUNK:
+                    self._batch.append(self._chunks.popleft())
             if not self._batch:
                 return False
-        refused = self._book.write(self._batch)
+        rows = Chunks(self._batch)
+        refused = self._book.write(rows)
         if refused:
             self.refused += refused
             self._tell("error", "the ledger's database does not take some rows", rows=refused)
-        self.written += len(self._batch) - refused
+        self.written += len(rows) - refused
         self._batch = []
         return True
 
@@ -222,79 +263,78 @@ class Recorder:
             time.sleep(0.05)  # others write too
 
     def _row(self, event: Finished | Aside) -> Row:
-        return self._of_request(event) if isinstance(event, Finished) else self._of_aside(event)
-
-    def _of_request(self, event: Finished) -> Row:
+        if isinstance(event, Aside):
+            return self._made(*_as_request(event, self._wall()), new_id(), event.line)
         record = event.record or _NO_RECORD
-        return Row(
-            new_id() if record.given else event.request_id,
-            "request",
-            event.request_id,
-            record.answer_id,
-            record.wall or self._wall(),
-            event.key,
-            record.team,
-            record.user,
-            _json(event.tags),
-            event.operation,
-            record.protocol,
-            record.asked[:_TEXT_MOST],
-            event.route,
-            event.provider,
-            event.model,
-            record.upstream,
-            record.credential,
-            event.status,
-            event.kind,
-            event.stream,
-            event.attempts,
-            path(record.trials, record.skipped, record.policies),
-            event.seconds,
-            event.first_content,
-            record.finish,
-            *_counts(event.usage),
-            event.cost,
-            _json(event.lossy),
-            event.cache,
-            event.revision,
-            self._node,
+        return self._made(event, record, new_id() if record.given else event.request_id, "request")
+
+    def _made(self, event: Finished, record: Record, id_: str, line: str) -> Row:
+        usage = event.usage
+        return _row(
+            Row,
+            (
+                id_,
+                line,
+                record.at or self._wall(),
+                record.asked[:_TEXT_MOST],
+                +event.stream,
+                *_tuple(event)[:_OF_FINISHED],
+                *_tuple(record)[:_OF_RECORD],
+                *(_NO_USAGE if usage is None else (*_tuple(usage)[:-1], +usage.estimated)),
+                _text(event.tags),
+                path(record.trials, record.skipped, record.policies),
+                _text(event.lossy),
+                self._node,
+            ),
         )
 
-    def _of_aside(self, event: Aside) -> Row:
-        trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
-        return Row(
-            new_id(),
-            event.line,
-            event.request_id,
-            None,
-            self._wall() - event.seconds,
-            event.key,
-            event.team,
-            event.user,
-            _json(event.tags),
-            event.operation,
-            "",
-            event.route[:_TEXT_MOST],
-            event.route[:_TEXT_MOST],
-            event.provider,
-            event.model,
-            event.upstream,
-            event.credential,
-            event.status,
-            event.kind,
-            event.stream,
-            1,
-            path((trial,), ()),
-            event.seconds,
-            None,
-            None,
-            *_counts(event.usage),
-            event.cost,
-            "[]",
-            None,
-            "",
-            self._node,
-        )
+
+def _packed(rows: Sequence[Row]) -> bytes:
+    try:
+        return _PACK(rows)
+    except (UnicodeError, OverflowError):
+        return _PACK([tuple(map(_tamed, row)) for row in rows])
+
+
+def _tamed(value: Any) -> Any:
+    """The value as bytes can hold it: half characters are marked, and numbers have 64 bits."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return max(-_LARGEST, min(_LARGEST, value)) if isinstance(value, int) else value
+
+
+def _as_request(event: Aside, now: float) -> tuple[Finished, Record]:
+    """A send beside a request, as if it had been one. `now`: seconds since the epoch."""
+    trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
+    asked = event.route[:_TEXT_MOST]
+    request = Finished(
+        request_id=event.request_id,
+        operation=event.operation,
+        route=asked,
+        provider=event.provider,
+        model=event.model,
+        key=event.key,
+        revision="",
+        status=event.status,
+        kind=event.kind,
+        attempts=1,
+        seconds=event.seconds,
+        first_content=None,
+        cost=event.cost,
+        stream=event.stream,
+        usage=event.usage,
+        tags=event.tags,
+    )
+    record = Record(
+        at=now - event.seconds,
+        asked=asked,
+        team=event.team,
+        end_user=event.user,
+        upstream=event.upstream,
+        credential=event.credential,
+        trials=(trial,),
+    )
+    return request, record
 
 
 def path(trials: Sequence[Trial], skipped: Sequence[Skipped], policies: Sequence[str] = ()) -> str:
@@ -302,24 +342,9 @@ def path(trials: Sequence[Trial], skipped: Sequence[Skipped], policies: Sequence
     way: dict[str, Any] = {"tried": trials, "skipped": skipped}
     if policies:
         way["policies"] = policies
-    return msgspec.json.encode(way).decode()
+    return _ENCODE(way).decode()
 
 
-def _counts(usage: Usage | None) -> _Counts:
-    if usage is None:
-        return _NO_USAGE
-    return (
-        usage.input,
-        usage.output,
-        usage.cached,
-        usage.cache_write,
-        usage.cache_write_1h,
-        usage.reasoning,
-        usage.audio_input,
-        usage.audio_output,
-        usage.estimated,
-    )
-
-
-def _json(values: tuple[str, ...]) -> str:
-    return msgspec.json.encode(values).decode() if values else "[]"
+@lru_cache(1024)  # the same tags come again and again
+def _text(values: tuple[str, ...]) -> str:
+    return _ENCODE([_tamed(value) for value in values]).decode()

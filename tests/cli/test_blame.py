@@ -53,7 +53,7 @@ def note(where: Path, id_: str, revision: str, **more: Any) -> None:
     recorder = Recorder(book, node="n", flush=0.01, keep=None, tell=lambda *_, **__: None)
     recorder.start()
     record = Record(
-        wall=more.pop("wall", 2e9),
+        at=more.pop("wall", 2e9),
         asked="gpt-4",
         trials=[Trial("small", "none", "overloaded", 529, 0.1), Trial("house", "none", None, 200, 0.1)],
         skipped=[Skipped("large", "the policy 'eu only' requires another model")],

@@ -59,7 +59,8 @@ def config(upstream: Upstream, ledger: str = "sqlite:///ledger.db", workers: int
 def rows(running: Running) -> list[dict[str, Any]]:
     """What the file of a gateway holds."""
     with sqlite3.connect(running.directory / "ledger.db") as connection:
-        found = connection.execute("SELECT * FROM gateway_ledger ORDER BY at").fetchall()
+        names = ", ".join(f'"{name}"' for name in COLUMNS)
+        found = connection.execute(f"SELECT {names} FROM gateway_ledger ORDER BY at").fetchall()
     return [dict(zip(COLUMNS, row, strict=True)) for row in found]
 
 

@@ -1,0 +1,83 @@
+"""What every answer tells of the limits that its caller is under, as lines of headers.
+
+`X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds since the epoch) are of the limit of which the smallest part is
+left; with `-Requests` and `-Tokens`, of the tightest of each kind, and `-Reset` is a duration as `1m30s`. All that does
+not depend on what is left is written once, when a tab is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+from typing import Final, TypeAlias
+
+from gateway.routing.allowances import Limit
+from gateway.state.meters import Meter
+
+_KINDS: Final = ("requests", "tokens")
+
+
+class Rate:
+    """A limit that is told. `used` and `idle` are its lines but for what is left, for when something is used or not."""
+
+    __slots__ = ("idle", "limit", "meter", "seconds", "used")
+
+    def __init__(self, meter: Meter, kind: str, seconds: float) -> None:
+        self.meter = meter
+        self.limit = meter.limit
+        self.seconds = seconds
+        self.used, self.idle = (
+            f"x-ratelimit-limit-{kind}: {meter.limit}\r\nx-ratelimit-reset-{kind}: {duration(reset)}\r\n"
+            f"x-ratelimit-remaining-{kind}: "
+            for reset in (seconds, 0.0)
+        )
+
+
+Told: TypeAlias = tuple[tuple[Rate, ...], ...]  # by kind
+
+
+def told(meters: Sequence[tuple[Meter, Limit]]) -> Told:
+    """What is to be told of some limits."""
+    kinds = (
+        tuple(Rate(meter, kind, limit.seconds) for meter, limit in meters if limit.what == kind) for kind in _KINDS
+    )
+    return tuple(rates for rates in kinds if rates)
+
+
+def lines(kinds: Told, wall: float) -> str:
+    """The headers, each with its line end. `wall`: now. Counters that are in this process have been moved to now."""
+    text = ""
+    tightest: Rate | None = None
+    most = 0  # used of it
+    for rates in kinds:
+        nearest: Rate | None = None
+        used = 0
+        for rate in rates:
+            meter = rate.meter
+            here = meter.cell.total if meter.exact else meter.used()
+            if nearest is None or here * nearest.limit > used * rate.limit:
+                nearest, used = rate, here
+        if nearest is not None:
+            left = nearest.limit - used
+            text += f"{nearest.used if used else nearest.idle}{left if left > 0 else 0}\r\n"
+            if tightest is None or used * tightest.limit > most * nearest.limit:
+                tightest, most = nearest, used
+    if tightest is None:
+        return text
+    left = tightest.limit - most
+    resets = ceil(wall + tightest.seconds if most else wall)
+    return (
+        f"{text}x-ratelimit-limit: {tightest.limit}\r\nx-ratelimit-remaining: {left if left > 0 else 0}\r\n"
+        f"x-ratelimit-reset: {resets}\r\n"
+    )
+
+
+def duration(seconds: float) -> str:
+    """As Go writes it and the providers' own headers do: `250ms`, `6.5s`, `1m0s`, `2h3m4s`."""
+    if seconds < 1:
+        return f"{max(0, round(seconds * 1000))}ms"
+    if seconds < 60:
+        return f"{seconds:.3f}".rstrip("0").rstrip(".") + "s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s" if hours else f"{minutes}m{rest}s"
