@@ -25,10 +25,15 @@ import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
+READ = (
+    "gateway.cli.serve", "gateway.server.supervisor", "gateway.server.planned", "gateway.engine.reload", "watchfiles",
+    "gateway.store.disk", "gateway.store.redis", "gateway.store.ledger.book",
+)  # fmt: skip
 
 
 class Gateway:
@@ -154,9 +159,9 @@ def _reap() -> None:
 
 def main() -> None:
     """The process."""
-    from gateway.server.worker import read_all
-
-    read_all()
+    for name in READ:
+        import_module(name)
+    import_module("gateway.server.worker").read_all()
     control = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends with its socket
     gc.collect()
