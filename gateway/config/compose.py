@@ -63,6 +63,11 @@ class Composed:
         found = self.place(path)
         return None if found is None else found[0].nearest(found[1], key=key)
 
+    def directory(self, path: Path) -> File:
+        """That of the file in which a path is written, as it was given."""
+        found = self.place(path)
+        return File(found[0].path).parent if found is not None else File()
+
     def places(self) -> dict[str, str]:
         """Every path that is written, by `written.name_of`, with `file:line:column` of its key."""
         taken = {(id(tree), section, name): at for (section, at), (tree, name) in self._owners.items()}

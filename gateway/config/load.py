@@ -20,6 +20,7 @@ from gateway.config.following import settled
 from gateway.config.foreign import foreign
 from gateway.config.known import Known
 from gateway.config.model import Config, Redis
+from gateway.config.paths import directories
 from gateway.config.read import Path as TreePath
 from gateway.config.refs import Ref, Resolver, Secrets, Unresolved, stand_in
 from gateway.config.shape import shape_errors
@@ -83,7 +84,9 @@ class Loaded:
         """For `handoff.restore`. Raises ValueError where there is no configuration."""
         if self.config is None:
             raise ValueError("there is no configuration to hand on")
-        return handoff.payload(self.config, self.secrets, self.places)
+        return handoff.payload(
+            self.config, self.secrets, self.places, directories(self.config, self._composed.directory)
+        )
 
 
 def load(

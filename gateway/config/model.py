@@ -97,7 +97,7 @@ class Log(Section):
 class Disk(Section):
     """State in a directory of this host."""
 
-    disk: str = Field(description="The directory.", examples=["./state"])
+    disk: str = Field(description="The directory, relative to the file that names it.", examples=["./state"])
 
 
 class Redis(Section):
@@ -171,7 +171,10 @@ class Gateway(Section):
 class Tls(Section):
     """How a provider's certificate is checked."""
 
-    ca: str | None = Field(None, description="A PEM file of authorities to trust instead of the system's.")
+    ca: str | None = Field(
+        None,
+        description="A PEM file of authorities to trust instead of the system's, relative to the file that names it.",
+    )
     verify: bool = Field(True, description="False accepts any certificate. Never in production.")
 
 

@@ -43,7 +43,7 @@ class Former(Section):
 class Score(Section):
     """Weights of what a target is judged by; each part is between 0 and 1."""
 
-    health: float = Field(0, ge=0, description="Closed, probing, or open.")
+    health: float = Field(0, ge=0, description="Whether it may be sent anything: 1, or 0 while it rests.")
     latency: float = Field(0, ge=0, description="Time to the first token, against the slowest.")
     cost: float = Field(0, ge=0, description="Of this request, against the dearest.")
     headroom: float = Field(0, ge=0, description="What is left of its limits and of its provider's quota.")
@@ -172,8 +172,11 @@ class RedisState(Section):
 
     _kept: ClassVar[frozenset[str]] = frozenset(("url",))
 
-    url: Secret = Field(description="Where it is.", examples=[{"env": "REDIS_URL"}])
-    prefix: str = Field("gateway:", description="What all keys begin with.")
+    url: Secret = Field(
+        description="Where it is. Another one is taken without a restart, once it answers.",
+        examples=[{"env": "REDIS_URL"}],
+    )
+    prefix: str = Field("gateway:", description="What all keys begin with. Not reloadable.")
 
 
 class Ledger(Section):
@@ -182,7 +185,8 @@ class Ledger(Section):
     _kept: ClassVar[frozenset[str]] = frozenset(("url",))
 
     url: UrlOrSecret = Field(
-        description="A file of SQLite, or a PostgreSQL database; with a password in it as a reference.",
+        description="A file of SQLite, relative to the file that names it, or a PostgreSQL database; with a password in "
+        "it as a reference.",
         examples=["sqlite:///./state/ledger.db", {"env": "LEDGER_URL"}],
     )
     keep: Duration | None = Field(

@@ -17,6 +17,25 @@ def explained(code: str) -> str | None:
     return pages().get(code)
 
 
+def meaning(page: str) -> str:
+    """What a page says before its example, without its heading."""
+    return page.partition("\n```")[0].partition("\n")[2].strip() if page.startswith("## ") else page
+
+
+def plain(page: str) -> str:
+    """A page without the marks of Markdown; examples are indented by four spaces."""
+    lines: list[str] = []
+    inside = False
+    for line in page.strip().split("\n"):
+        if line.startswith("```"):
+            inside = not inside
+        elif inside:
+            lines.append(f"    {line}".rstrip())
+        else:
+            lines.append(line.removeprefix("## ").replace("`", ""))
+    return "\n".join(lines)
+
+
 @cache
 def pages() -> Mapping[str, str]:
     """Every page, by its code."""

@@ -3,6 +3,10 @@
 
 A rule is a code; a result is a finding. A finding has a fingerprint that survives what is written above it: its code,
 its path in the configuration and its words.
+
+A rule carries the page about its code whole, as Markdown and as plain text (3.12.3: `text` is not formatted), since a
+`helpUri` must be absolute (3.49.12) and the pages travel with the program. Braces are not doubled (3.11.5): no message
+has arguments, and code scanning shows texts as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import msgspec
 
 from gateway.diagnostics.codes import CODES
 from gateway.diagnostics.diagnostic import Diagnostic, Diagnostics, Severity
-from gateway.diagnostics.pages import explained
+from gateway.diagnostics.pages import explained, meaning, plain
 from gateway.diagnostics.source import Span
 
 _LEVELS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
@@ -45,7 +49,8 @@ def _rule(code: str) -> dict[str, Any]:
     return {
         "id": code,
         "shortDescription": {"text": summary},
-        "help": {"text": page, "markdown": page},
+        "fullDescription": {"text": plain(meaning(page))},
+        "help": {"text": plain(page), "markdown": page},
         "defaultConfiguration": {"level": _LEVELS[Severity(severity)]},
     }
 

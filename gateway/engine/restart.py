@@ -18,7 +18,7 @@ def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...
     found = []
     for field in FIELDS:
         before, after = getattr(old.gateway, field), getattr(new.gateway, field)
-        if before != after:
+        if _kept(before) != _kept(after):
             running, wanted = _shown(before), _shown(after)
             detail = f"`gateway.{field}` is {running} in the running server. Restart it for {wanted}, or put it back."
             found.append(diagnose("needs-restart", detail, span(("gateway", field)), f"gateway.{field}"))
@@ -27,6 +27,11 @@ def needs_restart(old: Config, new: Config, span: Callable[[tuple[str | int, ...
         detail = f"The file is {running} by the running server. Restart it for another, or put `gateway.reload` back."
         found.append(diagnose("needs-restart", detail, span(("gateway", "reload")), "gateway.reload"))
     return found
+
+
+def _kept(value: object) -> object:
+    """What of it is for the server's life: of Redis the names of its keys, not where it is."""
+    return (Redis, value.redis.prefix) if isinstance(value, Redis) else value
 
 
 def _shown(value: object) -> str:

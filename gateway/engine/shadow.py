@@ -162,10 +162,14 @@ class Heard(Latency):
     __slots__ = ("_real",)
 
     def __init__(self, real: Latency) -> None:
+        super().__init__()
         self._real = real
 
     def measured(self, seconds: float, stream: bool, now: float) -> None:
         """Nothing was measured."""
+
+    def tried(self, stream: bool, now: float) -> bool:
+        return super().tried(stream, now) or self._real.tried(stream, now)
 
     def expected(self, stream: bool, now: float) -> float | None:
         return self._real.expected(stream, now)

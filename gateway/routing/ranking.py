@@ -1,7 +1,9 @@
 """The order that a request's hints ask for: named providers first, slow ones later, then by price or latency.
 
 It is over the order that the strategy gave, which equals keep. A child that is a combo stands where its best target
-does. What nobody knows, a price or a latency, comes last. Fallbacks stay behind what they are fallbacks of.
+does. A price that nobody knows comes last. A latency that nobody knows comes first, for one request at a time that
+finds it out: else whoever was measured first would be the fastest for ever. Fallbacks stay behind what they are
+fallbacks of.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from gateway.routing.node import Node, Target, leaves
 
 def ranked(hints: Hints, children: list[Node], moment: Moment) -> list[Node]:
     """The children, reordered."""
-    return sorted(children, key=lambda child: min(_rank(hints, leaf, moment) for leaf in leaves(child)))
+    found = sorted(children, key=lambda child: min(_rank(hints, leaf, moment) for leaf in leaves(child)))
+    return signals.chosen(found, moment) if hints.sort == "latency" else found
 
 
 def _rank(hints: Hints, leaf: Target, moment: Moment) -> tuple[int, bool, float]:
@@ -30,5 +33,5 @@ def _rank(hints: Hints, leaf: Target, moment: Moment) -> tuple[int, bool, float]
     if hints.sort == "price":
         value = signals.price(leaf, moment)
     elif hints.sort == "latency":
-        value = seconds
+        value = signals.pace(leaf, moment)
     return place, slow, float("inf") if value is None else value

@@ -3,10 +3,14 @@
 A child that is a combo answers for its targets without their fallbacks, each question in its own way: it is as healthy
 as its healthiest target, as fast and as stable as the mean of those that were measured, as used as all of them together
 and as dear as the dearest; its window is the smallest. What nobody knows is None. All is of this worker, as it is now.
+
+Nobody is left alone for ever by what was once seen of it. A rest that is over counts no more, since the breaker lets
+one request through to look; and a latency that is not known any more is found out by one request at a time (`pace`).
 """
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from gateway.ir.cost import cost
@@ -17,20 +21,45 @@ from gateway.routing.node import Node, Target, leaves
 from gateway.routing.runtime import Lane
 
 OPEN: Final = 0.0
-PROBING: Final = 0.5
 WELL: Final = 1.0
+UNTRIED: Final = 0.0
+TRIED: Final = inf
 
 
 def health(node: Node, moment: Moment) -> float:
-    """`WELL`: a credential is ready. `PROBING`: one has rested and may be tried. `OPEN`: all rest."""
-    best = OPEN
+    """`WELL`: a credential is, or has rested and may be probed by this request. `OPEN`: all rest, or are probed."""
+    now = moment.now
     for leaf in leaves(node):
         for lane in moment.runtime.lanes_of(leaf):
-            if lane.whole.closed and lane.own.closed:
+            if not (lane.whole.wait(now) or lane.own.wait(now)):
                 return WELL
-            if not (lane.whole.wait(moment.now) or lane.own.wait(moment.now)):
-                best = PROBING
-    return best
+    return OPEN
+
+
+def pace(node: Node, moment: Moment) -> float:
+    """Seconds until an answer begins. Where nobody knows: `UNTRIED` where this request may find out, `TRIED` where the
+    child is busy and another request was sent to do so."""
+    seconds = latency(node, moment)
+    if seconds is not None:
+        return seconds
+    runtime, stream = moment.runtime, moment.job.head.stream
+    for leaf in leaves(node):
+        known = runtime.latency_of(leaf)
+        if runtime.loads[leaf.lanes].count and known is not None and known.tried(stream, moment.now):
+            return TRIED
+    return UNTRIED
+
+
+def chosen(children: list[Node], moment: Moment) -> list[Node]:
+    """The children, of which this request goes to the first that does not rest: where nobody knows the latency of that
+    one, this is how it is found out."""
+    one = next((child for child in children if health(child, moment) != OPEN), None)
+    if one is not None and latency(one, moment) is None:
+        for leaf in leaves(one):
+            known = moment.runtime.latency_of(leaf)
+            if known is not None:
+                known.trying(moment.job.head.stream, moment.now)
+    return children
 
 
 def latency(node: Node, moment: Moment) -> float | None:

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 # Sanic imports trustme, where there is one, for certificates of its development mode, and with it 7 MB of cryptography.
 sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes the import fail, as if it were not there
@@ -27,12 +28,13 @@ sys.modules.setdefault("trustme", None)  # type: ignore[arg-type]  # None makes 
 import msgspec
 from sanic.server.async_server import AsyncioServer
 
-from gateway.config.handoff import places, restore
+from gateway.config.handoff import here, places, restore
+from gateway.config.model import Config
 from gateway.engine.build import build
 from gateway.engine.canary import Watch
 from gateway.engine.engine import Engine
 from gateway.engine.live import Live
-from gateway.engine.stores import Place, place_of, size_of, store_of
+from gateway.engine.stores import Place, move, place_of, size_of, store_of, url_of
 from gateway.events import Event, Finished, Reloaded
 from gateway.protocols import PROTOCOLS
 from gateway.routing.run import Tools
@@ -48,6 +50,7 @@ from gateway.server.serving import Running, Serving
 from gateway.state.health import Health
 from gateway.state.pool import StatePool
 from gateway.store.contract import StoreDown
+from gateway.store.moving import Moving, News
 from gateway.telemetry.ledger import Recorder
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Metrics, Sample
@@ -56,11 +59,16 @@ from gateway.transport.pool import Transport
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A configuration that may be put in force. `size`: bytes of values that are to be kept."""
+    """A configuration that may be put in force. `size`: bytes of values that are to be kept; `url`: where Redis is."""
 
     engine: Engine
     log: Log
     size: int
+    config: Config
+    url: str
+
+    def __repr__(self) -> str:
+        return f"Ready({self.engine.revision!r})"
 
 
 class Worker:
@@ -71,6 +79,8 @@ class Worker:
         self._shared = shared
         self._place: Place | None = None  # where its state is, once the first configuration said so
         self._bound = 0  # bytes of values that are kept at most
+        self._moving: Moving | None = None  # of the store, what a new URL of it is told
+        self._url = ""  # that it was told last
         self._listen = listen
         self._prepared: Ready | None = None
         self._asks: dict[int, asyncio.Future[bytes]] = {}
@@ -97,7 +107,7 @@ class Worker:
                 emit=self._emit,
             ),
             store=lambda: self.state.store,
-            state=lambda: {"kind": self._place, "up": self.state.store.up},
+            state=self._standing,
             ask_metrics=lambda: self._ask(say.AskMetrics),
             ask_change=lambda what, who, to: self._ask(lambda id_: say.AskChange(id_, what, who, to)),
         )
@@ -125,6 +135,24 @@ class Worker:
             self._tell("info", "the store of shared state is back")
         else:
             self._tell("error", "the store of shared state cannot be reached", why=why)
+
+    def _said_moved(self, news: News, why: str) -> None:
+        if news == "waits":
+            self._tell("error", "the new URL of the store of shared state does not serve: the former is used", why=why)
+            return
+        self._tell("info", "the store of shared state is used by its new URL", store=news)
+        if news == "another" and self.serving.health is not None:
+            self.serving.health.moved()
+
+    def _standing(self) -> dict[str, Any]:
+        """Of the store, for /health. `moving`: it is not used by the file's URL yet."""
+        found: dict[str, Any] = {"kind": self._place, "up": self.state.store.up}
+        return found if self._moving is None else {**found, "moving": self._moving.waits}
+
+    async def _move(self, ready: Ready) -> None:
+        if self._moving is not None and ready.url != self._url:
+            former, self._url = self._url, ready.url
+            await move(self._moving, ready.config, former, ready.url)
 
     async def _resize(self, size: int) -> None:
         if size != self._bound:
@@ -167,23 +195,26 @@ class Worker:
     async def _prepare(self, message: say.Prepare) -> None:
         try:
             config, known = restore(message.payload)
+            served = here(message.payload, config, known)
+            url = url_of(served, known)
             if self._place is None:  # its store stays
-                self.state = StatePool(store_of(config, known, self._shared, self._said))
-                self._place, self._bound = place_of(config), size_of(config)
+                store, self._moving = store_of(served, known, self._shared, self._said, self._said_moved)
+                self.state = StatePool(store)
+                self._place, self._bound, self._url = place_of(config), size_of(config), url
                 self.serving.pool = self.state
             state = self.state.apart() if message.trial else self.state
-            engine = await asyncio.to_thread(build, config, known, state, revision=message.revision)
+            engine = await asyncio.to_thread(build, served, known, state, revision=message.revision)
             self.serving.remember(message.revision, Running(config, known, places(message.payload)))
             log = Log(config.gateway.log.level, config.gateway.log.format, time.time)
             if self._log is None:  # its ledger stays
                 self._log = log
-                self.serving.recording = recording = await opened(config, known, self._tell)
+                self.serving.recording = recording = await opened(served, known, self._tell)
                 self._record = recording.recorder if recording is not None else None
         except Exception as error:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.
             self._control.send(say.Prepared(message.revision, f"{type(error).__name__}: {error}"))
             return
-        self._prepared = Ready(engine, log, size_of(config))
+        self._prepared = Ready(engine, log, size_of(config), config, url)
         self._control.send(say.Prepared(message.revision))
 
     async def _commit(self, message: say.Commit) -> None:
@@ -201,6 +232,7 @@ class Worker:
         self._watch = None
         self._log = ready.log
         self.state.reloaded()
+        await self._move(ready)
         await self._resize(ready.size)
         self.serving.swapped(engine)
         await self._share_health()

@@ -27,6 +27,7 @@ _REMEMBERED: Final = 900.0  # seconds that an ended rest is told after: its stre
 _CLOSED: Final = 60.0  # seconds that a closing is told for
 _LONGEST: Final = 7 * 86400.0
 _CLOCK_EVERY: Final = 60  # ticks between two looks at the store's clock
+_UNTOLD: Final = -1  # turns that no breaker has
 
 
 class Note(msgspec.Struct, frozen=True, array_like=True):
@@ -79,6 +80,14 @@ class Health:
     def reloaded(self) -> None:
         """A configuration has come into force."""
         self._loaded = self._clock()
+
+    def moved(self) -> None:
+        """The store is another one: what rests here is told to it, by its clock."""
+        self._ticks = 0
+        for _, breaker in self._pool.each():
+            known = self._known.get(breaker)
+            if known is not None and breaker.standing() is not None:
+                known.turns = _UNTOLD
 
     async def tick(self) -> None:
         """Tells what turned here, and takes over what turned elsewhere. Raises `StoreDown`; nothing is forgotten."""

@@ -3,7 +3,8 @@
 For a stream that is its first content, for a whole answer its last byte; the two are kept apart. The average is
 Finagle's peak-EWMA: a slower answer counts at once, faster ones by the time that has passed (`TAU`). The variance is
 an ordinary moving one over the same weights. What was measured longer ago than `STALE` is nothing known any more, so a
-target that was slow once is tried again. Times are seconds, `now` is monotonic.
+target that was slow once is tried again. Who is sent to find out how slow it is now says so (`trying`), since until it
+is back nobody knows. Times are seconds, `now` is monotonic.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from math import exp, sqrt
 from typing import Final
 
 TAU: Final = 60.0
-STALE: Final = 600.0
+STALE: Final = 300.0
+TRIAL: Final = 60.0  # who found nothing out in that time keeps nobody else from trying
 KEPT: Final = 200  # measurements of each kind, for shares of them
 LEAST: Final = 20  # below this nothing is said of a share of them
 _SHARE: Final = 0.1  # of a new measurement in the mean and the variance
@@ -22,11 +24,12 @@ _SHARE: Final = 0.1  # of a new measurement in the mean and the variance
 class _Kind:
     """Streams, or whole answers."""
 
-    __slots__ = ("at", "count", "kept", "mean", "peak", "variance")
+    __slots__ = ("at", "count", "kept", "mean", "peak", "tried", "variance")
 
     def __init__(self) -> None:
         self.kept: deque[float] = deque(maxlen=KEPT)
         self.at = 0.0
+        self.tried = -TRIAL
         self.count = 0
         self.peak = 0.0
         self.mean = 0.0
@@ -57,6 +60,14 @@ class Latency:
             kind.mean += _SHARE * apart
             kind.variance = (1.0 - _SHARE) * (kind.variance + _SHARE * apart * apart)
         kind.at = now
+
+    def trying(self, stream: bool, now: float) -> None:
+        """A request is sent to find out."""
+        self._kinds[stream].tried = now
+
+    def tried(self, stream: bool, now: float) -> bool:
+        """Whether one was within `TRIAL`."""
+        return now - self._kinds[stream].tried < TRIAL
 
     def expected(self, stream: bool, now: float) -> float | None:
         """The peak-EWMA, None where nothing is known."""

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Unconnected
@@ -30,6 +31,12 @@ _SHAS: Final = {
     script: sha1(script.encode(), usedforsecurity=False).hexdigest() for script in (EXCHANGE, VISIT, NOTE, TABLE)
 }
 _WORDS: Final = 5  # of a grant
+
+
+def address(url: str) -> tuple[str, int, int]:
+    """The host or socket, port and database of a URL, not who may use it. Raises ValueError for one that is none."""
+    parts = parse_url(url)
+    return parts.get("path") or parts.get("host", "localhost"), parts.get("port", 6379), parts.get("db", 0)
 
 
 class Redis:

@@ -50,6 +50,9 @@ def test_sarif_carries_fixes_and_the_page_about_a_code(tmp_path: Path) -> None:
     (only,) = json.loads(run(path, "--format", "sarif").stdout)["runs"]
     (rule,) = only["tool"]["driver"]["rules"]
     assert rule["help"]["markdown"].startswith("## unknown-provider\n")
+    assert rule["help"]["text"].startswith("unknown-provider\n\n")
+    assert "    version: 1\n" in rule["help"]["text"], "an example"
+    assert rule["fullDescription"]["text"].startswith(f"{rule['shortDescription']['text']}. An error: ")
     (result,) = only["results"]
     ((change,),) = [each["artifactChanges"] for each in result["fixes"]]
     assert change["artifactLocation"]["uri"] == str(path)

@@ -241,6 +241,7 @@ def _page(code: str, shown: dict[str, Example]) -> str:
         return "\n".join(lines)
     mine = [each for each in example.loaded.diagnostics if each.code == code]
     said = render(Diagnostics(mine[:1]), example.loaded.sources, colour=False).replace(example.file, "router.yaml")
+    said = said.replace(f"{Path(example.file).parent}/", "")  # of paths that begin beside it
     said = said.rsplit("\n\n", 1)[0]
     lines += ["```yaml", example.text.rstrip(), "```", "", "```text", said.rstrip(), "```", ""]
     if any(each.fixes for each in mine):

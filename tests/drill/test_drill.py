@@ -265,3 +265,19 @@ def test_the_page_shows_what_is_shown(tmp_path: Path, monkeypatch: pytest.Monkey
         found = run()
         assert (found.stdout, found.exit_code) == (shown, code)
     assert f"```text\n{run('--list').stdout}```" in page
+
+
+def test_every_strategy_that_learns_goes_back_to_who_recovered(tmp_path: Path) -> None:
+    names = ("rate-limited", "server-error", "provider-down", "black-hole", "cut-midway")
+    combos = {
+        "fastest": "{strategy: fastest, targets: [a, b]}",
+        **{
+            preset: f"{{strategy: score, score: {preset}, targets: [a, b]}}" for preset in ("fast", "cheap", "reliable")
+        },
+    }
+    text = TWO.replace("both: [a, b]", ", ".join(f"{name}: {combo}" for name, combo in combos.items()))
+    text = text.replace("other: both", "other: fast").replace("[both, a]", "[fast, a]") + TIMES
+    for name in combos:
+        found = by_name(drilled(tmp_path, text, name, *names))
+        backs = {scenario: outcome.back for scenario, outcome in found.items()}
+        assert all(back is not None and back <= 300.0 for back in backs.values()), (name, backs)

@@ -13,6 +13,7 @@ from gateway.routing.hints import Hints, read
 from gateway.routing.node import Branch, Chain, Fallback, Node, Split, Target
 from gateway.routing.run import Course, run
 from gateway.routing.sending import Job
+from gateway.state.latency import STALE
 from tests.routing.bench import CHAT, Bench, Reply, down, target
 
 PROVIDERS = frozenset(("alpha", "beta", "gamma", "Z.AI", "router"))
@@ -196,11 +197,30 @@ async def test_sort_by_price_and_latency() -> None:
     assert await market().go(provider={"sort": "price"}, max_tokens=1) == ["beta"]
     assert await market().go(provider={"sort": {"by": "price"}}, max_tokens=2_000) == ["alpha"]
     scene = three()
-    for name, seconds in (("alpha", 3.0), ("beta", 1.0)):
+    for name, seconds in (("alpha", 3.0), ("beta", 1.0), ("gamma", 2.0)):
         scene.runtime.latencies[f"m-{name}"].measured(seconds, False, scene.now)
     assert await scene.go(provider={"sort": "latency"}) == ["beta"]
     assert await scene.go(provider={"sort": "throughput"}) == ["beta"]
     assert await scene.go(provider={"order": ["gamma"], "sort": "latency"}) == ["gamma"]
+
+
+async def test_sort_by_latency_finds_out_what_nobody_knows() -> None:
+    """Each request asks for the fastest, and nobody else asks anybody."""
+    scene = three()
+    latency = {"sort": "latency"}
+
+    def take(**seconds: float) -> None:
+        scene.scripts = {f"m-{name}": [Reply(after=each)] for name, each in seconds.items()}
+
+    take(alpha=3.0, beta=1.0, gamma=2.0)
+    assert [await scene.go(provider=latency) for _ in range(6)] == [["alpha"], ["beta"], ["gamma"], *[["beta"]] * 3]
+    take(alpha=0.5, beta=1.0, gamma=2.0)
+    scene.now += STALE + 1.0
+    assert [await scene.go(provider=latency) for _ in range(6)] == [["alpha"], ["beta"], ["gamma"], *[["alpha"]] * 3]
+    scene.now += STALE + 1.0
+    scene.runtime.latencies["m-alpha"].trying(False, scene.now)
+    scene.runtime.loads["m-alpha"].count = 1
+    assert await scene.go(provider=latency) == ["beta"], "another request finds it out"
 
 
 async def test_a_slow_target_comes_later_and_is_not_excluded() -> None:

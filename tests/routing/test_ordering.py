@@ -300,12 +300,12 @@ def test_each_part_of_a_score_is_what_it_says() -> None:
     quota = bench.runtime.lanes["b"][0].quota
     assert quota is not None
     quota.note(0.25, bench.now)
-    assert scored(bench, Weights(health=1)) == [1.0, 0.5, 0.0]
+    assert scored(bench, Weights(health=1)) == [1.0, 1.0, 0.0]
     assert scored(bench, Weights(latency=2)) == [0.75, 0.0, 1.0]
     assert scored(bench, Weights(cost=1)) == [0.75, 0.0, 0.0]
     assert scored(bench, Weights(headroom=1)) == [1.0, 0.25, 1.0]
     assert scored(bench, Weights(stability=1)) == [1.0, 1.0, 1.0]
-    assert scored(bench, Weights(health=3, cost=1)) == [(3 + 0.75) / 4, 1.5 / 4, 0.0]
+    assert scored(bench, Weights(health=3, cost=1)) == [(3 + 0.75) / 4, 3 / 4, 0.0]
     measure(bench, "b", 1.0)
     assert 0.5 < scored(bench, Weights(stability=1))[1] < 1.0
 

@@ -9,13 +9,15 @@ import signal
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from tests.conftest import KEY, Running
-from tests.servers import RedisServer
+from tests.servers import RedisServer, redis_server
 
 BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()
 
@@ -48,6 +50,18 @@ def burst(gateway: Running, count: int) -> list[tuple[int, float, Any]]:
         return list(pool.map(lambda _: ask(gateway.url), range(count)))
 
 
+def calm(gateway: Running, count: int) -> list[tuple[int, float, Any]]:
+    """One after the other: nothing but the gateway keeps the store waiting."""
+    return [ask(gateway.url) for _ in range(count)]
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def passed(found: list[tuple[int, float, Any]]) -> int:
     assert {status for status, *_ in found} <= {200, 429}, found
     return sum(status == 200 for status, *_ in found)
@@ -61,7 +75,7 @@ def test_two_workers_share_one_limit(state: str, launch: Any, request: pytest.Fi
     files = {"url": request.getfixturevalue("redis_url")} if state == "redis" else None
     gateway = launch(text(written, "requests: 100/day"), files)
     assert 98 <= passed(burst(gateway, 160)) <= 100  # each worker may keep one lot of 2
-    assert gateway.health()["state"] == {"kind": state, "up": True}
+    assert gateway.health()["state"] == {"kind": state, "up": True} | ({"moving": False} if state == "redis" else {})
 
 
 def test_one_worker_is_exact(launch: Any) -> None:
@@ -120,7 +134,7 @@ def test_a_change_of_state_needs_a_restart(launch: Any) -> None:
 def test_redis_goes_away_under_load_and_comes_back(how: str, policy: str, launch: Any, redis: RedisServer) -> None:
     state = "{redis: {url: {file: url}}}"
     gateway = launch(text(state, "requests: 1000000/second", policy=policy), {"url": redis.url})
-    assert all(status == 200 for status, *_ in burst(gateway, 40))
+    _until(lambda: all(status == 200 for status, *_ in burst(gateway, 40)))  # a busy machine connects slowly
     (redis.kill if how == "kill" else redis.pause)()
     found = burst(gateway, 200)
     wanted = {200} if policy == "local" else {200, 503}
@@ -136,11 +150,101 @@ def test_redis_goes_away_under_load_and_comes_back(how: str, policy: str, launch
     else:
         assert {status for status, *_ in quick} == {200}
     (redis.restart if how == "kill" else redis.resume)()
-    deadline = time.monotonic() + 20
-    while not all(gateway.health()["state"]["up"] for _ in range(8)):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    _until(lambda: all(gateway.health()["state"]["up"] for _ in range(8)))
     assert all(status == 200 for status, *_ in burst(gateway, 20))
     said = gateway.log.read_text()
     assert "the store of shared state cannot be reached" in said
     assert "the store of shared state is back" in said
+
+
+def rewrite(gateway: Running, name: str, content: str) -> dict[str, Any]:
+    """Another secret, and the health of a server that has noticed."""
+    before = gateway.health()["revision"]
+    new = gateway.directory / f"{name}.new"
+    new.write_text(content)
+    new.replace(gateway.directory / name)
+    return gateway.wait(lambda health: health["revision"] != before)
+
+
+def used(url: str, prefix: str = "gateway:") -> int:
+    """What a Redis itself counts of the caller's requests of the day."""
+    client: Any = Redis.from_url(url)
+    (key,) = client.keys(f"{prefix}{{c}}:s:*") or [b""]
+    cells = {name: int(count) for name, count in client.hgetall(key).items() if name != b"w"}
+    client.close()
+    return sum(cells.values())
+
+
+def test_a_redis_under_a_new_password_is_the_same_one(launch: Any, redis: RedisServer) -> None:
+    """The password is changed in both places, and the former user is put out: nothing is lost, and nothing counts anew."""
+    admin: Any = Redis.from_url(redis.url)
+    urls = {name: f"redis://{name}:{name}-secret@127.0.0.1:{redis.port}/0" for name in ("old", "new")}
+    for name in urls:
+        admin.acl_setuser(name, enabled=True, passwords=[f"+{name}-secret"], keys=["*"], categories=["+@all"])
+    gateway = launch(text("{redis: {url: {file: url}}}", "requests: 200/day"), {"url": urls["old"]})
+    assert passed(calm(gateway, 120)) == 120
+    assert rewrite(gateway, "url", urls["new"])["state"] == {"kind": "redis", "up": True, "moving": False}
+    admin.acl_deluser("old")
+    assert 200 - 120 - 4 <= passed(calm(gateway, 120)) <= 80, "one limit, of which another worker may have a lot"
+    assert {name for name in (client["user"] for client in admin.client_list()) if name != "default"} == {"new"}
+    assert gateway.health()["state"]["up"]
+    assert gateway.stop() == 0
+    assert 196 <= used(redis.url) <= 200
+    admin.close()
+
+
+def test_another_redis_is_used_from_the_reload_on(launch: Any, redis: RedisServer) -> None:
+    second = redis_server()
+    try:
+        gateway = launch(text("{redis: {url: {file: url}}}", "requests: 200/day"), {"url": redis.url})
+        assert passed(calm(gateway, 50)) == 50
+        rewrite(gateway, "url", second.url)
+        assert passed(calm(gateway, 70)) == 70
+        assert 50 <= used(redis.url) <= 58, "what is leased of it, a lot for each worker, is used or goes back"
+        _until(lambda: used(redis.url) + used(second.url) <= 120 + 8)
+        redis.kill()
+        assert passed(calm(gateway, 20)) == 20
+        assert gateway.health()["state"] == {"kind": "redis", "up": True, "moving": False}
+        assert gateway.stop() == 0
+        assert used(second.url) in range(140 - 58, 141)
+        said = gateway.log.read_text()
+        assert "is used by its new URL" in said and "cannot be reached" not in said
+        assert redis.url not in said and second.url not in said
+        redis.restart()
+    finally:
+        second.kill()
+
+
+def test_a_url_that_does_not_serve_yet_stops_nobody(launch: Any, redis: RedisServer) -> None:
+    second = redis_server()
+    second.kill()
+    try:
+        gateway = launch(text("{redis: {url: {file: url}}}", "requests: 5000/day"), {"url": redis.url})
+        assert passed(calm(gateway, 20)) == 20
+        assert rewrite(gateway, "url", second.url)["state"]["moving"] is True
+        before = used(redis.url)
+        _until(lambda: passed(burst(gateway, 20)) == 20 and used(redis.url) > before)
+        second.restart()
+        gateway.wait(lambda health: not health["state"]["moving"])
+        _until(lambda: gateway.log.read_text().count("is used by its new URL") == 2)  # each worker looks once a second
+        _until(lambda: passed(burst(gateway, 20)) == 20 and used(second.url) > 0)
+    finally:
+        second.kill()
+
+
+def test_a_url_of_something_else_is_refused(launch: Any, redis: RedisServer) -> None:
+    gateway = launch(text("{redis: {url: {file: url}}}", "requests: 200/day"), {"url": redis.url})
+    (gateway.directory / "url").write_text("https://:hidden@example.com")
+    gateway.wait(lambda health: health["last_rejection"] or health["last_reload"]["outcome"] != "reloaded")
+    assert "hidden" not in gateway.log.read_text() and "hidden" not in json.dumps(gateway.health())
+    assert passed(burst(gateway, 20)) == 20
+
+
+def test_state_and_ledger_lie_beside_the_file_that_says_where(launch: Any) -> None:
+    more = 'gateway: {state: {disk: ./state}, ledger: "sqlite:///ledger.db"}\n'
+    lines = text("memory", "requests: 100/day", workers=1).replace("state: memory, ", "")
+    gateway = launch(lines + "include: [more/*.yaml]\n", {"more/place.yaml": more})
+    assert passed(burst(gateway, 5)) == 5
+    assert gateway.stop() == 0
+    assert {path.name for path in gateway.directory.joinpath("more").iterdir()} >= {"place.yaml", "state", "ledger.db"}
+    assert not gateway.directory.joinpath("state").exists()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from gateway.state.breaker import UNTIL_RELOAD, Breaker, Settings
-from gateway.state.health import Health
+from gateway.state.health import TABLE, Health
 from gateway.state.pool import Identity, StatePool
 from gateway.store.contract import Store, StoreDown
 from gateway.store.memory import Memory
+from gateway.store.moving import Moving
 
 ME = Identity("p", "main#1", "m")
 SETTINGS = Settings(failures=2, window=30.0, low=5.0, high=40.0)
@@ -219,3 +222,24 @@ def test_a_turn_is_counted_and_nothing_else_is() -> None:
     breaker.open_for(1.0, 5.0, "quota")
     breaker.success()
     assert breaker.turns == 2
+
+
+async def test_another_store_is_told_what_rests_and_not_what_is_well(store: Memory, time: Time) -> None:
+    moving = Moving(store)
+    one = Process(moving, time, "a")
+    well = one.pool.breaker(Identity("p", "main#1", "well"))
+    for breaker in (one.breaker, well):
+        breaker.open_for(one.now, 60.0, "quota")
+    await both(one)
+    well.success()
+    await both(one)
+    other = Memory(clock=lambda: time.wall + 5.0)  # its clock goes before
+    await moving.move(other, near=False)
+    one.health.moved()
+    await one.health.tick()
+    assert [json.loads(field) for field in await other.table(TABLE)] == [[*ME]]
+    late = Process(other, time, "c")
+    await late.health.tick()
+    assert late.wait() == one.wait() == 58.0
+    assert (await other.table(TABLE)) != (await store.table(TABLE))
+    await moving.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gateway.config.checks.subject import Subject
+from gateway.config.paths import LEDGER, ledger_in
 from gateway.config.refs import Ref
 from gateway.diagnostics.diagnostic import Diagnostic
 
@@ -15,7 +16,7 @@ def usable_ledger(subject: Subject) -> Iterator[Diagnostic]:
     if ledger is None:
         return
     url = subject.secrets.get(ledger.url.key) if isinstance(ledger.url, Ref) else ledger.url
-    why = subject.known.ledger(url) if url is not None else None
+    why = subject.known.ledger(ledger_in(subject.directory(LEDGER), url)) if url is not None else None
     if why is not None:
         path = (
             isinstance(ledger.url, str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path as File
 from typing import Any
 
 from gateway.config.compose import Composed
@@ -32,6 +33,10 @@ class Subject:
     def written(self) -> dict[str, Any]:
         """The plain value of all files."""
         return self._composed.value
+
+    def directory(self, path: Path) -> File:
+        """That of the file in which a path is written."""
+        return self._composed.directory(path)
 
     def report(
         self,

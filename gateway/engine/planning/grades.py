@@ -68,6 +68,8 @@ _RESTART: Final[Grade] = ("medium", "not reloadable: a running server refuses th
 _LIMIT: Final = number(("medium", "what goes over it gets 429"), ("low", "more may be asked"))
 
 RULES: Final[tuple[Row, ...]] = (
+    ("gateway.state.redis.url", "*",
+     ("medium", "what is shared is looked for there: what was counted elsewhere does not count any more")),
     *((f"gateway.{field}", "*", _RESTART) for field in FIELDS),
     *((f"gateway.{field}.**", "*", _RESTART) for field in FIELDS),
     ("gateway.auth", "*",
