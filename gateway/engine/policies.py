@@ -6,6 +6,7 @@ at for its requests, and a key for which there is none has no rules at all.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -22,19 +23,25 @@ from gateway.routing.policies.parameters import Edit, Parameter
 from gateway.routing.policies.prompt import Wrap
 from gateway.routing.policies.redaction import Pattern, Redact
 from gateway.routing.policies.refusing import Deny
+from gateway.routing.policies.rulebook import Rulebook
 from gateway.routing.policies.ruling import Mirror
 from gateway.routing.policies.thinking import Think
 
 _NANO: Final = 10**9
 
 
-class Rules(msgspec.Struct, frozen=True):
+class Rules(msgspec.Struct, frozen=True, dict=True):
     """What the requests of one caller have to pass: policies in order, bounds, guardrails of requests and answers."""
 
     policies: tuple[Policy, ...] = ()
     caps: Caps | None = None
     inbound: tuple[Guard, ...] = ()
     outbound: tuple[Guard, ...] = ()
+
+    @cached_property
+    def book(self) -> Rulebook:
+        """The policies, and what is known of their outcomes."""
+        return Rulebook(self.policies)
 
 
 def rules_of(config: Config) -> dict[str, Rules]:

@@ -16,7 +16,6 @@ from gateway.failure import Refused
 from gateway.routing.attempt import Answer
 from gateway.routing.guardrails import guarded, inbound
 from gateway.routing.mirroring import copy
-from gateway.routing.policies import apply
 from gateway.routing.policies.ruling import Mirror, Ruling
 from gateway.routing.run import Tools
 from gateway.routing.sending import Job
@@ -51,7 +50,7 @@ def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -
     ruling: Ruling | None = None
     job.caps = rules.caps
     if rules.policies:
-        ruling = apply(rules.policies, job)
+        ruling = rules.book.apply(job)
     if ruling is not None:
         job = ruling.job
         if ruling.route is not None:

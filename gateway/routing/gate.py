@@ -110,6 +110,11 @@ class Reserved(Taking):
             if not said and self._money and door.sheet.money:
                 self.bound = most
 
+    def try_now(self) -> None:
+        """Takes all of it, if it is here."""
+        self._taken = self._sheet.take(self._tokens, self._money)
+        self._turn = self._sheet.turn
+
     async def taken(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
         try:
@@ -130,28 +135,25 @@ class Reserved(Taking):
         """An answer came, or what was sent may be billed: what it cost, where somebody had to know."""
         if usage is None:
             usage = counted(self._job, None, 0)
-        price = self._target.price
-        if price is None or not self._door.purses:
-            self._end(usage.input + usage.output, 0)
-            return None
-        money = cost(usage, price)
-        self._end(usage.input + usage.output, money)
+        price, door = self._target.price, self._door
+        money = cost(usage, price) if price is not None and door.purses else None
+        self.end(usage.input + usage.output, money or 0)
+        if money and (door.warned or not self._money):
+            for _, _, meter in door.warned if self._money else door.purses:
+                if not meter.take(money):
+                    meter.charge(money)
+        if door.watched:
+            self._look()
         return money
 
     def release(self, *, asked: bool) -> None:
         """No answer came."""
-        self._end(0, 0, asked=asked)
+        self.end(0, 0, asked=asked)
+        if self._door.watched:
+            self._look()
 
-    def _end(self, tokens: int, money: int, *, asked: bool = True) -> None:
-        self.end(tokens, money, asked=asked)
-        door = self._door
-        if money:
-            for _, _, meter in door.warned if self._money else door.purses:
-                if not meter.take(money):
-                    meter.charge(money)
-        if not door.watched:
-            return
-        for purse, least in door.watched:
+    def _look(self) -> None:
+        for purse, least in self._door.watched:
             meter = purse[2]
             if (meter.cell.total if meter.exact else meter.used()) >= least:
                 self._gate.look(purse, self._tools)
@@ -197,7 +199,10 @@ class Gate:
             refused = self.unpriced(target, tools)
             if refused is not None:
                 return refused
-        return Reserved(self, door, target, tools, job)
+        reserved = Reserved(self, door, target, tools, job)
+        if door.tab is None or not door.tab.may_wait:
+            reserved.try_now()
+        return reserved
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""

@@ -92,7 +92,9 @@ class Taking:
         self._turn = 0  # of no sheet
 
     def take_now(self, job: Job, now: float) -> bool:
-        """Whether all could be taken without asking or waiting for anybody. `now`: monotonic seconds."""
+        """Whether all could be taken, or has been, without asking or waiting for anybody. `now`: monotonic seconds."""
+        if self._taken is not None:
+            return True
         tab, sheet = self._tab, self._sheet
         if tab is not None and tab.may_wait and not self._may(tab, job, now):
             return False

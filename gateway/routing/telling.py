@@ -17,13 +17,27 @@ from gateway.state.meters import Meter
 _KINDS: Final = ("requests", "tokens")
 
 
+class Leased:
+    """The cell of a meter that is not exact."""
+
+    __slots__ = ("_meter",)
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    @property
+    def total(self) -> int:
+        """What is used of it, as far as this worker knows."""
+        return self._meter.used()
+
+
 class Rate:
     """A limit that is told. `used` and `idle` are its lines but for what is left, for when something is used or not."""
 
-    __slots__ = ("idle", "limit", "meter", "seconds", "used")
+    __slots__ = ("cell", "idle", "limit", "seconds", "used")
 
     def __init__(self, meter: Meter, kind: str, seconds: float) -> None:
-        self.meter = meter
+        self.cell = meter.cell if meter.exact else Leased(meter)  # sliding windows keep their cells
         self.limit = meter.limit
         self.seconds = seconds
         self.used, self.idle = (
@@ -33,7 +47,7 @@ class Rate:
         )
 
 
-Told: TypeAlias = tuple[tuple[Rate, ...], ...]  # by kind
+Told: TypeAlias = tuple[tuple[Rate, tuple[Rate, ...]], ...]  # by kind: one of them, and the others
 
 
 def told(meters: Sequence[tuple[Meter, Limit]]) -> Told:
@@ -41,7 +55,7 @@ def told(meters: Sequence[tuple[Meter, Limit]]) -> Told:
     kinds = (
         tuple(Rate(meter, kind, limit.seconds) for meter, limit in meters if limit.what == kind) for kind in _KINDS
     )
-    return tuple(rates for rates in kinds if rates)
+    return tuple((rates[0], rates[1:]) for rates in kinds if rates)
 
 
 def lines(kinds: Told, wall: float) -> str:
@@ -49,19 +63,16 @@ def lines(kinds: Told, wall: float) -> str:
     text = ""
     tightest: Rate | None = None
     most = 0  # used of it
-    for rates in kinds:
-        nearest: Rate | None = None
-        used = 0
-        for rate in rates:
-            meter = rate.meter
-            here = meter.cell.total if meter.exact else meter.used()
-            if nearest is None or here * nearest.limit > used * rate.limit:
+    for nearest, others in kinds:
+        used = nearest.cell.total
+        for rate in others:
+            here = rate.cell.total
+            if here * nearest.limit > used * rate.limit:
                 nearest, used = rate, here
-        if nearest is not None:
-            left = nearest.limit - used
-            text += f"{nearest.used if used else nearest.idle}{left if left > 0 else 0}\r\n"
-            if tightest is None or used * tightest.limit > most * nearest.limit:
-                tightest, most = nearest, used
+        left = nearest.limit - used
+        text += f"{nearest.used if used else nearest.idle}{left if left > 0 else 0}\r\n"
+        if tightest is None or used * tightest.limit > most * nearest.limit:
+            tightest, most = nearest, used
     if tightest is None:
         return text
     left = tightest.limit - most

@@ -25,8 +25,8 @@ class Sheet:
     """
 
     __slots__ = (
-        "__weakref__", "_all", "_largest", "_meters", "_since", "_time", "_until", "held", "money", "once", "ones",
-        "tokens", "turn",
+        "__weakref__", "_all", "_exact", "_largest", "_meters", "_since", "_time", "_until", "held", "money", "once",
+        "ones", "tokens", "turn",
     )  # fmt: skip
 
     def __init__(
@@ -43,6 +43,7 @@ class Sheet:
         self._meters = meters
         self._time = meters.time
         self._all = self.ones + self.tokens + self.money
+        self._exact = all(meter.exact for meter in self._all)
         self._largest = min((meter.limit for meter in self.tokens), default=_ANY) if self._distinct() else -1
         self._since, self._until = inf, -inf
         for meter in self._all:
@@ -95,30 +96,24 @@ class Sheet:
         if turn != self.turn or now >= self._until or tokens > self._largest:
             self._meters.give(self._back(tokens, used, money, asked), now - taken)
             return
-        for meter in self.held if asked else self.ones:
-            cell = meter.cell
-            total = cell.total - 1
-            if meter.least <= total:
-                cell.total = total
-            else:
-                self._meters.give(((meter, 1),), now - taken)
         tokens -= used
-        if tokens:
-            for meter in self.tokens:
-                cell = meter.cell
-                total = cell.total - tokens
+        if self._exact:  # what was taken in this turn is there to be taken back, and more may be charged
+            for meter in self.held if asked else self.ones:
+                meter.cell.total -= 1
+            if tokens:
+                for meter in self.tokens:
+                    meter.cell.total -= tokens
+            if money:
+                for meter in self.money:
+                    meter.cell.total -= money
+            return
+        for meters, amount in ((self.held if asked else self.ones, 1), (self.tokens, tokens), (self.money, money)):
+            for meter in meters if amount else ():
+                total = meter.cell.total - amount
                 if meter.least <= total <= meter.most:
-                    cell.total = total
+                    meter.cell.total = total
                 else:
-                    self._meters.give(((meter, tokens),), now - taken)
-        if money:
-            for meter in self.money:
-                cell = meter.cell
-                total = cell.total - money
-                if meter.least <= total <= meter.most:
-                    cell.total = total
-                else:
-                    self._meters.give(((meter, money),), now - taken)
+                    self._meters.give(((meter, amount),), now - taken)
 
     def asks(self, tokens: int, money: int) -> list[tuple[Meter, int]]:
         """What is taken of each counter."""

@@ -54,8 +54,7 @@ def apply(policies: tuple[Policy, ...], job: Job) -> Ruling | None:
     a body cannot be read."""
     ruling: Ruling | None = None
     for policy in policies:
-        when = policy.when
-        if when.tests and not holds(when, job if ruling is None else ruling.job):
+        if policy.when.tests and not holds(policy.when, job if ruling is None else ruling.job):
             continue
         if ruling is None:
             ruling = Ruling(job)
