@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CONFIG ?= router.yaml
-JOBS ?= auto
+# Some tests wait for time to pass: one process more than there are processors keeps those busy.
+JOBS ?= $(shell n=$$(nproc 2>/dev/null) && echo $$((n + 1)) || echo auto)
 CLIENTS := tests/e2e/ai_sdk
+
+# Tests start this program a hundred times: it is to be compiled once.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: serve serve-local test check fmt bench soak interop clean
 

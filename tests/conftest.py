@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -21,16 +22,27 @@ from typing import Any
 import pytest
 
 from gateway.sandbox.serve import Upstream, start
+from tests.nursery import Gateway, nursery
 from tests.servers import PostgresServer, RedisServer, postgres_server, redis_server
+
+gc.disable()  # ten thousand tests are collected, and stay: to look for cycles among them takes longer than to make them
+
+
+def pytest_collection_finish() -> None:
+    """What was collected is never looked at again."""
+    gc.freeze()
+    gc.enable()
+
 
 KEY = "sk-test-0123456789abcdef"
 ADMIN = "sk-admin-0123456789abcdef"
 
 
 class Running:
-    """A gateway process. `write` replaces its file as an editor would; `health` is what it says of itself."""
+    """A gateway process, `forked` or a program. `write` replaces its file as an editor would; `health` is what it says
+    of itself."""
 
-    def __init__(self, directory: Path, text: str, files: dict[str, str] | None = None) -> None:
+    def __init__(self, directory: Path, text: str, files: dict[str, str] | None = None, *, forked: bool = True) -> None:
         self.directory = directory
         self.text = text
         for name, content in (files or {}).items():
@@ -42,12 +54,13 @@ class Running:
         self.log = directory / "gateway.log"
         self._sink = self.log.open("w")
         environ = {**os.environ, "CALLER_KEY": KEY, "ADMIN_KEY": ADMIN}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "gateway", "serve", "--config", str(self.file)],
-            stderr=self._sink,
-            env=environ,
-            cwd=directory,
-        )
+        arguments = ["serve", "--config", str(self.file)]
+        self.process: Gateway | subprocess.Popen[bytes]
+        if forked:
+            self.process = nursery().begin(arguments, environ, directory, self._sink)
+        else:
+            command = [sys.executable, "-m", "gateway", *arguments]
+            self.process = subprocess.Popen(command, stderr=self._sink, env=environ, cwd=directory)
         self.url = self._wait_for_url()
 
     def _wait_for_url(self) -> str:
@@ -130,10 +143,10 @@ def launching(place: Path) -> Iterator[Callable[..., Running]]:
     """Starts gateways, each in a directory of its own; all are stopped at the end, and none may have raised."""
     started: list[Running] = []
 
-    def begin(text: str, files: dict[str, str] | None = None) -> Running:
+    def begin(text: str, files: dict[str, str] | None = None, *, forked: bool = True) -> Running:
         directory = place / str(len(started))
         directory.mkdir()
-        running = Running(directory, text, files)
+        running = Running(directory, text, files, forked=forked)
         started.append(running)
         return running
 

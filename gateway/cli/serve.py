@@ -28,6 +28,7 @@ def serve(
         sys.stderr.write(render(invalid.loaded.diagnostics, invalid.loaded.sources, colour=sys.stderr.isatty()))
         raise typer.Exit(1) from None
     try:
+        supervisor.open()
         asyncio.run(supervisor.run())
     except (OSError, RuntimeError) as error:
         sys.stderr.write(f"gateway: cannot serve: {error}\n")

@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import subprocess
-import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -20,6 +19,7 @@ import msgspec
 from gateway.engine.canary import Seen, together
 from gateway.server import channel as say
 from gateway.server.channel import Channel
+from gateway.server.starting import Begun, Process, execute
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Sample
 
@@ -43,7 +43,7 @@ class Offer(msgspec.Struct, frozen=True):
 class Worker:
     """One process, its control channel, and what is being waited for from it."""
 
-    def __init__(self, index: int, process: subprocess.Popen[bytes], control: Channel) -> None:
+    def __init__(self, index: int, process: Process, control: Channel) -> None:
         self.index = index
         self.process = process
         self.control = control
@@ -55,8 +55,9 @@ class Worker:
 class Crew:
     """`sockets`: one bound socket per worker. `asked`: what to do when an operator asks a worker for a change.
 
-    `shared`: the directory in which the workers share state that the file keeps in memory. `samples`: what /metrics
-    says of the supervisor. `died`: what to do when a worker is gone, with the reason.
+    `begun`: the workers that were begun already, one per socket, or none. `shared`: the directory in which the workers
+    share state that the file keeps in memory. `samples`: what /metrics says of the supervisor. `died`: what to do when
+    a worker is gone, with the reason.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Crew:
         offer: Offer,
         log: Log,
         asked: Callable[[say.AskChange], Awaitable[bytes]],
+        begun: Sequence[Begun] = (),
         shared: Path | None = None,
         samples: Callable[[], list[Sample]] = list,
         died: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._sockets = sockets
+        self._begun = dict(enumerate(begun))
         self._shared = shared
         self._offer = offer
         self._log = log
@@ -178,14 +181,10 @@ class Crew:
             worker.process.kill()
 
     async def _start(self, index: int) -> None:
-        ours, theirs = socket.socketpair()
-        listen = self._sockets[index]
-        fds = (listen.fileno(), theirs.fileno())
-        command = [sys.executable, "-m", "gateway.server.worker", *map(str, fds), str(self._shared or "")]
-        try:
-            process = await asyncio.to_thread(subprocess.Popen, command, pass_fds=fds, stdin=subprocess.DEVNULL)
-        finally:
-            theirs.close()
+        begun = self._begun.pop(index, None)
+        if begun is None:
+            begun = await asyncio.to_thread(execute, self._sockets[index], self._shared)
+        process, ours = begun
         ours.setblocking(False)
         worker = Worker(index, process, await Channel.over(ours))
         self._spawn(self._listen(worker))
@@ -297,7 +296,7 @@ async def _within(future: asyncio.Future[str | None], seconds: float, what: str)
         return f"{what} within {seconds:g}s"
 
 
-def _end(process: subprocess.Popen[bytes], patience: float) -> None:
+def _end(process: Process, patience: float) -> None:
     try:
         process.wait(patience)
     except subprocess.TimeoutExpired:

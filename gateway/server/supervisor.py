@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -32,6 +32,7 @@ from gateway.server import channel as say
 from gateway.server.crew import Crew, Offer
 from gateway.server.rollout import Accepted, Rollout, moment
 from gateway.server.shared import Shared
+from gateway.server.starting import Begun, fork, may_fork
 from gateway.telemetry.log import Log
 
 GRACE: Final = 5.0  # seconds beyond `gateway.drain` before a worker is killed
@@ -43,6 +44,14 @@ class Invalid(Exception):  # noqa: N818 - it says what the file is
     def __init__(self, loaded: Loaded) -> None:
         super().__init__("the configuration is not valid")
         self.loaded = loaded
+
+
+class _Opened(NamedTuple):
+    """What workers are begun with, and those that were."""
+
+    sockets: list[socket.socket]
+    shared: Shared | None
+    begun: list[Begun]
 
 
 class Supervisor:
@@ -58,6 +67,7 @@ class Supervisor:
         self._files: Sequence[Path] = loaded.files
         self._seen = fingerprint(loaded.files)  # now, so that a change during start-up is one
         self._stop = asyncio.Event()
+        self._opened: _Opened | None = None
         self._crew: Crew | None = None
         self._rollout: Rollout | None = None
         self._reloading = asyncio.Lock()
@@ -74,24 +84,34 @@ class Supervisor:
         build(loaded.config, loaded.secrets, revision=loaded.revision)
         return loaded, loaded.config
 
-    async def run(self, ready: asyncio.Future[str] | None = None) -> None:
-        """Serves until SIGTERM or SIGINT. `ready` is given the URL once every worker accepts connections."""
-        loop = asyncio.get_running_loop()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, self._signalled)
-        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+    def open(self) -> None:
+        """Binds the address and begins the workers, before there is an event loop: forked, they begin sooner and share
+        memory. Raises OSError where the address cannot be had."""
         gateway = self._first.config.gateway
         count = gateway.workers if isinstance(gateway.workers, int) else len(os.sched_getaffinity(0))
         sockets = bind(gateway.listen, count)
         # Workers that share what the file keeps in memory do it in a directory, which goes with this process.
         shared = Shared(size_of(self._first.config)) if gateway.state == "memory" and count > 1 else None
-        place = shared.path if shared is not None else None
+        begun = fork(sockets, shared.path if shared is not None else None) if may_fork() else []
+        self._opened = _Opened(sockets, shared, begun)
+
+    async def run(self, ready: asyncio.Future[str] | None = None) -> None:
+        """Serves what `open` opened, until SIGTERM or SIGINT. `ready` is given the URL once every worker accepts
+        connections."""
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._signalled)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+        if self._opened is None:
+            raise RuntimeError("`open` comes first")
+        sockets, shared, begun = self._opened
         crew = self._crew = Crew(
             sockets,
             self._first.offer,
             self.log,
             self._asked,
-            place,
+            begun,
+            shared.path if shared is not None else None,
             lambda: rollout.samples(),
             lambda why: rollout.lost(why),
         )
@@ -111,10 +131,10 @@ class Supervisor:
             self._tell()
             await crew.start()
             url = url_of(sockets[0])
-            self.log.line("info", "serving", url=url, workers=count, revision=rollout.current.revision[:12])
+            self.log.line("info", "serving", url=url, workers=len(sockets), revision=rollout.current.revision[:12])
             if ready is not None:
                 ready.set_result(url)
-            if gateway.reload:
+            if self._first.config.gateway.reload:
                 watching = loop.create_task(self._watch())
             await self._stop.wait()
             self.log.line(

@@ -1,4 +1,4 @@
-"""A worker's process: `python -m gateway.server.worker LISTEN_FD CONTROL_FD SHARED`.
+"""A worker's process: a fork of the supervisor, or `python -m gateway.server.worker LISTEN_FD CONTROL_FD SHARED`.
 
 It owns an event loop, a Live, a StatePool, a Transport and a Sanic server on its own listening socket. Engines are
 built in a thread, so that requests go on meanwhile; a swap is one assignment on the loop. When the supervisor is gone
@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -308,7 +309,7 @@ class Worker:
 
     async def _open_server(self) -> AsyncioServer:
         """Begins to accept connections; the first configuration is in force."""
-        tuple(PROTOCOLS.values())  # no request is to wait for a wire to be read
+        read_all()
         server = await listen(make_app(self.serving), self._listen)
         gc.collect()
         gc.freeze()  # what start-up made stays; collections need not look at it again
@@ -336,16 +337,27 @@ async def _main(listen_fd: int, control_fd: int, shared: Path | None) -> None:
     control.close()
 
 
-def main() -> None:
-    """The process. Uses uvloop where there is one."""
-    listen_fd, control_fd = int(sys.argv[1]), int(sys.argv[2])
-    shared = Path(sys.argv[3]) if sys.argv[3] else None
+def read_all() -> None:
+    """Imports what a worker needs beyond this module, before it is forked; no request is to wait for a wire to be
+    read."""
+    tuple(PROTOCOLS.values())
+    with contextlib.suppress(ImportError):
+        import_module("uvloop")
+
+
+def serve(listen_fd: int, control_fd: int, shared: Path | None) -> None:
+    """A worker's life in this process; the descriptors are its own. Uses uvloop where there is one."""
     try:
         import uvloop
     except ImportError:
         asyncio.run(_main(listen_fd, control_fd, shared))
     else:
         uvloop.run(_main(listen_fd, control_fd, shared))
+
+
+def main() -> None:
+    """The program."""
+    serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3] else None)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -189,6 +190,7 @@ def within(directory: Path) -> Iterator[None]:
         os.chdir(before)
 
 
+@cache
 def examples() -> dict[str, Example]:
     """The example of each code that has one."""
     best: dict[str, tuple[tuple[bool, bool, bool, int, str], str]] = {}

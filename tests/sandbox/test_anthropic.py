@@ -222,7 +222,7 @@ VALUES = st.recursive(
 FIELDS = "messages system tools tool_choice thinking stop_sequences output_config temperature max_tokens stream".split()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6), st.booleans())
 def test_no_request_raises(fields: dict[str, Any], good: bool) -> None:
     request: Any = {"model": "sandbox:tokens=3", "max_tokens": 9, "messages": ASK, **fields}

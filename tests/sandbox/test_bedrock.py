@@ -290,7 +290,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3), st.just(ASK) | st.lists(MESSAGE, max_size=3) | JSON)
 def test_no_request_raises(fields: dict[str, Any], messages: Any) -> None:
     for operation in ("converse", "converse-stream"):

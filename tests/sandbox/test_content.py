@@ -187,7 +187,7 @@ WORD = st.sampled_from(
 KIND = st.sampled_from(["object", "array", "string", "number", "integer", "boolean", "null", "odd", "#/properties"])
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(WORD, JSON | KIND | st.lists(st.dictionaries(WORD, JSON | KIND, max_size=3), max_size=3)))
 def test_no_schema_raises(schema: Any) -> None:
     json.dumps(instance(schema))

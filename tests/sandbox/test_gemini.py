@@ -221,7 +221,7 @@ VALUES = st.recursive(
 FIELDS = "contents systemInstruction tools toolConfig generationConfig safetySettings".split()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6), st.booleans(), st.booleans())
 def test_no_request_raises(fields: dict[str, Any], good: bool, streamed: bool) -> None:
     request: Any = {**fields, "contents": ASK} if good else {"contents": ASK, **fields}

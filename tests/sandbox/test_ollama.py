@@ -207,7 +207,7 @@ FIELDS = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=3), st.lists(MESSAGE, max_size=3) | JSON)
 def test_no_request_raises(fields: dict[str, Any], messages: Any) -> None:
     plan = answered({"messages": messages, **fields}, "sandbox:tokens=3:reasoning=2")

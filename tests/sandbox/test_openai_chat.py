@@ -65,7 +65,7 @@ FIELDS = (
 ).split()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6), st.booleans())
 def test_no_request_raises(fields: dict[str, Any], good: bool) -> None:
     request = {"model": "sandbox:tokens=3:reasoning=2", "messages": ASK, **fields}

@@ -204,7 +204,7 @@ VALUES = st.recursive(
 FIELDS = "input instructions tools tool_choice text reasoning include metadata max_output_tokens stream store".split()
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=6), st.booleans())
 def test_no_request_raises(fields: dict[str, Any], good: bool) -> None:
     request: Any = {"model": "sandbox:tokens=3", "input": "x", **fields}

@@ -72,7 +72,7 @@ class Callers:
         while True:
             response = await self._http.post("/v1/chat/completions", json=BODY, headers={"x-session-id": name})
             self.seen[name].append((response.headers["x-gateway-revision"], response.status_code))
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.05)
 
     def revisions(self, name: str, beyond: int = 0) -> set[str]:
         """The revisions that a session saw, past its first answers."""

@@ -215,6 +215,7 @@ async def load(asking: Asking, until: asyncio.Event, seen: Counter[int], ids: li
             continue
         seen[answer.status_code] += 1
         ids.append(answer.headers["x-request-id"])
+        await asyncio.sleep(0.01)  # some hundreds a second: a batch holds many, and a flush many batches
 
 
 async def test_after_a_kill_the_rows_of_the_last_second_are_missing_at_most(upstream: Upstream, launch: Any) -> None:

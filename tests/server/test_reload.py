@@ -172,7 +172,7 @@ async def test_two_workers_change_together_and_a_dead_one_comes_back_on_the_revi
 
 def test_an_invalid_file_is_not_served(launch: Any, upstream: Upstream) -> None:
     with pytest.raises(RuntimeError, match="exited with 1") as caught:
-        launch(config(upstream).replace("version: 1", "version: 1\nmodelz: {}"))
+        launch(config(upstream).replace("version: 1", "version: 1\nmodelz: {}"), forked=False)
     assert "error[unknown-key]" in str(caught.value)
     assert "did you mean 'models'" in str(caught.value)
 

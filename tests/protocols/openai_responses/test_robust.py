@@ -6,7 +6,7 @@ import contextlib
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.failure import Failed
@@ -19,6 +19,7 @@ from gateway.protocols.translate import Translation
 WIRE = PROTOCOLS["openai-responses"]
 CHAT = PROTOCOLS["openai-chat"]
 DIALECT = Dialect("openai", "gpt-5.1")
+few = settings(max_examples=50)  # a large one takes longer to make than to read; every run has others
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=4),
@@ -91,6 +92,7 @@ REQUESTS = st.fixed_dictionaries(
 )
 
 
+@few
 @given(REQUESTS)
 def test_requests(body: dict[str, Any]) -> None:
     with contextlib.suppress(Malformed):
@@ -108,6 +110,7 @@ def test_requests(body: dict[str, Any]) -> None:
         encoder.close()
 
 
+@few
 @given(st.fixed_dictionaries({"output": st.lists(objects(VALUES), max_size=4)}) | JSON)
 def test_answers(body: Any) -> None:
     raw = msgspec.json.encode(body)
@@ -148,6 +151,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
+@few
 @given(st.lists(EVENTS, max_size=12), st.integers(1, 40))
 def test_streams(events: list[dict[str, Any]], step: int) -> None:
     raw = b"".join(b"data: " + msgspec.json.encode(event) + b"\n\n" for event in events)
@@ -172,6 +176,7 @@ def test_streams(events: list[dict[str, Any]], step: int) -> None:
     sniffer.finish()
 
 
+@few
 @given(st.binary(max_size=60))
 def test_bytes(body: bytes) -> None:
     with contextlib.suppress(Failed):
