@@ -1,7 +1,8 @@
 """The ledger's URL: `sqlite:///FILE` or `postgresql://…`. What it holds is never shown.
 
-A relative file is relative to the directory in which the gateway runs. Its own folder is made where it is missing, the
-folders above it are not: a typing error should not become a new place for records.
+A relative file of router.yaml begins at the file that says it (config/), any other where the program runs. Its own
+folder is made where it is missing, the folders above it are not: a typing error should not become a new place for
+records.
 """
 
 from __future__ import annotations
