@@ -201,7 +201,7 @@ class _Walk:
         tools = self._tools()
         if engine.limits is not None:
             admission = admission_of(engine.limits, job.facts, tools, job)
-            if admission is not None and not admission.take_now(job, tools.clock()):
+            if admission is not None and not admission.take_now(job, tools):
                 await admission.wait(job)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()

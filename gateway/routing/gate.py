@@ -209,7 +209,7 @@ class Gate:
         passed = self.enter(target, lane, job, tools)
         if not isinstance(passed, Reserved):
             return passed or NOTHING
-        return passed if passed.take_now(job, tools.clock()) else await passed.taken() or passed
+        return passed if passed.take_now(job, tools) else await passed.taken() or passed
 
     def unpriced(self, target: Target, tools: Tools) -> Failure | None:
         """What the file says of a send whose price nobody knows."""

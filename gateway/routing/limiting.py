@@ -91,16 +91,16 @@ class Taking:
         self._taken: float | None = None
         self._turn = 0  # of no sheet
 
-    def take_now(self, job: Job, now: float) -> bool:
-        """Whether all could be taken, or has been, without asking or waiting for anybody. `now`: monotonic seconds."""
+    def take_now(self, job: Job, tools: Tools) -> bool:
+        """Whether all could be taken, or has been, without asking or waiting for anybody."""
         if self._taken is not None:
             return True
         tab, sheet = self._tab, self._sheet
-        if tab is not None and tab.may_wait and not self._may(tab, job, now):
+        if tab is not None and tab.may_wait and not self._may(tab, job, tools.clock()):
             return False
-        self._taken = sheet.take(self._tokens, self._money)
+        self._taken = taken = sheet.take(self._tokens, self._money)
         self._turn = sheet.turn
-        return self._taken is not None
+        return taken is not None
 
     def _may(self, tab: Tab, job: Job, now: float) -> bool:
         """Whether nobody waits in line, and the session is known to be present."""

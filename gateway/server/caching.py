@@ -71,9 +71,11 @@ def concerns(exchange: Exchange, job: Job, headers: Mapping[str, str]) -> bool:
     caching = exchange.engine.caching
     if caching is None:
         return False
-    for cache in (caching.exact, caching.semantic):
-        if cache is not None and applies(cache.when, job):
-            return True
+    exact, semantic = caching.exact, caching.semantic
+    if exact is not None and applies(exact.when, job):
+        return True
+    if semantic is not None and applies(semantic.when, job):
+        return True
     exchange.bypassed = True
     return False
 

@@ -348,7 +348,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.job = job
         if engine.limits is not None:
             exchange.admission = admission = admission_of(engine.limits, job.facts, serving.tools, job)
-            if admission is not None and not admission.take_now(job, serving.tools.clock()):
+            if admission is not None and not admission.take_now(job, serving.tools):
                 await admission.wait(job)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked

@@ -292,6 +292,13 @@ class Leased(Meter):
             return Standing(self.limit, left, resets)
         return Standing(self.limit, left, _resets(self.window, 0.0, left < self.limit))
 
+    def used(self) -> int:
+        lot, known = self.lot, self.known
+        left = (self.limit if known is None else known) - self.owed
+        if lot is not None:
+            left += lot.size - lot.total
+        return self.limit - left if left < self.limit else 0
+
     def _owe_back(self, lot: _Lot, amount: int) -> None:
         if amount > 0:
             place = (lot.window, lot.name)

@@ -211,7 +211,7 @@ async def served(
         job, route, ruling = police(engine, caller, route, job_of(engine, caller, received, head), ignore)
         job.hints = hints
         admission = admission_of(engine.limits, job.facts, tools, job) if engine.limits is not None else None
-        if admission is not None and not admission.take_now(job, tools.clock()):
+        if admission is not None and not admission.take_now(job, tools):
             await admission.wait(job)
         answer = await answer_of(engine, caller, route, job, ruling, tools, course)
         while await answer.more():

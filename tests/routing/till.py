@@ -139,7 +139,7 @@ class Till:
         if self.engine.limits is None:
             return None
         admission = admission_of(self.engine.limits, job.facts, self.tools, job)
-        if admission is not None and not admission.take_now(job, self.tools.clock()):
+        if admission is not None and not admission.take_now(job, self.tools):
             await admission.wait(job)
         return admission
 
