@@ -1,13 +1,15 @@
 """What the rules of router.yaml cost: CPU microseconds per answer with each of them on, against a file without any.
 
 Every variant is a gateway of its own with one worker, asked for the same answers in turn; only one of them runs at a
-time. The best of its rounds counts, since whoever else uses the machine only ever adds.
+time. A machine has phases in which everything costs half as much again, so each round is compared with the plain one of
+the same round, and the median of the rounds counts.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import statistics
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from benchmarks.processes import free_port, running
 from benchmarks.report import Promise
 
 LEAST: Final = 0.7  # of the plain rate, with everything on
-ROUNDS: Final = 4
+ROUNDS: Final = 9
 CONNECTIONS: Final = 64
 
 LIMITS: Final = """
@@ -108,7 +110,7 @@ def redis_server(stage: Stage) -> Iterator[str | None]:
 
 
 def measured(stage: Stage, seconds: float, note: Callable[[str], None]) -> dict[str, Sample]:
-    """Each variant's best sample."""
+    """Each variant's median sample by CPU, and in it `of_plain`: the median of what it gets of plain in one round."""
     taken: dict[str, list[Sample]] = {}
     with ExitStack() as stack:
         upstream = stage.start_upstream(stack)
@@ -128,7 +130,13 @@ def measured(stage: Stage, seconds: float, note: Callable[[str], None]) -> dict[
                 note(f"features, round {number + 1}: {candidate.name}")
                 sample = json_load(stage, candidate, CONNECTIONS, seconds)
                 taken.setdefault(candidate.name, []).append(sample)
-    return {name: min(samples, key=lambda sample: sample["cpu_us"]) for name, samples in taken.items()}
+    plain = [sample["cpu_us"] for sample in taken["plain"]]
+    found: dict[str, Sample] = {}
+    for name, samples in taken.items():
+        shares = [base / sample["cpu_us"] for base, sample in zip(plain, samples, strict=True)]
+        middle = sorted(samples, key=lambda sample: sample["cpu_us"])[len(samples) // 2]
+        found[name] = {**middle, "of_plain": statistics.median(shares)}
+    return found
 
 
 def text(found: dict[str, Sample]) -> str:
@@ -136,16 +144,16 @@ def text(found: dict[str, Sample]) -> str:
     plain = found["plain"]["cpu_us"]
     lines = [f"{'rules of router.yaml':<34}{'answers/s':>12}{'CPU µs each':>14}{'more than plain':>18}{'÷ plain':>10}"]
     for name, sample in found.items():
-        cost, share = sample["cpu_us"], plain / sample["cpu_us"]
-        lines.append(f"  {name:<32}{sample['rate']:>12,.0f}{cost:>14.1f}{cost - plain:>18.1f}{share:>10.2f}")
+        cost = sample["cpu_us"]
+        more = cost - plain
+        lines.append(f"  {name:<32}{sample['rate']:>12,.0f}{cost:>14.1f}{more:>18.1f}{sample['of_plain']:>10.2f}")
     return "\n".join(lines)
 
 
 def promises(found: dict[str, Sample]) -> list[Promise]:
     """Everything on is at least `LEAST` of plain."""
-    plain = found["plain"]["cpu_us"]
     return [
-        Promise(f"answers/s ÷ plain, {name}", plain / sample["cpu_us"], LEAST, at_least=True)
+        Promise(f"answers/s ÷ plain, {name}", sample["of_plain"], LEAST, at_least=True)
         for name, sample in found.items()
         if name.startswith("everything")
     ]
