@@ -24,7 +24,10 @@ class _Payload(msgspec.Struct, frozen=True):
 
 
 def payload(config: Config, secrets: Secrets, written: Places, directories: Mapping[str, str]) -> bytes:
-    """All of it as bytes; `directories` are those of `paths.directories`. They hold secrets in clear: they go over a private channel and nowhere else."""
+    """All of it as bytes; `directories` are those of `paths.directories`.
+
+    They hold secrets in clear: they go over a private channel and nowhere else.
+    """
     model = config.model_dump_json(by_alias=True).encode()
     return msgspec.msgpack.encode(_Payload(model, secrets.handed_on(), dict(written), dict(directories)))
 

@@ -31,12 +31,8 @@ class Admission(Taking):
     __slots__ = ("_own", "_tools")
 
     def __init__(self, limits: Limits, tab: Tab, tokens: int, tools: Tools) -> None:
-        self._limits = limits
-        self._tab = self._own = tab
-        self._sheet = tab.sheet
-        self._tokens = tokens
-        self._money = self._turn = 0
-        self._taken = None
+        super().__init__(limits, tab, tab.sheet, tokens)
+        self._own = tab
         self._tools = tools
 
     async def wait(self, job: Job) -> None:

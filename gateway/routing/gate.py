@@ -87,12 +87,8 @@ class Reserved(Taking):
     __slots__ = ("_door", "_gate", "_job", "_target", "_tools", "bound")
 
     def __init__(self, gate: Gate, door: Door, target: Target, tools: Tools, job: Job) -> None:
+        super().__init__(gate.limits, door.tab, door.sheet, 0)
         self.bound: int | None = None
-        self._limits = gate.limits
-        self._tab = door.tab
-        self._sheet = door.sheet
-        self._tokens = self._money = self._turn = 0
-        self._taken: float | None = None
         self._gate = gate
         self._door = door
         self._target = target
@@ -109,11 +105,6 @@ class Reserved(Taking):
             self._money = dearest(price, demand.input, written)
             if not said and self._money and door.sheet.money:
                 self.bound = most
-
-    def try_now(self) -> None:
-        """Takes all of it, if it is here."""
-        self._taken = self._sheet.take(self._tokens, self._money)
-        self._turn = self._sheet.turn
 
     async def taken(self) -> Failure | None:
         """Takes everything, or says why it may not be sent."""
@@ -199,10 +190,7 @@ class Gate:
             refused = self.unpriced(target, tools)
             if refused is not None:
                 return refused
-        reserved = Reserved(self, door, target, tools, job)
-        if door.tab is None or not door.tab.may_wait:
-            reserved.try_now()
-        return reserved
+        return Reserved(self, door, target, tools, job)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""

@@ -92,9 +92,7 @@ class Taking:
         self._turn = 0  # of no sheet
 
     def take_now(self, job: Job, tools: Tools) -> bool:
-        """Whether all could be taken, or has been, without asking or waiting for anybody."""
-        if self._taken is not None:
-            return True
+        """Whether all could be taken without asking or waiting for anybody."""
         tab, sheet = self._tab, self._sheet
         if tab is not None and tab.may_wait and not self._may(tab, job, tools.clock()):
             return False

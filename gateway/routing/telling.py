@@ -17,7 +17,7 @@ from gateway.state.meters import Meter
 _KINDS: Final = ("requests", "tokens")
 
 
-class Leased:
+class _Used:
     """The cell of a meter that is not exact."""
 
     __slots__ = ("_meter",)
@@ -37,7 +37,7 @@ class Rate:
     __slots__ = ("cell", "idle", "limit", "seconds", "used")
 
     def __init__(self, meter: Meter, kind: str, seconds: float) -> None:
-        self.cell = meter.cell if meter.exact else Leased(meter)  # sliding windows keep their cells
+        self.cell = meter.cell if meter.exact else _Used(meter)  # sliding windows keep their cells
         self.limit = meter.limit
         self.seconds = seconds
         self.used, self.idle = (

@@ -113,6 +113,13 @@ def test_a_row_says_what_the_event_said(make: Make, book: Book) -> None:
     assert path["skipped"] == [{"target": "z", "why": "too small"}]
 
 
+def test_columns_stand_as_the_values_that_they_are_made_of() -> None:
+    at = Row._fields.index
+    assert Row._fields[at("request_id") : at("team")] == Finished.__struct_fields__[: at("team") - at("request_id")]
+    assert Row._fields[at("team") : at("input")] == Record.__struct_fields__[: at("input") - at("team")]
+    assert Row._fields[at("input") : at("tags")] == Usage.__struct_fields__
+
+
 def test_an_id_that_the_client_chose_names_a_row_and_is_none(make: Make, book: Book) -> None:
     recorder = make()
     for _ in range(2):
