@@ -147,7 +147,7 @@ def _resolved(main: Walked, config: Config, sight: Sight) -> Resolved | None:
         through.append(alias)
     policy = None
     if main.route is not None and main.route is not resolved:
-        applied = main.ruling.applied if main.ruling is not None else []
+        applied = main.ruling.applied if main.ruling is not None else ()
         leading = [each.name for each in config.policies if each.do.route is not None and each.name in applied]
         policy = leading[-1] if leading else None
     return Resolved(

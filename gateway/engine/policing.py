@@ -52,7 +52,8 @@ def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -
     if rules.policies:
         ruling = rules.book.apply(job)
     if ruling is not None:
-        job = ruling.job
+        if ruling.edited is not None:
+            job = ruling.edited
         if ruling.route is not None:
             route, constraints = rerouted(engine, ruling.route, caller)
             if constraints is not None:

@@ -6,6 +6,7 @@ of a route can get around one. Several hold together, each by its own name.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 N = TypeVar("N", int, float)
 
 
-class Constraints(msgspec.Struct, frozen=True, kw_only=True):
+class Constraints(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Every one of `tags`, none of `not_tags`, one of `providers`, one of `models`; None is anything.
 
     `name` is whose word it is, for explanations. `also` holds as well.
@@ -30,10 +31,18 @@ class Constraints(msgspec.Struct, frozen=True, kw_only=True):
     models: Words | None = None
     also: Constraints | None = None
 
+    @cached_property
+    def kept(self) -> set[str]:
+        """`Target.lanes` of those that were found to keep them: of one's lanes, all that is asked here is the same."""
+        return set()
+
     def objection(self, target: Target) -> str | None:
         """Why a target is not to be tried, None where nothing speaks against it."""
         broken = self.broken(target)
-        return None if broken is None else f"{broken[0]} requires {broken[1]}"
+        if broken is not None:
+            return f"{broken[0]} requires {broken[1]}"
+        self.kept.add(target.lanes)
+        return None
 
     def broken(self, target: Target) -> tuple[str, str] | None:
         """(whose word, what it requires) of the first that a target does not keep."""

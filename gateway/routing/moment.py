@@ -79,7 +79,7 @@ class Moment:
         if caps is not None and caps.cost is not None and (why := self._too_dear(target, caps.cost)) is not None:
             return why
         constraints = job.constraints
-        if constraints is not None and (why := constraints.objection(target)) is not None:
+        if constraints is not None and target.lanes not in constraints.kept and (why := constraints.objection(target)):
             return why
         if target.name in self.tried:
             return "already tried for this request"

@@ -110,7 +110,7 @@ policies:
     )
     at, route, ruling = ruled(built, job(more={"temperature": 1}))
     assert at.facts.tags == ("batch", "marked")
-    assert ruling.applied == ["mark", "cold"]
+    assert ruling.applied == ("mark", "cold")
     assert route.name == "slow"
     assert at.request().temperature == 0
 
@@ -402,7 +402,7 @@ def test_copies_and_caches_are_decided(tmp_path: Path) -> None:
         "policies: [{name: a, do: {mirror: {to: slow, sample: 50%}}}, {name: b, when: {stream: false}, do: {no_cache: true}}]",
     )
     _, _, ruling = ruled(built, job())
-    assert ruling.mirrors == [Mirror("slow", 0.5)]
+    assert ruling.mirrors == (Mirror("slow", 0.5),)
     assert ruling.no_cache
 
 

@@ -57,11 +57,11 @@ def jobs() -> list[Job]:
 def told(ruling: Ruling | None, at: Job) -> Any:
     if ruling is None:
         return None
-    by = ruling.job
+    by = ruling.edited or at
     facts = by.facts
     return (
-        facts.tags, facts.policies, by.constraints, by.caps, by.edited, ruling.applied, ruling.mirrors, ruling.route,
-        ruling.no_cache,
+        facts.tags, tuple(facts.policies), by.constraints, by.caps, by.edited, ruling.applied, ruling.mirrors,
+        ruling.route, ruling.no_cache,
     )  # fmt: skip
 
 

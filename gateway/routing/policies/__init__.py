@@ -20,13 +20,13 @@ from gateway.routing.policies.parameters import Edit, edit
 from gateway.routing.policies.prompt import Wrap, wrap
 from gateway.routing.policies.redaction import Redact, redact
 from gateway.routing.policies.refusing import Deny, deny
-from gateway.routing.policies.ruling import Mirror, Ruling
+from gateway.routing.policies.ruling import Hearing, Mirror, Ruling
 from gateway.routing.policies.thinking import Think, think
 from gateway.routing.sending import Job
 
 Action: TypeAlias = Deny | Reroute | Edit | Wrap | Think | Redact | Tag | Cap | Mirror | NoCache
 
-ACTIONS: Final[dict[type, Callable[[Any, Ruling], None]]] = {
+ACTIONS: Final[dict[type, Callable[[Any, Hearing], None]]] = {
     Deny: deny,
     Reroute: reroute,
     Edit: edit,
@@ -52,18 +52,18 @@ class Policy(msgspec.Struct, frozen=True):
 def apply(policies: tuple[Policy, ...], job: Job) -> Ruling | None:
     """What comes of a request, None where no policy holds for it. Raises `Refused`: what a policy denies, and 400 where
     a body cannot be read."""
-    ruling: Ruling | None = None
+    hearing: Hearing | None = None
     for policy in policies:
-        if policy.when.tests and not holds(policy.when, job if ruling is None else ruling.job):
+        if policy.when.tests and not holds(policy.when, job if hearing is None else hearing.job):
             continue
-        if ruling is None:
-            ruling = Ruling(job)
-            job.facts.policies = ruling.applied
-        ruling.applied.append(policy.name)
+        if hearing is None:
+            hearing = Hearing(job)
+            job.facts.policies = hearing.applied
+        hearing.applied.append(policy.name)
         require = policy.require
         if require is not None:
-            outer = ruling.job.constraints
-            ruling.job.constraints = require if outer is None else require.within(outer)
+            outer = hearing.job.constraints
+            hearing.job.constraints = require if outer is None else require.within(outer)
         for action in policy.actions:
-            ACTIONS[action.__class__](action, ruling)
-    return ruling
+            ACTIONS[action.__class__](action, hearing)
+    return None if hearing is None else hearing.ruling(job)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from gateway.routing.constraints import Caps
-from gateway.routing.policies.ruling import Mirror, Ruling
+from gateway.routing.policies.ruling import Hearing, Mirror
 
 
 class Reroute(msgspec.Struct, frozen=True, tag=True):
@@ -30,29 +30,29 @@ class NoCache(msgspec.Struct, frozen=True, tag=True):
     """It is neither answered from a cache nor kept in one."""
 
 
-def reroute(action: Reroute, ruling: Ruling) -> None:
+def reroute(action: Reroute, hearing: Hearing) -> None:
     """Leads it elsewhere."""
-    ruling.route = action.to
+    hearing.route = action.to
 
 
-def tag(action: Tag, ruling: Ruling) -> None:
+def tag(action: Tag, hearing: Hearing) -> None:
     """Tags it, each tag once."""
-    facts = ruling.job.facts
+    facts = hearing.job.facts
     for each in action.tags:
         if each not in facts.tags:
             facts.tags = (*facts.tags, each)
 
 
-def cap(action: Cap, ruling: Ruling) -> None:
+def cap(action: Cap, hearing: Hearing) -> None:
     """Bounds it; the tighter of two bounds holds."""
-    ruling.job.caps = action.caps.within(ruling.job.caps)
+    hearing.job.caps = action.caps.within(hearing.job.caps)
 
 
-def mirror(action: Mirror, ruling: Ruling) -> None:
+def mirror(action: Mirror, hearing: Hearing) -> None:
     """Notes the copy that is to be sent."""
-    ruling.mirrors.append(action)
+    hearing.mirrors.append(action)
 
 
-def no_cache(_action: NoCache, ruling: Ruling) -> None:
+def no_cache(_action: NoCache, hearing: Hearing) -> None:
     """Keeps it from the caches."""
-    ruling.no_cache = True
+    hearing.no_cache = True

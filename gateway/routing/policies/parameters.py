@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from gateway.ir.chat import Request
-from gateway.routing.policies.ruling import Ruling
+from gateway.routing.policies.ruling import Hearing
 
 # Neutral name → the JSON type of its value. Bounds go with numbers only.
 PARAMETERS: Final[dict[str, str]] = {
@@ -53,14 +53,14 @@ class Edit(msgspec.Struct, frozen=True, tag=True):
     set: tuple[Parameter, ...] = ()
 
 
-def edit(action: Edit, ruling: Ruling) -> None:
+def edit(action: Edit, hearing: Hearing) -> None:
     """Edits the request where it is not so already. Raises `Refused` (400) where it cannot be read."""
-    request = ruling.job.request()
+    request = hearing.job.request()
     changed: dict[str, Any] = dict.fromkeys(action.drop, UNSET)
     for parameter in action.set:
         given = changed.get(parameter.name, getattr(request, parameter.name))
         changed[parameter.name] = _value(parameter, given)
-    ruling.edit(_edited(request, changed))
+    hearing.edit(_edited(request, changed))
 
 
 def _edited(request: Request, changed: dict[str, Any]) -> Request:

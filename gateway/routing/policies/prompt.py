@@ -6,7 +6,7 @@ import msgspec
 
 from gateway.ir.chat import Message, Request, Text
 from gateway.protocols.systems import split
-from gateway.routing.policies.ruling import Ruling
+from gateway.routing.policies.ruling import Hearing
 
 BETWEEN = "\n\n"
 
@@ -18,9 +18,9 @@ class Wrap(msgspec.Struct, frozen=True, tag=True):
     suffix: str = ""
 
 
-def wrap(action: Wrap, ruling: Ruling) -> None:
+def wrap(action: Wrap, hearing: Hearing) -> None:
     """Puts the words around it. Raises `Refused` (400) where the request cannot be read."""
-    ruling.edit(_wrapped(action, ruling.job.request()))
+    hearing.edit(_wrapped(action, hearing.job.request()))
 
 
 def _wrapped(action: Wrap, request: Request) -> Request:

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway import regex
 from gateway.ir.chat import Media, Message, Part, Request, Text, ToolResult
-from gateway.routing.policies.ruling import Ruling
+from gateway.routing.policies.ruling import Hearing
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Redact(msgspec.Struct, frozen=True, tag=True):
     patterns: tuple[Pattern, ...]
 
 
-def redact(action: Redact, ruling: Ruling) -> None:
+def redact(action: Redact, hearing: Hearing) -> None:
     """Takes it out. Raises `Refused` (400) where the request cannot be read."""
 
     def clean(text: str) -> str:
@@ -35,7 +35,7 @@ def redact(action: Redact, ruling: Ruling) -> None:
             text = regex.compiled(each.pattern).replaced(text, each.instead)
         return text
 
-    ruling.edit(rewritten(ruling.job.request(), clean, ("user", "tool")))
+    hearing.edit(rewritten(hearing.job.request(), clean, ("user", "tool")))
 
 
 def rewritten(request: Request, clean: Callable[[str], str], roles: tuple[str, ...]) -> Request:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from gateway.failure import Refusal, Refused
-from gateway.routing.policies.ruling import Ruling
+from gateway.routing.policies.ruling import Hearing
 
 _TYPES: Final = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -19,7 +19,7 @@ class Deny(msgspec.Struct, frozen=True, tag=True):
     message: str
 
 
-def deny(action: Deny, _ruling: Ruling) -> None:
+def deny(action: Deny, _hearing: Hearing) -> None:
     """Raises `Refused`."""
     raise Refused(
         Refusal(

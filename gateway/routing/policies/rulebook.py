@@ -15,7 +15,6 @@ import msgspec
 
 from gateway.routing import conditions as tests
 from gateway.routing.constraints import Caps, Constraints
-from gateway.routing.facts import Facts
 from gateway.routing.policies import Policy, apply
 from gateway.routing.policies.marking import Cap, NoCache, Reroute, Tag
 from gateway.routing.policies.refusing import Deny
@@ -23,32 +22,18 @@ from gateway.routing.policies.ruling import Mirror, Ruling
 from gateway.routing.sending import Job
 
 KEPT: Final = 1024  # outcomes that are known of a caller
-_MINUTE: Final = "minute"  # what `hours` look at, and no fact
+_TAGS: Final = "facts.tags"
+_MINUTE: Final = "minute"  # what `hours` look at, and nothing that a job has
 _LEAVE_THE_BODY: Final = (Deny, Reroute, Tag, Cap, Mirror, NoCache)
 
 
 class _Outcome(msgspec.Struct, frozen=True):
-    """What the policies made of a request. `held` is False where none of them held."""
+    """What the policies made of a request, and of its tags and bounds; `ruling` is None where none of them held."""
 
-    held: bool
+    ruling: Ruling | None
     tags: tuple[str, ...]
     constraints: Constraints | None
     caps: Caps | None
-    applied: tuple[str, ...] = ()
-    mirrors: tuple[Mirror, ...] = ()
-    route: str | None = None
-    no_cache: bool = False
-
-    def again(self, job: Job) -> Ruling | None:
-        """The same for another request."""
-        if not self.held:
-            return None
-        ruling = Ruling(job)
-        job.facts.tags = self.tags
-        job.facts.policies = ruling.applied = [*self.applied]
-        job.constraints, job.caps = self.constraints, self.caps
-        ruling.mirrors, ruling.route, ruling.no_cache = [*self.mirrors], self.route, self.no_cache
-        return ruling
 
 
 class Rulebook:
@@ -58,67 +43,63 @@ class Rulebook:
 
     def __init__(self, policies: tuple[Policy, ...]) -> None:
         self._policies = policies
-        facts = _deciding(policies)
-        self._timed = facts is not None and _MINUTE in facts
-        self._deciding: Callable[[Facts], Any] | None = None
-        if facts is not None:
-            self._deciding = attrgetter("tags", *sorted(facts - {_MINUTE, "tags"}))
-        self._known: dict[tuple[Any, bool, float], _Outcome] = {}
+        asked = _deciding(policies)
+        self._timed = asked is not None and _MINUTE in asked
+        self._deciding: Callable[[Job], Any] | None = None
+        if asked is not None:
+            self._deciding = attrgetter(_TAGS, *sorted(asked - {_MINUTE, _TAGS}))
+        self._known: dict[Any, _Outcome] = {}
 
     def apply(self, job: Job) -> Ruling | None:
         """As `policies.apply`."""
-        facts, deciding = job.facts, self._deciding
+        deciding = self._deciding
         if deciding is None or job.constraints is not None:
             return apply(self._policies, job)
-        name = (deciding(facts), job.head.stream, facts.wall // 60 if self._timed else 0.0)
+        facts, name = job.facts, deciding(job)
+        if self._timed:
+            name = name, facts.wall // 60
         known = self._known.get(name)
-        if known is not None:
-            return known.again(job)
+        if known is None:
+            return self._learnt(name, job)
+        ruling = known.ruling
+        if ruling is not None:
+            facts.tags, facts.policies = known.tags, ruling.applied
+            job.constraints, job.caps = known.constraints, known.caps
+        return ruling
+
+    def _learnt(self, name: Any, job: Job) -> Ruling | None:
         ruling = apply(self._policies, job)
         if len(self._known) >= KEPT:
             self._known.clear()
-        self._known[name] = _outcome(ruling, job)
+        self._known[name] = _Outcome(ruling, job.facts.tags, job.constraints, job.caps)
         return ruling
 
 
-def _outcome(ruling: Ruling | None, job: Job) -> _Outcome:
-    if ruling is None:
-        return _Outcome(False, (), None, None)
-    return _Outcome(
-        True,
-        job.facts.tags,
-        job.constraints,
-        job.caps,
-        applied=tuple(ruling.applied),
-        mirrors=tuple(ruling.mirrors),
-        route=ruling.route,
-        no_cache=ruling.no_cache,
-    )
-
-
 def _deciding(policies: tuple[Policy, ...]) -> set[str] | None:
-    """The facts that decide what comes of a request; None where more does."""
+    """What decides what comes of a request, as attributes of a job; None where more does."""
     found: set[str] = set()
     for policy in policies:
         if not all(isinstance(action, _LEAVE_THE_BODY) for action in policy.actions):
             return None
-        for fact in _asked(policy.when):
-            if fact is None:
+        for asked in _asked(policy.when):
+            if asked is None:
                 return None
-            found.add(fact)
+            found.add(asked)
     return found
 
 
 def _asked(condition: tests.Condition) -> Iterator[str | None]:
-    """The facts that a condition asks for; None is something else."""
+    """What a condition asks for, as attributes of a job; None is something else."""
     for test in condition.tests:
         match test:
             case tests.Named():
-                yield test.fact
-            case tests.Streamed() | tests.Tagged():
-                yield "tags"  # they are known of every request, and whether it is streamed is
+                yield f"facts.{test.fact}"
+            case tests.Streamed():
+                yield "head.stream"
+            case tests.Tagged():
+                yield _TAGS
             case tests.From():
-                yield "client_ip"
+                yield "facts.client_ip"
             case tests.During():
                 yield _MINUTE
             case tests.Unless():

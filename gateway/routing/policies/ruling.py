@@ -1,4 +1,4 @@
-"""A request on its way through the policies: what it is by now, and what was decided of it so far."""
+"""A request on its way through the policies (`Hearing`), and what they decided of it (`Ruling`)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,19 @@ class Mirror(msgspec.Struct, frozen=True, tag=True):
     sample: float = 1.0
 
 
-class Ruling:
-    """Written by actions, in the order of the policies. `route` is where the last one that said so leads it."""
+class Ruling(msgspec.Struct, frozen=True):
+    """What was decided. `applied`: the policies that held, in their order. `route`: where the last one that said so
+    leads the request. `edited`: what became of it, None where nobody edited it."""
+
+    applied: tuple[str, ...]
+    mirrors: tuple[Mirror, ...] = ()
+    route: str | None = None
+    no_cache: bool = False
+    edited: Job | None = None
+
+
+class Hearing:
+    """What the request is by now, and what was decided so far. Written by actions, in the order of the policies."""
 
     __slots__ = ("applied", "job", "mirrors", "no_cache", "route")
 
@@ -31,3 +42,13 @@ class Ruling:
         """Puts another request in its place; one that is the same leaves the client's bytes as they are."""
         if request != self.job.request():
             self.job = self.job.with_request(request)
+
+    def ruling(self, asked: Job) -> Ruling:
+        """Where all were heard: what they decided of a request."""
+        return Ruling(
+            applied=tuple(self.applied),
+            mirrors=tuple(self.mirrors),
+            route=self.route,
+            no_cache=self.no_cache,
+            edited=None if self.job is asked else self.job,
+        )

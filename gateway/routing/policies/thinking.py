@@ -15,7 +15,7 @@ import msgspec
 from gateway.ir.chat import Request, Text, Thinking
 from gateway.protocols import effort
 from gateway.protocols.imposing import with_thinking
-from gateway.routing.policies.ruling import Ruling
+from gateway.routing.policies.ruling import Hearing
 
 MOST: Final = 131_072
 _BASES: Final = {"minimal": 512, "low": 1024, "medium": 10_240, "high": MOST, "xhigh": MOST, "max": MOST}
@@ -32,10 +32,10 @@ class Think(msgspec.Struct, frozen=True, tag=True):
     budget: int | None = None
 
 
-def think(action: Think, ruling: Ruling) -> None:
+def think(action: Think, hearing: Hearing) -> None:
     """Decides it. Raises `Refused` (400) where the request cannot be read."""
-    request = ruling.job.request()
-    ruling.edit(with_thinking(request, wanted(action, request)))
+    request = hearing.job.request()
+    hearing.edit(with_thinking(request, wanted(action, request)))
 
 
 def wanted(action: Think, request: Request) -> Thinking | None:
