@@ -32,9 +32,10 @@ class _Used:
 
 
 class Rate:
-    """A limit that is told. `used` and `idle` are its lines but for what is left, for when something is used or not."""
+    """A limit that is told. `used` and `idle` are its kind's lines but for what is left, for when something is used
+    or not; `alone` are those where it is the tightest of all."""
 
-    __slots__ = ("cell", "idle", "limit", "seconds", "used")
+    __slots__ = ("alone", "cell", "idle", "limit", "seconds", "used")
 
     def __init__(self, meter: Meter, kind: str, seconds: float) -> None:
         self.cell = meter.cell if meter.exact else _Used(meter)  # sliding windows keep their cells
@@ -45,6 +46,7 @@ class Rate:
             f"x-ratelimit-remaining-{kind}: "
             for reset in (seconds, 0.0)
         )
+        self.alone = f"x-ratelimit-limit: {meter.limit}\r\nx-ratelimit-remaining: "
 
 
 Told: TypeAlias = tuple[tuple[Rate, tuple[Rate, ...]], ...]  # by kind: one of them, and the others
@@ -62,7 +64,7 @@ def lines(kinds: Told, wall: float) -> str:
     """The headers, each with its line end. `wall`: now. Counters that are in this process have been moved to now."""
     text = ""
     tightest: Rate | None = None
-    most = 0  # used of it
+    most = remains = 0  # used of it, and left
     for nearest, others in kinds:
         used = nearest.cell.total
         for rate in others:
@@ -70,17 +72,15 @@ def lines(kinds: Told, wall: float) -> str:
             if here * nearest.limit > used * rate.limit:
                 nearest, used = rate, here
         left = nearest.limit - used
-        text += f"{nearest.used if used else nearest.idle}{left if left > 0 else 0}\r\n"
+        if left < 0:
+            left = 0
+        text += f"{nearest.used if used else nearest.idle}{left}\r\n"
         if tightest is None or used * tightest.limit > most * nearest.limit:
-            tightest, most = nearest, used
+            tightest, most, remains = nearest, used, left
     if tightest is None:
         return text
-    left = tightest.limit - most
     resets = ceil(wall + tightest.seconds if most else wall)
-    return (
-        f"{text}x-ratelimit-limit: {tightest.limit}\r\nx-ratelimit-remaining: {left if left > 0 else 0}\r\n"
-        f"x-ratelimit-reset: {resets}\r\n"
-    )
+    return f"{text}{tightest.alone}{remains}\r\nx-ratelimit-reset: {resets}\r\n"
 
 
 def duration(seconds: float) -> str:

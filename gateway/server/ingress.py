@@ -53,6 +53,8 @@ Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_LINE: Final = "%s: %s\r\n".__mod__  # of a name and a value
+_PASSED_BY: Final = "".join(map(_LINE, BYPASSED.items()))
 
 
 def given_id(request: Request) -> str | None:
@@ -105,7 +107,7 @@ class Answered(HTTPResponse):
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """Names and values as bytes: the first name, and everything else as its value."""
-        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
+        lines = "".join(map(_LINE, self.headers.items()))
         block = f"{lines}{self.lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
         name, _, rest = block.partition(b": ")
         return iter(((name, rest),))
@@ -167,8 +169,8 @@ class Exchange:
         self.cost: int | None = None
         self.course = Course()
 
-    def headers(self, answer: Answer | None = None, *, limits: bool = True) -> dict[str, str]:
-        """The gateway's own response headers, with or without those of the caller's limits."""
+    def headers(self, answer: Answer | None = None, *, rules: bool = True) -> dict[str, str]:
+        """The gateway's own response headers, with or without those of the caller's limits and of caches passed by."""
         headers = {"x-request-id": self.id, "x-gateway-revision": self.engine.revision[:12]}
         if answer is not None:
             headers["x-gateway-provider"] = answer.target.provider
@@ -177,15 +179,16 @@ class Exchange:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
             if self.cost is not None:
                 headers["x-gateway-cost"] = usd(self.cost)
-        if limits and self.admission is not None:
-            self.admission.tell(headers)
+        if rules:
+            if self.admission is not None:
+                self.admission.tell(headers)
+            if self.bypassed:
+                headers |= BYPASSED
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
         if self.ask is not None:
             tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
-        elif self.bypassed:
-            headers |= BYPASSED
         if self.explains:
             headers[HEADER] = way(self)
         return headers
@@ -367,7 +370,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             exchange.answer = answer
             exchange.finished(200)
             lines = exchange.admission.lines() if exchange.admission is not None else ""
-            return Answered(answer.body, exchange.headers(answer, limits=False), answer.content_type, lines)
+            if exchange.bypassed:
+                lines += _PASSED_BY
+            return Answered(answer.body, exchange.headers(answer, rules=False), answer.content_type, lines)
         await _stream(exchange, answer, writer)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)
