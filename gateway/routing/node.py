@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
@@ -140,7 +142,7 @@ class Pipeline(msgspec.Struct, frozen=True, tag="pipeline"):
 Plan: TypeAlias = Race | Mirror | Panel | Pipeline
 
 
-class Split(msgspec.Struct, frozen=True, tag="split"):
+class Split(msgspec.Struct, frozen=True, tag="split", dict=True):
     """Children under one strategy. `hold`: successes that `round_robin` stays with one child for; 0 is none.
 
     `plan`: the strategy executes (contests/) and this is how. `resumes`: a stream that breaks off is gone on with.
@@ -154,6 +156,11 @@ class Split(msgspec.Struct, frozen=True, tag="split"):
     sticky: Sticky | None = None
     plan: Plan | None = None
     resumes: bool = False
+
+    @cached_property
+    def tried(self) -> dict[str, Target]:
+        """The targets that a walk tries one by one, by name; of two the first."""
+        return {target.name: target for target in reversed([*tried(self)])}
 
 
 class Fallback(msgspec.Struct, frozen=True):
@@ -204,3 +211,18 @@ def leaves(node: Node) -> tuple[Target, ...]:
     if isinstance(node, Chain):
         return leaves(node.primary)
     return tuple(leaf for branch in node.branches for leaf in leaves(branch.node))
+
+
+def tried(node: Node) -> Iterator[Target]:
+    """The targets that a walk over a node tries one by one, its fallbacks last; none of those that take part together
+    with others."""
+    if isinstance(node, Target):
+        yield node
+    elif isinstance(node, Chain):
+        yield from tried(node.primary)
+        for rule in node.rules:
+            for to in rule.to:
+                yield from tried(to)
+    elif node.plan is None:
+        for branch in node.branches:
+            yield from tried(branch.node)

@@ -59,7 +59,7 @@ def identity_of(job: Job, by: str) -> str:
     facts = job.facts
     key = facts.key or ""
     if by == "key":
-        return f"key\0{key}"
+        return "key\0" + key
     if by == "user":
         return f"user\0{key}\0{_word(facts.user)}" if facts.user else ""
     if by == "prompt":

@@ -11,11 +11,10 @@ Everything is decided from this worker's tables; `recall` asks the store, where 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 from gateway.routing.moment import Moment
-from gateway.routing.node import Chain, Node, Split, Target
+from gateway.routing.node import Chain, Node, Split, Sticky, Target, tried
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job
 from gateway.routing.sessions import identity_of, previous_answer
@@ -31,10 +30,10 @@ async def recall(node: Node, moment: Moment) -> None:
     """Finds out who goes first, before anybody is asked."""
     job, runtime, now = moment.job, moment.runtime, moment.now
     if runtime.shares:
-        for split in _sticky(node):
-            bindings, identity = runtime.sticky[split.name], _identity(split, job)
-            if identity and split.sticky is not None and bindings.asks(identity, now):
-                await bindings.ask(identity, now, split.sticky.seconds)
+        for split, sticky in _sticky(node):
+            bindings, identity = runtime.sticky[split.name], identity_of(job, sticky.by)
+            if identity and bindings.asks(identity, now):
+                await bindings.ask(identity, now, sticky.seconds)
     if runtime.makers is not None and job.protocol.name in _CONTINUING:
         previous = previous_answer(job)
         if previous is not None:
@@ -52,7 +51,7 @@ def maker(node: Node, moment: Moment) -> Target | None:
     if moment.made is None:
         return None
     name = moment.made[0]
-    return next((target for target in _tried(node) if target.name == name), None)
+    return next((target for target in tried(node) if target.name == name), None)
 
 
 def remember(moment: Moment, target: Target, lane: Lane, body: bytes) -> None:
@@ -65,65 +64,36 @@ def remember(moment: Moment, target: Target, lane: Lane, body: bytes) -> None:
             makers.bind(key, f"{target.name}\n{lane.credential}", moment.now, KEPT)
 
 
-def bound(split: Split, moment: Moment) -> Target | None:
+def bound(split: Split, identity: str, moment: Moment) -> Target | None:
     """The target that served last, where it can be asked now."""
-    identity = identity_of(moment.job, split.sticky.by) if split.sticky is not None else ""
-    name = moment.runtime.sticky[split.name].find(identity, moment.now) if identity else None
-    if name is None:
+    runtime = moment.runtime
+    name = runtime.sticky[split.name].find(identity, moment.now)
+    leaf = split.tried.get(name) if name is not None else None
+    if leaf is None:
         return None
-    for branch in split.branches:
-        leaf: Node | None = branch.node
-        if isinstance(leaf, Target) and leaf.name == name and split.plan is None:
-            for lane in moment.runtime.lanes_of(leaf):
-                if lane.whole.closed and lane.own.closed:
-                    return leaf
-            break
-    else:
-        leaf = next((leaf for leaf in _tried(split) if leaf.name == name), None)
-    return leaf if isinstance(leaf, Target) and health(leaf, moment) > OPEN else None
+    for lane in runtime.lanes_of(leaf):
+        if lane.whole.closed and lane.own.closed:
+            return leaf
+    return leaf if health(leaf, moment) > OPEN else None
 
 
-def served(split: Split, moment: Moment) -> None:
+def served(split: Split, sticky: Sticky, moment: Moment) -> None:
     """The last target that was asked has answered."""
-    sticky = split.sticky
-    if sticky is not None and moment.served is not None and (identity := identity_of(moment.job, sticky.by)):
+    identity = identity_of(moment.job, sticky.by)
+    if moment.served is not None and identity:
         moment.runtime.sticky[split.name].bind(identity, moment.served.name, moment.now, sticky.seconds)
-
-
-def dropped(split: Split, moment: Moment) -> None:
-    """The target that was bound has failed."""
-    moment.runtime.sticky[split.name].drop(_identity(split, moment.job))
-
-
-def _identity(split: Split, job: Job) -> str:
-    return identity_of(job, split.sticky.by) if split.sticky is not None else ""
 
 
 def _answer(job: Job, id_: str) -> str:
     return f"{job.facts.key or ''}:{id_}"
 
 
-def _tried(node: Node) -> Iterator[Target]:
-    """The targets that a walk over a node tries one by one, its fallbacks last; none of those that take part together
-    with others."""
-    if isinstance(node, Target):
-        yield node
-    elif isinstance(node, Chain):
-        yield from _tried(node.primary)
-        for rule in node.rules:
-            for to in rule.to:
-                yield from _tried(to)
-    elif node.plan is None:
-        for branch in node.branches:
-            yield from _tried(branch.node)
-
-
-def _sticky(node: Node) -> list[Split]:
+def _sticky(node: Node) -> list[tuple[Split, Sticky]]:
     """The sticky splits of a route, where its fallbacks lead included."""
     if isinstance(node, Target):
         return []
     if isinstance(node, Chain):
         nodes = (node.primary, *(to for rule in node.rules for to in rule.to))
-        return [split for each in nodes for split in _sticky(each)]
-    found = [split for branch in node.branches for split in _sticky(branch.node)]
-    return [node, *found] if node.sticky is not None else found
+        return [found for each in nodes for found in _sticky(each)]
+    inner = [found for branch in node.branches for found in _sticky(branch.node)]
+    return [(node, node.sticky), *inner] if node.sticky is not None else inner

@@ -17,6 +17,7 @@ from gateway.routing import sticky
 from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Chain, Fallback, Mirror, Node, Race, Split, Target
 from gateway.routing.ranking import ranked
+from gateway.routing.sessions import identity_of
 from gateway.routing.strategies import STRATEGIES
 
 
@@ -84,22 +85,24 @@ def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
     hints = moment.job.hints
     if hints is not None and hints.orders:
         children = ranked(hints, children, moment)
-    elif split.sticky is not None and (first := sticky.bound(split, moment)) is not None:
-        outcome = yield from walk(first, moment, chosen)
-        if outcome is None:
-            sticky.served(split, moment)
-            return None
-        if outcome is not UNTRIED:
-            sticky.dropped(split, moment)
-            if not goes_on(outcome):
-                return outcome
-            failure = outcome
+    elif split.sticky is not None and (identity := identity_of(moment.job, split.sticky.by)):
+        first = sticky.bound(split, identity, moment)
+        if first is not None:
+            outcome = yield from walk(first, moment, chosen)
+            if outcome is None:
+                moment.runtime.sticky[split.name].bind(identity, first.name, moment.now, split.sticky.seconds)
+                return None
+            if outcome is not UNTRIED:
+                moment.runtime.sticky[split.name].drop(identity)
+                if not goes_on(outcome):
+                    return outcome
+                failure = outcome
     for child in children:
         outcome = yield from walk(child, moment, chosen)
         if outcome is None:
             strategy.succeeded(split, moment, child)
             if split.sticky is not None:
-                sticky.served(split, moment)
+                sticky.served(split, split.sticky, moment)
             return None
         if outcome is UNTRIED:
             continue

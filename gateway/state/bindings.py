@@ -23,13 +23,13 @@ RECENT: Final = 1.0  # seconds within which nobody is more recently used than an
 
 
 class _Bound(msgspec.Struct):
-    """`until`: when it lapses, `told`: when the store was told, `put`: when it came to the end of its table. All are
-    monotonic seconds."""
+    """`until`: when it lapses, `told`: when the store was told, `due`: when its next use is more than a later `until`.
+    All are monotonic seconds."""
 
     value: str
     until: float
     told: float
-    put: float
+    due: float
 
 
 class Bindings:
@@ -78,15 +78,16 @@ class Bindings:
     def bind(self, key: str, value: str, now: float, seconds: float) -> None:
         """Binds, or renews, for `seconds` from now."""
         bound = self._table.get(key)
-        if bound is None or bound.value != value or now - bound.put >= RECENT:
-            self._table.pop(key, None)
-            told = bound.told if bound is not None and bound.value == value else -inf
-            bound = _Bound(value, 0.0, told, now)
-            self._keep(key, bound)
-        bound.until = now + seconds
-        if self.store is not None and now - bound.told > seconds / 2:
-            bound.told = now
+        if bound is not None and bound.value == value and now < bound.due:
+            bound.until = now + seconds
+            return
+        told = bound.told if bound is not None and bound.value == value else -inf
+        if self.store is not None and now - told > seconds / 2:
+            told = now
             self._later(self.store.put(self._shared(key), value.encode(), seconds))
+        due = now + RECENT if self.store is None else min(now + RECENT, told + seconds / 2)
+        self._table.pop(key, None)
+        self._keep(key, _Bound(value, now + seconds, told, due))
 
     def drop(self, key: str) -> None:
         """Forgets what is bound."""
