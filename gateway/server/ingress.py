@@ -53,8 +53,7 @@ Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-_LINE: Final = "%s: %s\r\n".__mod__  # of a name and a value
-_PASSED_BY: Final = "".join(map(_LINE, BYPASSED.items()))
+_PASSED_BY: Final = "".join([f"{name}: {value}\r\n" for name, value in BYPASSED.items()])
 
 
 def given_id(request: Request) -> str | None:
@@ -107,7 +106,7 @@ class Answered(HTTPResponse):
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """Names and values as bytes: the first name, and everything else as its value."""
-        lines = "".join(map(_LINE, self.headers.items()))
+        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
         block = f"{lines}{self.lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
         name, _, rest = block.partition(b": ")
         return iter(((name, rest),))
