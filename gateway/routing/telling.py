@@ -8,7 +8,7 @@ not depend on what is left is written once, when a tab is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil
+from math import ceil, lcm
 from typing import Final, TypeAlias
 
 from gateway.routing.allowances import Limit
@@ -33,14 +33,16 @@ class _Used:
 
 class Rate:
     """A limit that is told. `used` and `idle` are its kind's lines but for what is left, for when something is used
-    or not; `alone` are those where it is the tightest of all."""
+    or not; `alone` are those where it is the tightest of all. What is used of two that are told together, each times
+    its `weight`, compares as the shares do, in small integers where limits are round."""
 
-    __slots__ = ("alone", "cell", "idle", "limit", "seconds", "used")
+    __slots__ = ("alone", "cell", "idle", "limit", "seconds", "used", "weight")
 
-    def __init__(self, meter: Meter, kind: str, seconds: float) -> None:
+    def __init__(self, meter: Meter, kind: str, seconds: float, weight: int) -> None:
         self.cell = meter.cell if meter.exact else _Used(meter)  # sliding windows keep their cells
         self.limit = meter.limit
         self.seconds = seconds
+        self.weight = weight
         self.used, self.idle = (
             f"x-ratelimit-limit-{kind}: {meter.limit}\r\nx-ratelimit-reset-{kind}: {duration(reset)}\r\n"
             f"x-ratelimit-remaining-{kind}: "
@@ -53,32 +55,33 @@ Told: TypeAlias = tuple[tuple[Rate, tuple[Rate, ...]], ...]  # by kind: one of t
 
 
 def told(meters: Sequence[tuple[Meter, Limit]]) -> Told:
-    """What is to be told of some limits."""
+    """What is to be told of some limits; () where none of them is a rate."""
+    whole = lcm(*(meter.limit for meter, limit in meters if limit.what in _KINDS))
     kinds = (
-        tuple(Rate(meter, kind, limit.seconds) for meter, limit in meters if limit.what == kind) for kind in _KINDS
+        tuple(Rate(meter, kind, limit.seconds, whole // meter.limit) for meter, limit in meters if limit.what == kind)
+        for kind in _KINDS
     )
     return tuple((rates[0], rates[1:]) for rates in kinds if rates)
 
 
 def lines(kinds: Told, wall: float) -> str:
-    """The headers, each with its line end. `wall`: now. Counters that are in this process have been moved to now."""
+    """The headers, each with its line end, of one kind at least. `wall`: now. Counters that are in this process have
+    been moved to now."""
     text = ""
-    tightest: Rate | None = None
-    most = remains = 0  # used of it, and left
+    tightest, most, remains = kinds[0][0], -1, 0  # whose share that is used is the largest, and what is left
     for nearest, others in kinds:
         used = nearest.cell.total
+        share = used * nearest.weight
         for rate in others:
             here = rate.cell.total
-            if here * nearest.limit > used * rate.limit:
-                nearest, used = rate, here
+            if here * rate.weight > share:
+                nearest, used, share = rate, here, here * rate.weight
         left = nearest.limit - used
         if left < 0:
             left = 0
         text += f"{nearest.used if used else nearest.idle}{left}\r\n"
-        if tightest is None or used * tightest.limit > most * nearest.limit:
-            tightest, most, remains = nearest, used, left
-    if tightest is None:
-        return text
+        if share > most:
+            tightest, most, remains = nearest, share, left
     resets = ceil(wall + tightest.seconds if most else wall)
     return f"{text}{tightest.alone}{remains}\r\nx-ratelimit-reset: {resets}\r\n"
 
