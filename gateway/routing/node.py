@@ -159,8 +159,11 @@ class Split(msgspec.Struct, frozen=True, tag="split", dict=True):
 
     @cached_property
     def tried(self) -> dict[str, Target]:
-        """The targets that a walk tries one by one, by name; of two the first."""
-        return {target.name: target for target in reversed([*tried(self)])}
+        """The targets that a walk tries one by one, by name; of two its own, else the first."""
+        if self.plan is not None:
+            return {}
+        own = (branch.node for branch in self.branches if isinstance(branch.node, Target))
+        return {target.name: target for target in reversed((*own, *tried(self)))}
 
 
 class Fallback(msgspec.Struct, frozen=True):

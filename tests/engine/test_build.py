@@ -14,7 +14,7 @@ from gateway.engine.engine import Engine
 from gateway.engine.known import KNOWN
 from gateway.engine.live import Live
 from gateway.failure import Refused
-from gateway.routing.node import Chain, Split, Target
+from gateway.routing.node import Chain, Split, Target, targets
 from gateway.state.pool import StatePool
 
 BASE = """
@@ -170,3 +170,16 @@ def test_pins() -> None:
     live.release(pin)
     live.release(other)
     assert live.pins() == [("two", 0)]
+
+
+def test_all_that_constraints_look_at_is_the_same_for_the_same_lanes(tmp_path: Path) -> None:
+    tagged = BASE.replace("upstream-a,", "upstream-a, tags: [eu],").replace('"y-*"', '"y-*", tags: [us]')
+    built = engine(tmp_path, tagged)
+    routes = [*built.routes.values(), *(built.resolve(name, ANYONE) for name in ("x/y", "x/a", "gpt-9"))]
+    leaves = [leaf for route in routes for leaf in targets(route.node)]
+    seen: dict[str, set[tuple[str, str, tuple[str, ...]]]] = {}
+    for each in leaves:
+        seen.setdefault(each.lanes, set()).add((each.provider, each.model, each.tags))
+    assert len({each.name for each in leaves}) > len(seen) > 3
+    assert [len(each) for each in seen.values()] == [1] * len(seen)
+    assert {tags for each in seen.values() for *_, tags in each} == {(), ("eu",), ("us",)}

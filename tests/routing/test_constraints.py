@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from gateway.config.model_policies import When
@@ -95,6 +96,18 @@ async def test_what_is_allowed_and_fails_is_a_failure() -> None:
 )
 def test_constraints(constraints: Constraints, fine: bool) -> None:
     assert (constraints.objection(target("a", tags=("eu", "gpu"))) is None) is fine
+
+
+async def test_who_keeps_them_is_looked_at_once_and_nobody_else_is_taken_for_him() -> None:
+    rule = Constraints(name="eu", tags=("eu",), providers=words_of(["p-*"]))
+    within = rule.within(Constraints(name="no gpu", not_tags=("gpu",)))
+    found = [target("a", tags=("eu",)), target("b", tags=("eu", "gpu")), target("c"), target("d", "q", tags=("eu",))]
+    for constraints, kept in ((rule, {"a", "b"}), (within, {"a"})):
+        moment = Bench(priority(*found)).moment(job(constraints))
+        anew = [msgspec.structs.replace(constraints).objection(each) for each in found]
+        for _ in range(2):
+            assert [moment.objection(each, False) for each in found] == anew
+        assert constraints.kept == kept == {each.name for each, why in zip(found, anew, strict=True) if why is None}
 
 
 async def test_when_orders_what_holds_before_what_has_no_condition() -> None:
