@@ -47,10 +47,8 @@ def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -
     rules = engine.rules.get(caller.name)
     if rules is None:
         return job, route, None
-    ruling: Ruling | None = None
     job.caps = rules.caps
-    if rules.policies:
-        ruling = rules.book.apply(job)
+    ruling = rules.book.apply(job) if rules.policies else None
     if ruling is not None:
         if ruling.edited is not None:
             job = ruling.edited

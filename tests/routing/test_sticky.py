@@ -121,6 +121,14 @@ async def test_the_target_sticks_and_not_only_the_child() -> None:
     assert [await ask(bench, session="one") for _ in range(4)] == [first] * 4
 
 
+def test_of_a_target_that_is_there_twice_the_combos_own_place_counts() -> None:
+    outer, inner = target("x", total=1.0), target("x", total=2.0)
+    group = Split("inner", "priority", (Branch(inner), Branch(target("y"))))
+    assert sticky(group, outer).tried["x"] is outer
+    assert sticky(group, target("z")).tried["x"] is inner
+    assert list(sticky(Split("race", "race", (Branch(inner),), plan=Race(60.0)), outer).tried.values()) == [outer]
+
+
 async def test_a_contest_inside_is_not_gone_around() -> None:
     race = Split("race", "race", (Branch(target("x")), Branch(target("y"))), plan=Race(60.0))
     bench = Bench(sticky(race, target("z"), strategy="priority"))
@@ -351,6 +359,21 @@ async def test_workers_share_through_the_store_and_ask_it_once() -> None:
     second = (await ask(two, session="s")).split()[-1]
     await asyncio.sleep(0)
     assert await ask(shared(store), session="s") == second
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(100.0, 3), (1.0, 5), (0.5, 7)])
+async def test_the_store_is_told_when_more_than_half_of_the_time_is_over(seconds: float, told: int) -> None:
+    store = Counting()
+    table = Bindings("s", store)
+    for tick in range(9):  # a quarter of a second apart; then two of another target
+        table.bind("k", "a", tick / 4, seconds)
+    for _ in range(2):
+        table.bind("k", "b", 2.0, seconds)
+    table.bind("k", "a", 2.0, seconds)
+    await asyncio.sleep(0)
+    assert store.told == told
+    assert table.find("k", 2.0 + seconds * 0.99) == "a"
+    assert table.find("k", 2.0 + seconds) is None
 
 
 async def test_without_its_store_a_worker_remembers_for_itself() -> None:
