@@ -96,22 +96,22 @@ class Book(Protocol):
 
     def prepare(self) -> None: ...
 
-    def write(self, rows: Collection[tuple[Any, ...]]) -> int: ...
+    def write(self, rows: Chunks) -> int: ...
 
     def forget(self, before: float, most: int) -> int: ...
 
 
 class Chunks(Collection[tuple[Any, ...]]):
-    """Rows that are bytes until they are looked at."""
+    """Rows that are bytes until they are looked at. `packed`: how many, and they in msgpack."""
 
     def __init__(self, packed: Sequence[tuple[int, bytes]]) -> None:
-        self._packed = packed
+        self.packed = packed
 
     def __len__(self) -> int:
-        return sum(count for count, _ in self._packed)
+        return sum(count for count, _ in self.packed)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for _, rows in self._packed:
+        for _, rows in self.packed:
             yield from _UNPACK(rows)
 
     def __contains__(self, row: object) -> bool:
