@@ -32,9 +32,10 @@ T = TypeVar("T")
 
 
 class Batch(msgspec.Struct, array_like=True):
-    """Rows for the ledger at `url`, in chunks: how many, and they in msgpack."""
+    """Rows of `node` for the ledger at `url`, as `Chunks` has them."""
 
     url: str
+    node: str
     chunks: Sequence[tuple[int, bytes]]
 
 
@@ -78,7 +79,7 @@ class Scribed:
     def _dictate(self, scribe: socket.socket, rows: Chunks) -> int:
         from gateway.store.ledger.book import LedgerDown
 
-        _send(scribe, Batch(self._url, rows.packed))
+        _send(scribe, Batch(self._url, rows.node, rows.packed))
         outcome = _receive(scribe, Outcome)
         if outcome is None:
             raise ConnectionResetError("it has ended")
@@ -131,7 +132,7 @@ def _written(batch: Batch, books: dict[str, Book]) -> Outcome:
         book = books.get(batch.url)
         if book is None:
             book = books[batch.url] = Book(batch.url)
-        return Outcome(refused=book.write(Chunks(batch.chunks)))
+        return Outcome(refused=book.write(Chunks(batch.chunks, batch.node)))
     except Exception as error:
         # Whatever a database comes up with: the worker keeps its rows and says what it was.
         return Outcome(down=str(error) or type(error).__name__)
