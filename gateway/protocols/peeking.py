@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.protocols.contract import Head
 
-_NUMBER: Final = msgspec.json.Decoder(float)
+_NUMBER: Final = msgspec.json.Decoder(float | None)
 _TEXT: Final = msgspec.json.Decoder(str | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _USERS: Final[dict[str, tuple[str, ...]]] = {
@@ -38,14 +38,15 @@ def number_of(wire: str, head: Head, name: str) -> float | UnsetType | None:
     known = _FIELDS.get((wire, name))
     if known is None:
         return None
+    fields = head.fields
     for field in known:
-        value = head.fields.get(field)
-        if value is None or bytes(value) == b"null":
-            continue
-        try:
-            return _NUMBER.decode(value)
-        except msgspec.MsgspecError:
-            return None
+        if field in fields:
+            try:
+                number = _NUMBER.decode(fields[field])
+            except msgspec.MsgspecError:
+                return None
+            if number is not None:
+                return number
     return UNSET
 
 

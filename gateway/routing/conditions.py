@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import UNSET
 
 from gateway.ir.chat import Format, Media, Message, Part, Request, Thinking, ToolResult
 from gateway.ir.estimate import prompt_tokens
@@ -275,10 +276,12 @@ def _unless(test: Unless, job: Job) -> bool:
 
 
 def _number(test: Number, job: Job) -> bool:
-    value: Any = None if job.edited else peeking.number_of(job.protocol.name, job.head, test.name)
+    value = None if job.edited else peeking.number_of(job.protocol.name, job.head, test.name)
     if value is None:
         value = getattr(job.request(), test.name)
-    if not isinstance(value, (int, float)):
+        if not isinstance(value, (int, float)):
+            return False
+    elif value is UNSET:
         return False
     return (test.low is None or value >= test.low) and (test.high is None or value <= test.high)
 

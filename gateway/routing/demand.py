@@ -37,17 +37,16 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 def demand_of(job: Job) -> Demand:
-    """Looked at once for each request. One that cannot be read is as large as its bytes."""
-    known: Demand | None = job.demand
-    if known is not None:
-        return known
-    body = job.head.body
-    if job.edited or len(body) > SMALL or _may_hold_media(job.protocol.name, body):
-        known = _read(job)
+    """Looks at a request, and notes it in `job.demand` for whoever asks next. One that cannot be read is as large as
+    its bytes."""
+    head, wire = job.head, job.protocol.name
+    body = head.body
+    size = len(body)
+    if job.edited or size > SMALL or _may_hold_media(wire, body):
+        job.demand = known = _read(job)
     else:
-        bound = bound_of(job.protocol.name, job.head.fields)
-        known = Demand(-(-len(body) // 2), bound.most, bound.n)
-    job.demand = known
+        bound = bound_of(wire, head.fields)
+        job.demand = known = Demand(-(-size // 2), bound.most, bound.n)
     return known
 
 
@@ -70,15 +69,14 @@ def _may_hold_media(wire: str, body: bytes) -> bool:
     Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
     theirs. A name may be written with escapes.
     """
-    if body.find(b"[", body.find(b"[") + 1) < 0 and wire in _IN_LISTS and b"\\" not in body:
+    if body.find(b"[") == body.rfind(b"[") and wire in _IN_LISTS and b"\\" not in body:
         return b'"audio' in body  # an earlier answer that was spoken is named by its id
     return any(map(body.__contains__, _MEDIA)) or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 
 
 def output_of(demand: Demand, target: Target) -> tuple[int, bool]:
     """(tokens of one answer at most, whether somebody said so) at a target, with what its file's edits make of it."""
-    most = demand.most
-    edits = target.edits
+    most, edits = demand.most, target.edits
     if edits.set or edits.default or edits.drop:
         always = bound_of(target.protocol, dict(edits.set)).most
         default = bound_of(target.protocol, dict(edits.default)).most
