@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 _NEAR: Final = 1024
-_END: Final = 16 << 10
+_END: Final = -(16 << 10)  # where it begins
 _ID: Final = re.compile(rb'"(?:id|responseId|generation_id)"\s*:\s*"([A-Za-z0-9._:-]{6,128})"')
 _REASON: Final = re.compile(rb'"(?:finish_reason|stop_reason|finishReason|done_reason)"\s*:\s*"([A-Za-z_]{1,40})"')
 _REASON_END: Final = b'eason"'  # of all these names: bytes are found much faster than patterns
@@ -33,13 +33,13 @@ def answer_id(opening: bytes) -> str | None:
 
 def finish(end: bytes) -> str | None:
     """Why an answer that ends so ended, in the word of its wire."""
-    at = end.rfind(_REASON_END, -_END)
+    at = end.rfind(_REASON_END, _END)
     while at >= 0:
-        found = _REASON.match(end, end.rfind(b'"', -_END, at))
+        found = _REASON.match(end, end.rfind(b'"', _END, at))
         if found is not None:
             return found[1].decode()
-        at = end.rfind(_REASON_END, -_END, at)
-    first = max(0, len(end) - _END)
+        at = end.rfind(_REASON_END, _END, at)
+    first = max(0, len(end) + _END)
     found = None
     if b"response" in end[first:]:
         for each in _STATUS.finditer(end, first):
