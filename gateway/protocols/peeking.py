@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 
 from gateway.protocols.contract import Head
 
-_NUMBER: Final = msgspec.json.Decoder(float | None)
+_NUMBER: Final = msgspec.json.Decoder(float | None).decode
 _TEXT: Final = msgspec.json.Decoder(str | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _USERS: Final[dict[str, tuple[str, ...]]] = {
@@ -42,7 +42,7 @@ def number_of(wire: str, head: Head, name: str) -> float | UnsetType | None:
     for field in known:
         if field in fields:
             try:
-                number = _NUMBER.decode(fields[field])
+                number: float | None = _NUMBER(fields[field])
             except msgspec.MsgspecError:
                 return None
             if number is not None:

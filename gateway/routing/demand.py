@@ -76,7 +76,8 @@ def _may_hold_media(wire: str, body: bytes) -> bool:
 
 def output_of(demand: Demand, target: Target) -> tuple[int, bool]:
     """(tokens of one answer at most, whether somebody said so) at a target, with what its file's edits make of it."""
-    most, edits = demand.most, target.edits
+    most = demand.most
+    edits = target.edits
     if edits.set or edits.default or edits.drop:
         always = bound_of(target.protocol, dict(edits.set)).most
         default = bound_of(target.protocol, dict(edits.default)).most

@@ -178,7 +178,7 @@ class Forwarding:
         elif bound is not None:
             newest = "max_completion_tokens" in target.dialect.quirks
             fields = bounds.bounded(target.protocol, head.fields, bound, newest=newest)
-            head = Head(head.model, head.stream, fields, head.body)
+            head = msgspec.structs.replace(head, fields=fields)
         forwarded = job.protocol.encode_forwarded(head, target.upstream, target.edits, ask)
         self.body = forwarded.body
         self.headers = job.headers
