@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.protocols.contract import Head
+from gateway.protocols.contract import Fields, Head
 
 _NUMBER: Final = msgspec.json.Decoder(float | None).decode
 _TEXT: Final = msgspec.json.Decoder(str | None)
@@ -33,12 +33,11 @@ _FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 
 
-def number_of(wire: str, head: Head, name: str) -> float | UnsetType | None:
+def number_of(wire: str, fields: Fields, name: str) -> float | UnsetType | None:
     """The number that the client wrote; UNSET where it wrote none, or null; None where only decoding can tell."""
     known = _FIELDS.get((wire, name))
     if known is None:
         return None
-    fields = head.fields
     for field in known:
         if field in fields:
             try:

@@ -37,16 +37,15 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 def demand_of(job: Job) -> Demand:
-    """Looks at a request, and notes it in `job.demand` for whoever asks next. One that cannot be read is as large as
-    its bytes."""
-    head, wire = job.head, job.protocol.name
-    body = head.body
+    """Looks at a request, and leaves in `job.demand` what it found. One that cannot be read is as large as its body."""
+    body, wire = job.head.body, job.protocol.name
     size = len(body)
     if job.edited or size > SMALL or _may_hold_media(wire, body):
-        job.demand = known = _read(job)
+        known = _read(job)
     else:
-        bound = bound_of(wire, head.fields)
-        job.demand = known = Demand(-(-size // 2), bound.most, bound.n)
+        bound = bound_of(wire, job.head.fields)
+        known = Demand(-(-size // 2), bound.most, bound.n)
+    job.demand = known
     return known
 
 

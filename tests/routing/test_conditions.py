@@ -17,7 +17,6 @@ from gateway.config.model_policies import When
 from gateway.engine.conditions import compiled, words_of
 from gateway.failure import Refused
 from gateway.protocols import PROTOCOLS
-from gateway.protocols.contract import Head
 from gateway.protocols.peeking import number_of
 from gateway.routing.conditions import holds
 from gateway.routing.facts import Facts
@@ -132,7 +131,7 @@ def test_the_older_name_counts_where_the_newer_is_null() -> None:
 )
 def test_what_the_head_tells_of_a_number(wire: str, said: dict[str, Any], found: object) -> None:
     fields = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in said.items()}
-    assert number_of(wire, Head("m", False, fields, b""), "temperature") == found
+    assert number_of(wire, fields, "temperature") == found
 
 
 def test_a_number_of_the_wrong_type_is_the_client_s_mistake() -> None:
