@@ -260,7 +260,7 @@ class Exchange:
             lane = course.left[1] if course.left is not None else None
         return Record(
             at=self.wall,
-            given=self.given,
+            id=new_id() if self.given else None,
             team=self.caller.team if self.caller is not None else None,
             end_user=facts.user if facts is not None else None,
             protocol=self.protocol.name,
