@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_network
+from math import inf
 from typing import Final
 
 from gateway.config.model_policies import Bounds, Hours, When
@@ -96,8 +97,9 @@ def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
     return tuple(found)
 
 
-def _bounds(bounds: Bounds) -> tuple[float | None, float | None]:
-    return bounds.at_least, bounds.at_most
+def _bounds(bounds: Bounds) -> tuple[float, float]:
+    low, high = bounds.at_least, bounds.at_most
+    return -inf if low is None else low, inf if high is None else high
 
 
 def _during(hours: Hours) -> During:

@@ -68,7 +68,8 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """USD per million tokens; None is not priced apart. `source` is who says so: file, catalog or both.
 
     `rates` is made from the rest, base first, then the tiers by size; `dear` is the base's dearest rate of what is
-    read, and of what is written. What they are given is ignored.
+    read, and of what is written; `even` is the base where no kind of token and no tier has a rate of its own. What
+    they are given is ignored.
     """
 
     input: float | None = None
@@ -83,18 +84,23 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source: str = "file"
     rates: tuple[Rates, ...] = ()
     dear: tuple[int, int] = (0, 0)
+    even: Rates | None = None
 
     def __post_init__(self) -> None:
         ordered = sorted(self.tiers, key=lambda tier: tier.above)
         rates = (_rates(self, None), *(_rates(self, tier) for tier in ordered))
         msgspec.structs.force_setattr(self, "rates", rates)
         msgspec.structs.force_setattr(self, "dear", _dear(rates[:1]))
+        msgspec.structs.force_setattr(self, "even", rates[0] if len(rates) == 1 and _even(rates[0]) else None)
 
 
 def cost(usage: Usage, price: Price) -> int:
     """Nano-dollars of one answer; 0 or more whatever the usage says."""
+    even = price.even
+    if even is not None and usage.input >= 0 <= usage.output:
+        return -(-(usage.input * even.input + usage.output * even.output) // _NANO)
     rates = price.rates[0]
-    if len(price.rates) > 1 and usage.input > price.rates[1].above:
+    if price.tiers and usage.input > price.rates[1].above:
         rates = next((each for each in reversed(price.rates) if usage.input > each.above), rates)
     if usage.input >= 0 <= usage.output and not (
         usage.cached or usage.cache_write or usage.audio_input or usage.reasoning or usage.audio_output
@@ -125,9 +131,11 @@ def cost(usage: Usage, price: Price) -> int:
 def dearest(price: Price, input: int, output: int) -> int:  # noqa: A002 - the words of Usage
     """Nano-dollars that no answer with at most so many tokens can exceed: every token at its dearest rate."""
     read, written = price.dear
-    if len(price.rates) > 1:
+    if price.tiers:
         read, written = _dear([rates for rates in price.rates if input > rates.above or rates.above == 0])
-    return -(-((input * read if input > 0 else 0) + (output * written if output > 0 else 0)) // _NANO)
+    if input < 0 or output < 0:
+        input, output = max(input, 0), max(output, 0)  # noqa: A001
+    return -(-(input * read + output * written) // _NANO)
 
 
 def _dear(rates: Sequence[Rates]) -> tuple[int, int]:
@@ -138,19 +146,20 @@ def _dear(rates: Sequence[Rates]) -> tuple[int, int]:
     )
 
 
+def _even(rates: Rates) -> bool:
+    """Whether what is read has one rate, and what is written too."""
+    reads = (rates.cached, rates.write, rates.write_1h, rates.audio_input)
+    return {*reads} == {rates.input} and rates.reasoning == rates.audio_output == rates.output
+
+
 def usd(nano: int) -> str:
     """Nano-dollars as a decimal number of dollars, exact, without an exponent: 1500 is 0.0000015."""
-    return _decimal(nano, 9)
+    return f"{nano // 10**9}.{nano % 10**9:09d}".rstrip("0").rstrip(".")
 
 
 def per_token(rate: int) -> str:
     """A rate as dollars per token, exact: 3_000_000_000 is 0.000003."""
-    return _decimal(rate, 15)
-
-
-def _decimal(value: int, digits: int) -> str:
-    whole, part = divmod(value, 10**digits)
-    return f"{whole}.{part:0{digits}d}".rstrip("0") if part else str(whole)
+    return f"{rate // 10**15}.{rate % 10**15:015d}".rstrip("0").rstrip(".")
 
 
 def _rates(price: Price, tier: Tier | None) -> Rates:

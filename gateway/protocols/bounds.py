@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -45,6 +46,12 @@ _ROWS: Final[dict[str, _Row]] = {
     "bedrock-converse": _Row("inferenceConfig", ("maxTokens",), ""),
     "cohere": _Row("", ("max_tokens",), ""),
 }
+# Where a wire says any of it; a body without these fields says nothing.
+_PLACES: Final = {
+    wire: frozenset((row.inside,) if row.inside else (*row.most, *filter(None, (row.n,))))
+    for wire, row in _ROWS.items()
+}
+_NOTHING: Final = Bound(None)
 
 
 def _whole(fields: Mapping[str, Any], name: str) -> int | None:
@@ -70,6 +77,8 @@ def _inner(fields: Mapping[str, Any], inside: str) -> dict[str, Any]:
 
 def bound_of(wire: str, fields: Mapping[str, Any]) -> Bound:
     """What the fields of a body on this wire say. What is no positive whole number says nothing."""
+    if _PLACES[wire].isdisjoint(fields):
+        return _NOTHING
     inside, names, n = _ROWS[wire]
     if inside:
         fields = _inner(fields, inside)
@@ -82,6 +91,12 @@ def bound_of(wire: str, fields: Mapping[str, Any]) -> Bound:
 
 def bounded(wire: str, fields: Fields, most: int, *, newest: bool) -> Fields:
     """The fields with a bound. `newest`: the server knows the newest name of it."""
+    if _PLACES[wire].isdisjoint(fields):
+        return fields | _alone(wire, most, newest)
+    return _beside(wire, fields, most, newest)
+
+
+def _beside(wire: str, fields: Fields, most: int, newest: bool) -> Fields:
     row = _ROWS[wire]
     value = msgspec.Raw(b"%d" % most)
     if not row.inside:
@@ -92,6 +107,12 @@ def bounded(wire: str, fields: Fields, most: int, *, newest: bool) -> Fields:
     held = {name: raw for name, raw in _inner(fields, row.inside).items() if name not in row.most}
     held[row.most[0]] = value
     return {**fields, row.inside: msgspec.Raw(msgspec.json.encode(held))}
+
+
+@lru_cache(1024)  # most bounds are those of targets
+def _alone(wire: str, most: int, newest: bool) -> Fields:
+    """What is added to fields that say nothing of it."""
+    return _beside(wire, {}, most, newest)
 
 
 # The text of streamed frames, by the client's wire: JSON strings that a model wrote, thoughts and arguments included.

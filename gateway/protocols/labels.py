@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 _NEAR: Final = 1024
-_END: Final = 16 << 10
+_END: Final = -(16 << 10)  # where it begins
 _ID: Final = re.compile(rb'"(?:id|responseId|generation_id)"\s*:\s*"([A-Za-z0-9._:-]{6,128})"')
 _REASON: Final = re.compile(rb'"(?:finish_reason|stop_reason|finishReason|done_reason)"\s*:\s*"([A-Za-z_]{1,40})"')
 _REASON_END: Final = b'eason"'  # of all these names: bytes are found much faster than patterns
@@ -24,28 +24,26 @@ _STATUS: Final = re.compile(
 def answer_id(opening: bytes) -> str | None:
     """The id of an answer that begins so; a whole one may say it at its end."""
     found = _ID.search(opening, 0, _NEAR)
-    if found is None and len(opening) > _NEAR:
+    if found is None:
         found = _ID.search(opening, max(_NEAR, len(opening) - _NEAR))
-    return found[1].decode() if found is not None else None
+        if found is None:
+            return None
+    return found[1].decode()
 
 
 def finish(end: bytes) -> str | None:
     """Why an answer that ends so ended, in the word of its wire."""
-    first = max(0, len(end) - _END)
-    found = _last_reason(end, first)
-    if found is None and b"response" in end[first:]:
+    at = end.rfind(_REASON_END, _END)
+    while at >= 0:
+        found = _REASON.match(end, end.rfind(b'"', _END, at))
+        if found is not None:
+            return found[1].decode()
+        at = end.rfind(_REASON_END, _END, at)
+    first = max(0, len(end) + _END)
+    found = None
+    if b"response" in end[first:]:
         for each in _STATUS.finditer(end, first):
             found = each
     if found is None and first:
         found = _REASON.search(end, 0, _NEAR) or _STATUS.search(end, 0, _NEAR)
     return found[found.lastindex or 1].decode() if found is not None else None
-
-
-def _last_reason(end: bytes, first: int) -> re.Match[bytes] | None:
-    at = end.rfind(_REASON_END, first)
-    while at >= 0:
-        found = _REASON.match(end, end.rfind(b'"', first, at))
-        if found is not None:
-            return found
-        at = end.rfind(_REASON_END, first, at)
-    return None

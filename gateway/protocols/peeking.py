@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from gateway.protocols.contract import Head
+from gateway.protocols.contract import Fields, Head
 
-_NUMBER: Final = msgspec.json.Decoder(float)
+_NUMBER: Final = msgspec.json.Decoder(float | None).decode
 _TEXT: Final = msgspec.json.Decoder(str | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _USERS: Final[dict[str, tuple[str, ...]]] = {
@@ -33,19 +33,19 @@ _FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
 }
 
 
-def number_of(wire: str, head: Head, name: str) -> float | UnsetType | None:
+def number_of(wire: str, fields: Fields, name: str) -> float | UnsetType | None:
     """The number that the client wrote; UNSET where it wrote none, or null; None where only decoding can tell."""
     known = _FIELDS.get((wire, name))
     if known is None:
         return None
     for field in known:
-        value = head.fields.get(field)
-        if value is None or bytes(value) == b"null":
-            continue
-        try:
-            return _NUMBER.decode(value)
-        except msgspec.MsgspecError:
-            return None
+        if field in fields:
+            try:
+                number: float | None = _NUMBER(fields[field])
+            except msgspec.MsgspecError:
+                return None
+            if number is not None:
+                return number
     return UNSET
 
 

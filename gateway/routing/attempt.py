@@ -91,7 +91,7 @@ class Answer:
     @property
     def end(self) -> bytes:
         """The last bytes that were read, where anybody counts them: they say why the answer ended."""
-        return b"".join(self._last) or self.body
+        return b"".join(self._last) if self._last else self.body
 
     def with_body(self, body: bytes, content_type: str) -> Answer:
         """The same whole answer in another form."""

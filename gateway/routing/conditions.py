@@ -14,14 +14,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
+from math import inf
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import UNSET
 
 from gateway.ir.chat import Format, Media, Message, Part, Request, Thinking, ToolResult
 from gateway.ir.estimate import prompt_tokens
-from gateway.protocols import peeking
+from gateway.protocols.peeking import number_of
 from gateway.routing.sending import Job
 
 
@@ -122,8 +124,8 @@ class Number(msgspec.Struct, frozen=True, tag=True):
     """A number that the client wrote (`max_tokens`, `temperature`) is in a range; both ends are inside."""
 
     name: str
-    low: float | None = None
-    high: float | None = None
+    low: float = -inf
+    high: float = inf
 
 
 class Carries(msgspec.Struct, frozen=True, tag=True):
@@ -135,8 +137,8 @@ class Carries(msgspec.Struct, frozen=True, tag=True):
 class Sized(msgspec.Struct, frozen=True, tag=True):
     """The prompt's estimated tokens are in a range; both ends are inside."""
 
-    low: float | None = None
-    high: float | None = None
+    low: float = -inf
+    high: float = inf
 
 
 Test: TypeAlias = (
@@ -275,17 +277,18 @@ def _unless(test: Unless, job: Job) -> bool:
 
 
 def _number(test: Number, job: Job) -> bool:
-    value: Any = None if job.edited else peeking.number_of(job.protocol.name, job.head, test.name)
+    value = None if job.edited else number_of(job.protocol.name, job.head.fields, test.name)
     if value is None:
         value = getattr(job.request(), test.name)
-    if not isinstance(value, (int, float)):
+        if not isinstance(value, (int, float)):
+            return False
+    elif value is UNSET:
         return False
-    return (test.low is None or value >= test.low) and (test.high is None or value <= test.high)
+    return test.low <= value <= test.high
 
 
 def _sized(test: Sized, job: Job) -> bool:
-    tokens = prompt_tokens(job.request())
-    return (test.low is None or tokens >= test.low) and (test.high is None or tokens <= test.high)
+    return test.low <= prompt_tokens(job.request()) <= test.high
 
 
 def _carries(test: Carries, job: Job) -> bool:

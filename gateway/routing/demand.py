@@ -37,16 +37,14 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 def demand_of(job: Job) -> Demand:
-    """Looked at once for each request. One that cannot be read is as large as its bytes."""
-    known: Demand | None = job.demand
-    if known is not None:
-        return known
-    body = job.head.body
-    if job.edited or len(body) > SMALL or _may_hold_media(job.protocol.name, body):
+    """Looks at a request, and leaves in `job.demand` what it found. One that cannot be read is as large as its body."""
+    body, wire = job.head.body, job.protocol.name
+    size = len(body)
+    if job.edited or size > SMALL or _may_hold_media(wire, body):
         known = _read(job)
     else:
-        bound = bound_of(job.protocol.name, job.head.fields)
-        known = Demand(-(-len(body) // 2), bound.most, bound.n)
+        bound = bound_of(wire, job.head.fields)
+        known = Demand(-(-size // 2), bound.most, bound.n)
     job.demand = known
     return known
 
@@ -70,7 +68,7 @@ def _may_hold_media(wire: str, body: bytes) -> bool:
     Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
     theirs. A name may be written with escapes.
     """
-    if body.find(b"[", body.find(b"[") + 1) < 0 and wire in _IN_LISTS and b"\\" not in body:
+    if body.find(b"[") == body.rfind(b"[") and wire in _IN_LISTS and b"\\" not in body:
         return b'"audio' in body  # an earlier answer that was spoken is named by its id
     return any(map(body.__contains__, _MEDIA)) or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 

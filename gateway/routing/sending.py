@@ -16,7 +16,8 @@ import msgspec
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
 from gateway.ir.usage import Usage
-from gateway.protocols import PROTOCOLS, bounds, forward, seals, stripped, translate
+from gateway.protocols import PROTOCOLS, forward, seals, stripped, translate
+from gateway.protocols.bounds import bounded
 from gateway.protocols.contract import Encoded, Head, Protocol, StreamEncoder, StreamSniffer
 from gateway.protocols.losses import merged
 from gateway.protocols.resuming import Recorder
@@ -177,8 +178,8 @@ class Forwarding:
             head = job.protocol.decode_head(forward.body_of(encoded.body), head.model, head.stream)
         elif bound is not None:
             newest = "max_completion_tokens" in target.dialect.quirks
-            fields = bounds.bounded(target.protocol, head.fields, bound, newest=newest)
-            head = Head(head.model, head.stream, fields, head.body)
+            fields = bounded(target.protocol, head.fields, bound, newest=newest)
+            head = msgspec.structs.replace(head, fields=fields)
         forwarded = job.protocol.encode_forwarded(head, target.upstream, target.edits, ask)
         self.body = forwarded.body
         self.headers = job.headers

@@ -255,11 +255,11 @@ class Exchange:
     def _record(self, target: Target | None) -> Record:
         """What the ledger wants beside that."""
         answer, course, facts = self.answer, self.course, self.facts
-        id_ = end = None
+        lane = id_ = end = None
         if answer is not None:
             lane, id_, end = answer.lane, answer_id(answer.body), finish(answer.end)
-        else:
-            lane = course.left[1] if course.left is not None else None
+        elif course.left is not None:
+            lane = course.left[1]
         return Record(
             at=self.wall,
             id=new_id() if self.given else None,

@@ -159,11 +159,11 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         """Takes one event in."""
-        if isinstance(event, Aside):
+        if type(event) is not Finished:
+            if type(event) is not Aside:
+                return
             event = _as_request(event, self._wall())
-        elif not isinstance(event, Finished):
-            return
-        elif event.record is None:
+        if event.record is None:
             event = replace(event, record=Record(at=self._wall()))
         events = self._events
         events.append(event)

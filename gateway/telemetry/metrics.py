@@ -8,6 +8,7 @@ Names follow Prometheus' conventions (base units, `_total`); labels come from th
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -66,7 +67,7 @@ class Metrics:
     """The counters of one process. `gauges` is asked at each snapshot."""
 
     def __init__(self, gauges: Callable[[], Iterable[Sample]] = tuple) -> None:
-        self._counts: dict[tuple[str, tuple[str, ...]], float] = {}
+        self._counts: defaultdict[tuple[str, tuple[str, ...]], float] = defaultdict(float)
         self._timings: dict[tuple[str, tuple[str, ...]], list[float]] = {}
         self._gauges = gauges
         self._waiting: list[Event] = []
@@ -84,31 +85,35 @@ class Metrics:
             self._take(event)
 
     def _take(self, event: Event) -> None:
+        counts = self._counts
         if isinstance(event, Attempted):
-            self._count("gateway_attempts_total", event.provider, event.model, event.credential, event.kind or "ok")
+            labels = (event.provider, event.model, event.credential, event.kind or "ok")
+            counts["gateway_attempts_total", labels] += 1.0
         elif isinstance(event, Finished):
             self._finished(event)
         elif isinstance(event, Aside):
             self._tokens(event)
         elif isinstance(event, Mirrored):
-            self._count("gateway_mirrored_total", event.served, event.model or "", _outcome(event))
+            counts["gateway_mirrored_total", (event.served, event.model or "", _outcome(event))] += 1.0
         elif isinstance(event, Tripped):
-            self._count("gateway_breaker_opened_total", event.provider, event.model, event.credential, event.kind)
+            labels = (event.provider, event.model, event.credential, event.kind)
+            counts["gateway_breaker_opened_total", labels] += 1.0
         elif isinstance(event, BudgetReached):
-            self._count("gateway_budget_reached_total", event.budget, f"{event.share:g}")
+            counts["gateway_budget_reached_total", (event.budget, f"{event.share:g}")] += 1.0
         elif isinstance(event, Reloaded):
-            self._count("gateway_config_swaps_total")
+            counts["gateway_config_swaps_total", ()] += 1.0
 
     def _finished(self, event: Finished) -> None:
-        provider, model = event.provider or "", event.model or ""
-        self._count("gateway_requests_total", event.route, provider, model, str(event.status), event.kind or "ok")
+        counts, provider, model = self._counts, event.provider or "", event.model or ""
+        labels = (event.route, provider, model, str(event.status), event.kind or "ok")
+        counts["gateway_requests_total", labels] += 1.0
         self._time("gateway_request_duration_seconds", event.seconds, event.route)
         if event.first_content is not None:
             self._time("gateway_first_content_seconds", event.first_content, event.route)
         if event.cost:
-            self._count("gateway_cost_usd_total", provider, model, event.key or "", by=event.cost / 1e9)
+            counts["gateway_cost_usd_total", (provider, model, event.key or "")] += event.cost / 1e9
         if event.cache is not None:
-            self._count("gateway_cache_total", event.cache)
+            counts["gateway_cache_total", (event.cache,)] += 1.0
         self._tokens(event)
 
     def _tokens(self, event: Finished | Aside) -> None:
@@ -122,11 +127,7 @@ class Metrics:
             ("reasoning", usage.reasoning),
         ):
             if count:
-                self._count("gateway_tokens_total", event.provider or "", event.model or "", type_, by=count)
-
-    def _count(self, name: str, *labels: str, by: float = 1.0) -> None:
-        key = (name, labels)
-        self._counts[key] = self._counts.get(key, 0.0) + by
+                self._counts["gateway_tokens_total", (event.provider or "", event.model or "", type_)] += count
 
     def _time(self, name: str, seconds: float, *labels: str) -> None:
         key = (name, labels)

@@ -84,7 +84,7 @@ async def test_a_route_that_has_changed_starts_anew() -> None:
 
 
 async def test_where_a_condition_leads_is_part_of_the_request() -> None:
-    warm = condition_of([Number("temperature", 0.5, None)])
+    warm = condition_of([Number("temperature", 0.5)])
     way = Way("digest", (warm,))
     cold, hot = Bench().job({"temperature": 0}), Bench().job({"temperature": 1})
     assert way.shape(cold) != way.shape(hot)

@@ -178,6 +178,7 @@ def test_a_price_is_exact() -> None:
     assert cost(Usage(input=1), Price(input=0.0001, output=0)) == 1
     assert cost(Usage(input=10_000_000), Price(input=0.0001, output=0)) == 1_000_000
     assert [usd(nano) for nano in (0, 1, 1500, 10**9, 1_250_000_000)] == ["0", "0.000000001", "0.0000015", "1", "1.25"]
+    assert [usd(dollars * 10**9) for dollars in (10, 100, 12_000)] == ["10", "100", "12000"]
     assert per_token(SONNET.rates[0].cached) == "0.0000003"
 
 
@@ -200,6 +201,22 @@ usages = st.builds(
 some = dict.fromkeys(FIELDS, rates)
 tiers = st.lists(st.builds(Tier, above=st.integers(1, 300_000), **some), max_size=2).map(tuple)
 prices = st.builds(Price, **some, tiers=tiers)
+
+
+@given(usages, st.builds(Price, input=rates, output=rates))
+def test_a_price_without_parts_counts_as_one_that_says_the_same_of_each(usage: Usage, price: Price) -> None:
+    """A tier that nobody reaches leads the long way, which prices each part by itself."""
+    assert price.even is not None
+    apart = msgspec.structs.replace(price, tiers=(Tier(above=10**9),))
+    assert apart.even is None
+    assert cost(usage, price) == cost(usage, apart)
+    assert dearest(price, usage.input, usage.output) == dearest(apart, usage.input, usage.output)
+
+
+@pytest.mark.parametrize("field", [field for field in FIELDS if field not in ("input", "output")])
+def test_a_part_with_a_rate_of_its_own_makes_a_price_uneven(field: str) -> None:
+    assert Price(**{"input": 1, "output": 2, field: 3}).even is None
+    assert Price(input=1, output=2, tiers=(Tier(above=9, **{field: 3}),)).even is None
 
 
 @given(usages, prices)

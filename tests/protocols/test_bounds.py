@@ -52,6 +52,21 @@ def test_what_is_written_is_read(name: str, newest: bool) -> None:
     assert lost == [], "everything else stays"
 
 
+@pytest.mark.parametrize("wire", sorted({wire for wire, _, _ in SAID.values()}))
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_bound_beside_nothing_is_what_it_is_beside_a_null(wire: str, newest: bool) -> None:
+    """The short way for bodies that say nothing writes what the long way would, at the end, and touches no argument."""
+    said = raw({"model": "m", "stop": ["x"]})
+    for most in (77, 78, 77):
+        (place,) = bounded(wire, {}, most, newest=newest)
+        long = bounded(wire, {**said, place: msgspec.Raw(b"null")}, most, newest=newest)
+        short = bounded(wire, said, most, newest=newest)
+        assert [(name, bytes(value)) for name, value in short.items()] == [(a, bytes(b)) for a, b in long.items()]
+        assert bound_of(wire, short).most == most
+        short[place] = msgspec.Raw(b"1")
+    assert list(said) == ["model", "stop"]
+
+
 def test_every_wire_of_clients_has_a_row() -> None:
     for protocol in PROTOCOLS.values():
         assert bound_of(protocol.name, {}) == Bound(None)

@@ -7,14 +7,17 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
 from gateway.config.model_policies import When
 from gateway.engine.conditions import compiled, words_of
 from gateway.failure import Refused
 from gateway.protocols import PROTOCOLS
+from gateway.protocols.peeking import number_of
 from gateway.routing.conditions import holds
 from gateway.routing.facts import Facts
 from gateway.routing.sending import Job
@@ -112,6 +115,23 @@ def test_a_number_at_the_top_is_read_off_the_head() -> None:
 def test_the_older_name_counts_where_the_newer_is_null() -> None:
     body = {"model": "m", "messages": ASK, "max_completion_tokens": None, "max_tokens": 7}
     assert asks({"max_tokens": {"at_most": 7}}, job(body=body))
+
+
+@pytest.mark.parametrize(
+    ("wire", "said", "found"),
+    [
+        ("openai-chat", {}, UNSET),
+        ("openai-chat", {"temperature": None}, UNSET),
+        ("openai-chat", {"temperature": 0}, 0.0),
+        ("anthropic", {"temperature": 1}, 1.0),
+        ("openai-chat", {"temperature": "cold"}, None),
+        ("openai-chat", {"temperature": True}, None),
+        ("gemini", {"temperature": 0}, None),
+    ],
+)
+def test_what_the_head_tells_of_a_number(wire: str, said: dict[str, Any], found: object) -> None:
+    fields = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in said.items()}
+    assert number_of(wire, fields, "temperature") == found
 
 
 def test_a_number_of_the_wrong_type_is_the_client_s_mistake() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import ip_network
+from math import inf
 from typing import Any, Final
 
 from gateway.ir.cost import usd
@@ -146,8 +147,8 @@ def _clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
-def _bounds(name: str, low: float | None, high: float | None) -> str:
-    if low is not None and low == high:
+def _bounds(name: str, low: float, high: float) -> str:
+    if low == high:
         return f"{name} is {plain(low)}"
-    parts = [f"{name} ≥ {plain(low)}" if low is not None else "", f"{name} ≤ {plain(high)}" if high is not None else ""]
+    parts = [f"{name} ≥ {plain(low)}" if low > -inf else "", f"{name} ≤ {plain(high)}" if high < inf else ""]
     return " and ".join(part for part in parts if part) or f"{name} is written"
