@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from typing import Protocol as Interface
 
+import msgspec
+
 from gateway.events import Unpriced
 from gateway.failure import Failure, Kind
 from gateway.ir.cost import cost, dearest
 from gateway.ir.usage import Usage
 from gateway.routing.demand import counted, demand_of, output_of
 from gateway.routing.facts import Facts
-from gateway.routing.limiting import KEPT, Full, Limits, Tab, Taking, too_many
+from gateway.routing.limiting import KEPT, Full, Limits, Tab, too_many
 from gateway.routing.spending import Purse, Spending, exhausted, unpriced
 from gateway.routing.watching import Watch
 from gateway.state.meters import Meters, StoreDown
-from gateway.state.sheets import Sheet
+from gateway.state.sheets import Sheet, Taken
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
@@ -81,56 +83,46 @@ class Door:
         self.sheet = Sheet(meters, once, held, tokens, money)
 
 
-class Reserved(Taking):
-    """A send's part of limits and budgets. `bound`: tokens of the answer at most, where money wants it bounded."""
+class Reserved(msgspec.Struct):
+    """A send's part of limits and budgets: `taken` of the door's sheet, with the tokens and the money that it may come
+    to. `bound`: tokens of the answer at most, where money wants it bounded."""
 
-    __slots__ = ("_door", "_gate", "_job", "_target", "_tools", "bound")
+    gate: Gate
+    door: Door
+    target: Target
+    job: Job
+    tools: Tools
+    tokens: int
+    money: int
+    bound: int | None
+    taken: Taken | None
 
-    def __init__(self, gate: Gate, door: Door, target: Target, tools: Tools, job: Job) -> None:
-        super().__init__(gate.limits, door.tab, door.sheet, 0)
-        self.bound: int | None = None
-        self._gate = gate
-        self._door = door
-        self._target = target
-        self._tools = tools
-        self._job = job
-        price = target.price if door.purses else None
-        if price is None and not door.sheet.tokens:
-            return
-        demand = job.demand or demand_of(job)
-        most, said = output_of(demand, target)
-        written = most * demand.n
-        self._tokens = demand.input + written
-        if price is not None:
-            self._money = dearest(price, demand.input, written)
-            if not said and self._money and door.sheet.money:
-                self.bound = most
-
-    async def taken(self) -> Failure | None:
-        """Takes everything, or says why it may not be sent."""
+    async def wait(self) -> Failure | None:
+        """Takes what could not be taken at once, or says why it may not be sent."""
+        door, sheet = self.door, self.door.sheet
         try:
-            lacks = await self.take(self._job, self._tools)
+            lacks = await self.gate.limits.take(door.tab, sheet.asks(self.tokens, self.money), self.job, self.tools)
         except StoreDown:
             return _UNCOUNTED
         if lacks is None:
+            self.taken = sheet.waited(self.tokens, self.money)
             return None
         if isinstance(lacks, Full):
             return Failure(
                 kind=Kind.RATE_LIMIT, message=too_many(lacks), retry_after=lacks.retry_after, sent=False, ours=True
             )
-        purse = next(purse for purse in self._door.purses if purse[2].key == lacks.meter.key)
-        wall = self._tools.wall()
-        return exhausted(purse, self._target, self._money, lacks.left, lacks.retry_after, wall)
+        purse = next(purse for purse in door.purses if purse[2].key == lacks.meter.key)
+        return exhausted(purse, self.target, self.money, lacks.left, lacks.retry_after, self.tools.wall())
 
     def settle(self, usage: Usage | None) -> int | None:
         """An answer came, or what was sent may be billed: what it cost, where somebody had to know."""
         if usage is None:
-            usage = counted(self._job, None, 0)
-        price, door = self._target.price, self._door
+            usage = counted(self.job, None, 0)
+        price, door = self.target.price, self.door
         money = cost(usage, price) if price is not None and door.purses else None
-        self.end(usage.input + usage.output, money or 0)
-        if money and (door.warned or not self._money):
-            for _, _, meter in door.warned if self._money else door.purses:
+        self._end(usage.input + usage.output, money or 0)
+        if money and (door.warned or not self.money):
+            for _, _, meter in door.warned if self.money else door.purses:
                 if not meter.take(money):
                     meter.charge(money)
         if door.watched:
@@ -139,15 +131,25 @@ class Reserved(Taking):
 
     def release(self, *, asked: bool) -> None:
         """No answer came."""
-        self.end(0, 0, asked=asked)
-        if self._door.watched:
+        self._end(0, 0, asked)
+        if self.door.watched:
             self._look()
 
+    def _end(self, used: int, paid: int, asked: bool = True) -> None:
+        """Gives back what was not used. Only the first call counts."""
+        taken, door = self.taken, self.door
+        if taken is None:
+            return
+        self.taken = None
+        door.sheet.give(taken, used, paid, asked)
+        if door.tab is not None and door.tab.may_wait:
+            door.tab.line.nudge()
+
     def _look(self) -> None:
-        for purse, least in self._door.watched:
+        for purse, least in self.door.watched:
             meter = purse[2]
             if (meter.cell.total if meter.exact else meter.used()) >= least:
-                self._gate.look(purse, self._tools)
+                self.gate.look(purse, self.tools)
 
 
 class Gate:
@@ -179,25 +181,37 @@ class Gate:
         return min((max(0.0, each.left / each.limit) for each in stands), default=None)
 
     def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
-        """What a send needs; None where nothing limits it."""
+        """What a send needs, which must `wait` where it is not `taken` yet; None where nothing limits it."""
         name: tuple[object, ...] = (job.facts.key, target.name, target.limits, lane.limits)
-        door = self._doors.get(name)
-        if door is None:
-            door = self._door(name, target, lane, job.facts)
+        door = self._doors.get(name) or self._door(name, target, lane, job.facts)
         if door.free:
             return None
-        if target.price is None and door.purses:
+        sheet, tab = door.sheet, door.tab
+        tokens = money = 0
+        bound: int | None = None
+        price = target.price if door.purses else None
+        if price is None and door.purses:
             refused = self.unpriced(target, tools)
             if refused is not None:
                 return refused
-        return Reserved(self, door, target, tools, job)
+        if price is not None or sheet.tokens:
+            demand = job.demand or demand_of(job)
+            most, said = output_of(demand, target)
+            written = most * demand.n
+            tokens = demand.input + written
+            if price is not None:
+                money = dearest(price, demand.input, written)
+                if money and not said and sheet.money:
+                    bound = most
+        now = tab is None or not tab.may_wait or self.limits.may(tab, job, tools.clock())
+        return Reserved(self, door, target, job, tools, tokens, money, bound, sheet.take(tokens, money) if now else None)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""
         passed = self.enter(target, lane, job, tools)
         if not isinstance(passed, Reserved):
             return passed or NOTHING
-        return passed if passed.take_now(job, tools) else await passed.taken() or passed
+        return passed if passed.taken is not None else await passed.wait() or passed
 
     def unpriced(self, target: Target, tools: Tools) -> Failure | None:
         """What the file says of a send whose price nobody knows."""

@@ -31,7 +31,7 @@ from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.labels import answer_id, finish
 from gateway.protocols.surfaces import Asked, Surface
-from gateway.routing.admission import Admission, admission_of
+from gateway.routing.admission import Admission, admitted
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.demand import counted
@@ -178,7 +178,7 @@ class Exchange:
             if self.cost is not None:
                 headers["x-gateway-cost"] = usd(self.cost)
         if limits and self.admission is not None:
-            self.admission.tell(headers)
+            self.admission.tell(headers, self.serving.tools.wall())
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
@@ -347,9 +347,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         job.hints = hints
         exchange.job = job
         if engine.limits is not None:
-            exchange.admission = admission = admission_of(engine.limits, job.facts, serving.tools, job)
-            if admission is not None and not admission.take_now(job, serving.tools):
-                await admission.wait(job)
+            exchange.admission = admission = admitted(engine.limits, job, serving.tools)
+            if admission is not None and admission.taken is None:
+                await admission.wait(engine.limits, job, serving.tools)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -366,7 +366,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
-            lines = exchange.admission.lines() if exchange.admission is not None else ""
+            lines = exchange.admission.lines(serving.tools.wall()) if exchange.admission is not None else ""
             return Answered(answer.body, exchange.headers(answer, limits=False), answer.content_type, lines)
         await _stream(exchange, answer, writer)
     except Refused as refused:

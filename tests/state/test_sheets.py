@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from gateway.state.meters import Fixed, Held, Meters, Short, Sliding, Window
-from gateway.state.sheets import Sheet
+from gateway.state.sheets import Sheet, Taken
 from gateway.store.contract import Want
 from gateway.store.memory import Memory
 from tests.state.test_meters import Clock, Remote, held, months, never, sliding
@@ -30,14 +30,10 @@ class Side:
         self.sheet = Sheet(self.meters, [a], [b], [c, d], [e])
         self.short = short
 
-    def take(self, tokens: int, money: int) -> tuple[float, int] | None:
+    def take(self, tokens: int, money: int) -> Taken | None:
         if self.short:
-            taken = self.sheet.take(tokens, money)
-            return None if taken is None else (taken, self.sheet.turn)
-        return (self.meters.time(), 0) if self.meters.take_now(self.sheet.asks(tokens, money)) else None
-
-    def give(self, taken: tuple[float, int], tokens: int, used: int, money: int, asked: bool) -> None:
-        self.sheet.give(*taken, tokens, used, money, asked=asked)
+            return self.sheet.take(tokens, money)
+        return self.sheet.waited(tokens, money) if self.meters.take_now(self.sheet.asks(tokens, money)) else None
 
     def stand(self) -> list[int]:
         return [meter.standing().left for meter in self.all]
@@ -55,7 +51,7 @@ def test_a_sheet_counts_as_the_long_way_does(seed: int) -> None:
         random.choice([99, 9999]),
     )
     sides = Side(clock, limits, False, True), Side(clock, limits, False, False)
-    open_: list[tuple[list[tuple[float, int]], int, int]] = []
+    open_: list[tuple[list[Taken], int, int]] = []
     refused = 0
     for _ in range(600):
         clock.now += random.choice([0.0, 0.0, 0.3, 0.9, 5.0, 70.0, 999.0]) if random.random() < 0.5 else 0.0
@@ -66,13 +62,10 @@ def test_a_sheet_counts_as_the_long_way_does(seed: int) -> None:
             open_.clear()  # what was given back then would be another's
         if open_ and random.random() < 0.5:
             taken, tokens, money = open_.pop(random.randrange(len(open_)))
-            used, kept = (
-                random.choice([0, tokens // 2, tokens, tokens + 7]),
-                random.choice([0, money, -3]) if money else 0,
-            )
+            used, paid = random.choice([0, tokens // 2, tokens, tokens + 7]), random.choice([0, money, money + 3])
             asked = random.random() < 0.9
             for side, each in zip(sides, taken, strict=True):
-                side.give(each, tokens, used, kept, asked)
+                side.sheet.give(each, used, paid, asked)
         else:
             tokens, money = random.choice([0, 1, 40, 6000]), random.choice([0, 5, 50])
             got = [side.take(tokens, money) for side in sides]
@@ -91,12 +84,12 @@ async def test_what_a_sheet_takes_of_lots_is_never_more_than_the_store_allows(se
     clock = Clock()
     side = Side(clock, (40, 25, 900, 10_000, 500), True, True)
     used = [0] * 5  # in this minute and month, which do not end
-    open_: list[tuple[tuple[float, int], int, int]] = []
+    open_: list[tuple[Taken, int, int]] = []
     for _ in range(300):
         if open_ and random.random() < 0.4:
             taken, tokens, money = open_.pop(random.randrange(len(open_)))
             spent, paid = random.randint(0, tokens), random.randint(0, money)
-            side.give(taken, tokens, spent, money - paid, True)
+            side.sheet.give(taken, spent, paid)
             for at, amount in enumerate((0, 1, tokens - spent, tokens - spent, money - paid)):
                 used[at] -= amount
         else:
@@ -106,13 +99,13 @@ async def test_what_a_sheet_takes_of_lots_is_never_more_than_the_store_allows(se
                 lacks = await side.meters.take(side.sheet.asks(tokens, money))
                 if isinstance(lacks, Short):
                     continue
-                got = (side.meters.time(), 0)
+                got = side.sheet.waited(tokens, money)
             open_.append((got, tokens, money))
             for at, amount in enumerate((1, 1, tokens, tokens, money)):
                 used[at] += amount
         assert all(have <= meter.limit for have, meter in zip(used, side.all, strict=True))
     for taken, tokens, money in open_:
-        side.give(taken, tokens, 0, money, True)
+        side.sheet.give(taken, 0, 0)
     await side.meters.close()
     counted = side.memory.used_now(
         [("a", Sliding(60.0)), ("b", Held("")), ("c", Sliding(60.0)), ("e", months(clock.now))]
@@ -126,7 +119,7 @@ def test_a_request_larger_than_a_limit_takes_all_of_it() -> None:
     taken = side.take(5000, 0)
     assert taken is not None and side.stand()[2:4] == [0, 0]
     assert side.take(1, 0) is None
-    side.give(taken, 5000, 300, 0, True)
+    side.sheet.give(taken, 300, 0)
     assert side.stand()[2:4] == [-200, 700]
 
 
@@ -150,4 +143,4 @@ def test_a_sheet_of_nothing_can_always_be_taken() -> None:
     sheet = Sheet(Meters(Memory(Clock())))
     taken = sheet.take(5, 5)
     assert taken is not None
-    sheet.give(taken, sheet.turn, 5, 9, 5, asked=True)
+    sheet.give(taken, 9, 0)
