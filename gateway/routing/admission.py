@@ -104,8 +104,9 @@ def admitted(limits: Limits, job: Job, tools: Tools) -> Admission | None:
     if tab.tokens:
         demand = job.demand or demand_of(job)
         tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
-    now = not tab.may_wait or limits.may(tab, job, tools.clock())
-    return Admission(tab, tokens, tab.sheet.take(tokens, 0) if now else None)
+    if tab.may_wait and not limits.may(tab, job, tools.clock()):
+        return Admission(tab, tokens)
+    return Admission(tab, tokens, tab.sheet.take(tokens, 0))
 
 
 def store_down() -> Refusal:

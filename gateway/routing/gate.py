@@ -67,17 +67,18 @@ _UNCOUNTED: Final = Failure(
 
 class Door:
     """What the sends of a key to a target with a credential pass: `tab`, the limits of things, and `purses`, taken
-    together by `sheet`. `warned` are the purses that keep nobody out, `watched` those of which the log is to hear, each
-    with the nano-dollars from which on it is looked at."""
+    together by `sheet`. `waits` is the tab, where it may wait. `warned` are the purses that keep nobody out, `watched`
+    those of which the log is to hear: their counters, each with the nano-dollars from which on it is looked at."""
 
-    __slots__ = ("free", "purses", "sheet", "tab", "warned", "watched")
+    __slots__ = ("free", "purses", "sheet", "tab", "waits", "warned", "watched")
 
     def __init__(self, meters: Meters, tab: Tab | None, purses: Sequence[Purse], watched: Mapping[str, float]) -> None:
         self.free = tab is None and not purses
         self.tab = tab
+        self.waits = tab if tab is not None and tab.may_wait else None
         self.purses = tuple(purses)
         self.warned = tuple(purse for purse in purses if not purse[0].enforces)
-        self.watched = tuple((purse, watched[purse[0].name]) for purse in purses if purse[0].name in watched)
+        self.watched = tuple((purse[2], watched[purse[0].name], purse) for purse in purses if purse[0].name in watched)
         money = [meter for budget, _, meter in purses if budget.enforces]
         once, held, tokens = (tab.once, tab.held, tab.tokens) if tab is not None else ((), (), ())
         self.sheet = Sheet(meters, once, held, tokens, money)
@@ -120,34 +121,26 @@ class Reserved(msgspec.Struct):
             usage = counted(self.job, None, 0)
         price, door = self.target.price, self.door
         money = cost(usage, price) if price is not None and door.purses else None
-        self._end(usage.input + usage.output, money or 0)
         if money and (door.warned or not self.money):
             for _, _, meter in door.warned if self.money else door.purses:
                 if not meter.take(money):
                     meter.charge(money)
-        if door.watched:
-            self._look()
+        self._end(usage.input + usage.output, money or 0)
         return money
 
     def release(self, *, asked: bool) -> None:
         """No answer came."""
         self._end(0, 0, asked)
-        if self.door.watched:
-            self._look()
 
     def _end(self, used: int, paid: int, asked: bool = True) -> None:
-        """Gives back what was not used. Only the first call counts."""
+        """Gives back what was not used, which only the first call does, and looks how far budgets are used now."""
         taken, door = self.taken, self.door
-        if taken is None:
-            return
-        self.taken = None
-        door.sheet.give(taken, used, paid, asked)
-        if door.tab is not None and door.tab.may_wait:
-            door.tab.line.nudge()
-
-    def _look(self) -> None:
-        for purse, least in self.door.watched:
-            meter = purse[2]
+        if taken is not None:
+            self.taken = None
+            door.sheet.give(taken, used, paid, asked)
+            if door.waits is not None:
+                door.waits.line.nudge()
+        for meter, least, purse in door.watched:
             if (meter.cell.total if meter.exact else meter.used()) >= least:
                 self.gate.look(purse, self.tools)
 
@@ -186,7 +179,6 @@ class Gate:
         door = self._doors.get(name) or self._door(name, target, lane, job.facts)
         if door.free:
             return None
-        sheet, tab = door.sheet, door.tab
         tokens = money = 0
         bound: int | None = None
         price = target.price if door.purses else None
@@ -194,17 +186,19 @@ class Gate:
             refused = self.unpriced(target, tools)
             if refused is not None:
                 return refused
-        if price is not None or sheet.tokens:
+        if price is not None or door.sheet.tokens:
             demand = job.demand or demand_of(job)
             most, said = output_of(demand, target)
             written = most * demand.n
             tokens = demand.input + written
             if price is not None:
                 money = dearest(price, demand.input, written)
-                if money and not said and sheet.money:
+                if money and not said and door.sheet.money:
                     bound = most
-        now = tab is None or not tab.may_wait or self.limits.may(tab, job, tools.clock())
-        return Reserved(self, door, target, job, tools, tokens, money, bound, sheet.take(tokens, money) if now else None)
+        taken: Taken | None = None
+        if door.waits is None or self.limits.may(door.waits, job, tools.clock()):
+            taken = door.sheet.take(tokens, money)
+        return Reserved(self, door, target, job, tools, tokens, money, bound, taken)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""

@@ -92,7 +92,7 @@ class Answered(HTTPResponse):
     They are a plain dictionary of lower-case names and `lines` that are written already, and go out in one piece.
     """
 
-    def __init__(self, body: bytes, headers: dict[str, Any], content_type: str, lines: str = "") -> None:
+    def __init__(self, body: bytes, headers: dict[str, str], content_type: str, lines: str = "") -> None:
         self.lines = lines
         self.asgi = False
         self.body = body
@@ -105,8 +105,9 @@ class Answered(HTTPResponse):
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """Names and values as bytes: the first name, and everything else as its value."""
-        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        block = f"{lines}{self.lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
+        self.headers["content-length"] = str(len(self.body or b""))  # in Sanic's hands it is a number
+        lines = "\r\n".join(map(": ".join, self.headers.items()))
+        block = f"{lines}\r\n{self.lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
         name, _, rest = block.partition(b": ")
         return iter(((name, rest),))
 
@@ -334,6 +335,7 @@ def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
 async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse | None:
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
+    admission: Admission | None = None
     try:
         exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
@@ -366,7 +368,7 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
-            lines = exchange.admission.lines(serving.tools.wall()) if exchange.admission is not None else ""
+            lines = admission.lines(serving.tools.wall()) if admission is not None else ""
             return Answered(answer.body, exchange.headers(answer, limits=False), answer.content_type, lines)
         await _stream(exchange, answer, writer)
     except Refused as refused:
@@ -378,9 +380,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.finished(499, kind=Kind.CANCELLED)
         raise
     finally:
-        if exchange.admission is not None:
+        if admission is not None:
             own = exchange.answer if exchange.course.trials else None  # what a cache gave used nothing
-            exchange.admission.close(own.usage if own is not None else None)
+            admission.close(own.usage if own is not None else None)
         if writer is not None:
             writer.cancel()
     return None

@@ -26,8 +26,8 @@ class Sheet:
     """
 
     __slots__ = (
-        "__weakref__", "_all", "_exact", "_meters", "_since", "_time", "_turn", "_until", "held", "money", "once", "ones",
-        "tokens",
+        "__weakref__", "_all", "_exact", "_meters", "_since", "_time", "_turn", "_until", "held", "money", "once",
+        "ones", "tokens",
     )  # fmt: skip
 
     def __init__(

@@ -104,7 +104,7 @@ async def test_what_a_sheet_takes_of_lots_is_never_more_than_the_store_allows(se
             for at, amount in enumerate((1, 1, tokens, tokens, money)):
                 used[at] += amount
         assert all(have <= meter.limit for have, meter in zip(used, side.all, strict=True))
-    for taken, tokens, money in open_:
+    for taken, _, _ in open_:
         side.sheet.give(taken, 0, 0)
     await side.meters.close()
     counted = side.memory.used_now(
