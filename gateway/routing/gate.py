@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.events import Unpriced
 from gateway.failure import Failure, Kind
-from gateway.ir.cost import cost, dearest
+from gateway.ir.cost import Price, cost, dearest
 from gateway.ir.usage import Usage
 from gateway.routing.demand import counted, demand_of, output_of
 from gateway.routing.facts import Facts
@@ -86,20 +86,21 @@ class Door:
 
 class Reserved(msgspec.Struct):
     """A send's part of limits and budgets: `taken` of the door's sheet, with the tokens and the money that it may come
-    to. `bound`: tokens of the answer at most, where money wants it bounded."""
+    to. `price`: the target's, where anybody has to know what it costs. `bound`: tokens of the answer at most, where
+    money wants it bounded."""
 
     gate: Gate
     door: Door
-    target: Target
     job: Job
     tools: Tools
+    price: Price | None
     tokens: int
     money: int
     bound: int | None
     taken: Taken | None
 
-    async def wait(self) -> Failure | None:
-        """Takes what could not be taken at once, or says why it may not be sent."""
+    async def wait(self, target: Target) -> Failure | None:
+        """Takes what could not be taken at once, or says why the target may not be asked."""
         door, sheet = self.door, self.door.sheet
         try:
             lacks = await self.gate.limits.take(door.tab, sheet.asks(self.tokens, self.money), self.job, self.tools)
@@ -113,14 +114,14 @@ class Reserved(msgspec.Struct):
                 kind=Kind.RATE_LIMIT, message=too_many(lacks), retry_after=lacks.retry_after, sent=False, ours=True
             )
         purse = next(purse for purse in door.purses if purse[2].key == lacks.meter.key)
-        return exhausted(purse, self.target, self.money, lacks.left, lacks.retry_after, self.tools.wall())
+        return exhausted(purse, target, self.money, lacks.left, lacks.retry_after, self.tools.wall())
 
     def settle(self, usage: Usage | None) -> int | None:
         """An answer came, or what was sent may be billed: what it cost, where somebody had to know."""
         if usage is None:
             usage = counted(self.job, None, 0)
-        price, door = self.target.price, self.door
-        money = cost(usage, price) if price is not None and door.purses else None
+        door, price = self.door, self.price
+        money = cost(usage, price) if price is not None else None
         if money and (door.warned or not self.money):
             for _, _, meter in door.warned if self.money else door.purses:
                 if not meter.take(money):
@@ -198,14 +199,14 @@ class Gate:
         taken: Taken | None = None
         if door.waits is None or self.limits.may(door.waits, job, tools.clock()):
             taken = door.sheet.take(tokens, money)
-        return Reserved(self, door, target, job, tools, tokens, money, bound, taken)
+        return Reserved(self, door, job, tools, price, tokens, money, bound, taken)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""
         passed = self.enter(target, lane, job, tools)
         if not isinstance(passed, Reserved):
             return passed or NOTHING
-        return passed if passed.taken is not None else await passed.wait() or passed
+        return passed if passed.taken is not None else await passed.wait(target) or passed
 
     def unpriced(self, target: Target, tools: Tools) -> Failure | None:
         """What the file says of a send whose price nobody knows."""

@@ -293,7 +293,7 @@ async def _once(
         passed = gate.enter(target, lane, job, tools)
         if isinstance(passed, Reserved):
             hold, bound = passed, passed.bound
-            passed = None if passed.taken is not None else await passed.wait()
+            passed = None if passed.taken is not None else await passed.wait(target)
         if passed is not None:
             course.begun -= 1
             moment.skipped.append(Skipped(target.name, passed.message))

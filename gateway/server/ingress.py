@@ -253,26 +253,25 @@ class Exchange:
 
     def _record(self, target: Target | None) -> Record:
         """What the ledger wants beside that."""
-        answer, course, facts = self.answer, self.course, self.facts
-        id_ = end = None
-        if answer is not None:
-            lane, id_, end = answer.lane, answer_id(answer.body), finish(answer.end)
-        else:
-            lane = course.left[1] if course.left is not None else None
+        facts, answer, course = self.facts, self.answer, self.course
+        if facts is None:  # it was refused before anybody knew what to do with it
+            team = self.caller.team if self.caller is not None else None
+            return Record(at=self.wall, given=self.given, team=team, protocol=self.protocol.name, asked=self.asked)
+        lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
         return Record(
             at=self.wall,
             given=self.given,
-            team=self.caller.team if self.caller is not None else None,
-            end_user=facts.user if facts is not None else None,
+            team=facts.team,
+            end_user=facts.user,
             protocol=self.protocol.name,
             asked=self.asked,
             upstream=target.upstream if target is not None else None,
             credential=lane.credential if lane is not None else None,
-            answer_id=id_,
-            finish=end,
+            answer_id=answer_id(answer.body) if answer is not None else None,
+            finish=finish(answer.end) if answer is not None else None,
             trials=course.trials,
             skipped=course.skipped,
-            policies=facts.policies if facts is not None else (),
+            policies=facts.policies,
         )
 
 

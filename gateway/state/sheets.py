@@ -54,9 +54,9 @@ class Sheet:
         self._until = -inf
 
     def look(self) -> None:
-        """Brings every counter to now."""
+        """Brings every counter to now. A clock that stepped back changes no total."""
         now = self._time()
-        if not self._since <= now < self._until:
+        if now >= self._until:
             self._renewed(now)
 
     def take(self, tokens: int, money: int) -> Taken | None:
@@ -91,29 +91,34 @@ class Sheet:
         taken, but for money where none was. `asked` is False where it was no request: then `once` comes back too."""
         at, turn, tokens, money = taken
         now = self._time()
-        if money:
-            money -= paid
         if turn != self._turn or now >= self._until:
-            self._meters.give(self._back(tokens, used, money, asked), now - at)
-            return
-        tokens -= used
-        if self._exact:  # what was taken in this turn is there to be taken back, and more may be charged
+            self._meters.give(self._back(taken, used, paid, asked), now - at)
+        elif self._exact:  # what was taken in this turn is there to be taken back, and more may be charged
             for meter in self.held if asked else self.ones:
                 meter.cell.total -= 1
-            if tokens:
-                for meter in self.tokens:
-                    meter.cell.total -= tokens
+            tokens -= used
+            for meter in self.tokens:
+                meter.cell.total -= tokens
             if money:
+                money -= paid
                 for meter in self.money:
                     meter.cell.total -= money
-            return
-        for meters, amount in ((self.held if asked else self.ones, 1), (self.tokens, tokens), (self.money, money)):
-            for meter in meters if amount else ():
-                total = meter.cell.total - amount
-                if meter.least <= total <= meter.most:
-                    meter.cell.total = total
+        else:  # a lot may be too small for what is charged, and gives back what is too much for it
+            for meter in self.held if asked else self.ones:
+                cell = meter.cell
+                total = cell.total - 1
+                if total >= meter.least:
+                    cell.total = total
                 else:
-                    self._meters.give(((meter, amount),), now - at)
+                    meter.give(1, now - at)
+            for meters, amount in ((self.tokens, tokens - used), (self.money, money and money - paid)):
+                for meter in meters if amount else ():
+                    cell = meter.cell
+                    total = cell.total - amount
+                    if meter.least <= total <= meter.most:
+                        cell.total = total
+                    else:
+                        self._meters.give(((meter, amount),), now - at)
 
     def waited(self, tokens: int, money: int) -> Taken:
         """What `Meters.take` has just taken of what `asks` says."""
@@ -127,12 +132,13 @@ class Sheet:
             found += [(meter, money) for meter in self.money]
         return found
 
-    def _back(self, tokens: int, used: int, money: int, asked: bool) -> list[tuple[Meter, int]]:
+    def _back(self, taken: Taken, used: int, paid: int, asked: bool) -> list[tuple[Meter, int]]:
         """What comes back to each."""
+        _, _, tokens, money = taken
         found = [(meter, 1) for meter in (self.held if asked else self.ones)]
         found += [(meter, min(tokens, meter.limit) - used) for meter in self.tokens]
         if money:
-            found += [(meter, money) for meter in self.money]
+            found += [(meter, money - paid) for meter in self.money]
         return found
 
     def _take(self, now: float, tokens: int, money: int) -> Taken | None:
