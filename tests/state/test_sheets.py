@@ -16,7 +16,8 @@ from tests.state.test_meters import Clock, Remote, held, months, never, sliding
 
 
 class Side:
-    """Counters in a store of their own, and how they are taken: by a sheet, or by the long way."""
+    """Counters in a store of their own, and how they are taken: by a sheet, or by the long way. `other` is the sheet of
+    somebody else who shares some of them."""
 
     def __init__(self, clock: Clock, limits: tuple[int, int, int, int, int], shared: bool, short: bool) -> None:
         self.memory = Memory(clock)
@@ -28,12 +29,16 @@ class Side:
         )
         self.all = [a, b, c, d, e]
         self.sheet = Sheet(self.meters, [a], [b], [c, d], [e])
+        self.other = Sheet(self.meters, [a], [], [d, c], [e])
         self.short = short
 
     def take(self, tokens: int, money: int) -> Taken | None:
+        return self.take_of(self.sheet, tokens, money)
+
+    def take_of(self, sheet: Sheet, tokens: int, money: int) -> Taken | None:
         if self.short:
-            return self.sheet.take(tokens, money)
-        return self.sheet.waited(tokens, money) if self.meters.take_now(self.sheet.asks(tokens, money)) else None
+            return sheet.take(tokens, money)
+        return sheet.waited(tokens, money) if self.meters.take_now(sheet.asks(tokens, money)) else None
 
     def stand(self) -> list[int]:
         return [meter.standing().left for meter in self.all]
@@ -51,7 +56,7 @@ def test_a_sheet_counts_as_the_long_way_does(seed: int) -> None:
         random.choice([99, 9999]),
     )
     sides = Side(clock, limits, False, True), Side(clock, limits, False, False)
-    open_: list[tuple[list[Taken], int, int]] = []
+    open_: list[tuple[str, list[Taken], int, int]] = []
     refused = 0
     for _ in range(600):
         clock.now += random.choice([0.0, 0.0, 0.3, 0.9, 5.0, 70.0, 999.0]) if random.random() < 0.5 else 0.0
@@ -61,19 +66,20 @@ def test_a_sheet_counts_as_the_long_way_does(seed: int) -> None:
                 asyncio.run(side.memory.forget(key))
             open_.clear()  # what was given back then would be another's
         if open_ and random.random() < 0.5:
-            taken, tokens, money = open_.pop(random.randrange(len(open_)))
+            name, taken, tokens, money = open_.pop(random.randrange(len(open_)))
             used, paid = random.choice([0, tokens // 2, tokens, tokens + 7]), random.choice([0, money, money + 3])
             asked = random.random() < 0.9
             for side, each in zip(sides, taken, strict=True):
-                side.sheet.give(each, used, paid, asked)
+                getattr(side, name).give(each, used, paid, asked)
         else:
             tokens, money = random.choice([0, 1, 40, 6000]), random.choice([0, 5, 50])
-            got = [side.take(tokens, money) for side in sides]
+            name = random.choice(["sheet", "sheet", "other"])
+            got = [side.take_of(getattr(side, name), tokens, money) for side in sides]
             assert (got[0] is None) == (got[1] is None)
             if got[0] is None or got[1] is None:
                 refused += 1
             else:
-                open_.append(([got[0], got[1]], tokens, money))
+                open_.append((name, [got[0], got[1]], tokens, money))
         assert sides[0].stand() == sides[1].stand()
     assert refused
 
@@ -121,6 +127,16 @@ def test_a_request_larger_than_a_limit_takes_all_of_it() -> None:
     assert side.take(1, 0) is None
     side.sheet.give(taken, 300, 0)
     assert side.stand()[2:4] == [-200, 700]
+
+
+def test_whoever_looks_is_not_confused_by_a_clock_that_steps_back() -> None:
+    clock = Clock()
+    side = Side(clock, (9, 9, 100, 1000, 10), False, True)
+    assert side.take(30, 4) is not None
+    for step in (-0.5, -20.0, -500.0, 0.7, 600.0):
+        clock.now += step
+        side.sheet.look()
+        assert [meter.cell.total for meter in side.all] == [meter.used() for meter in side.all]
 
 
 def test_other_holders_are_seen_at_once() -> None:
