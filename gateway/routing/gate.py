@@ -122,9 +122,9 @@ class Reserved(msgspec.Struct):
             usage = counted(self.job, None, 0)
         door, price = self.door, self.price
         money = cost(usage, price) if price is not None else None
-        if money and (door.warned or not self.money):
+        if door.warned or not self.money:
             for _, _, meter in door.warned if self.money else door.purses:
-                if not meter.take(money):
+                if money and not meter.take(money):
                     meter.charge(money)
         self._end(usage.input + usage.output, money or 0)
         return money
@@ -191,7 +191,8 @@ class Gate:
             demand = job.demand or demand_of(job)
             most, said = output_of(demand, target)
             written = most * demand.n
-            tokens = demand.input + written
+            if door.sheet.tokens:
+                tokens = demand.input + written
             if price is not None:
                 money = dearest(price, demand.input, written)
                 if money and not said and door.sheet.money:

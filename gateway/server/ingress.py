@@ -41,7 +41,7 @@ from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted
 from gateway.routing.sending import Job
-from gateway.server.caching import BYPASSED, answered, concerns, outcome_of, tell
+from gateway.server.caching import BYPASSED, BYPASSED_LINES, answered, concerns, outcome_of, tell
 from gateway.server.explaining import DRY, HEADER, may, told, way
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
@@ -168,8 +168,8 @@ class Exchange:
         self.cost: int | None = None
         self.course = Course()
 
-    def headers(self, answer: Answer | None = None, *, limits: bool = True) -> dict[str, str]:
-        """The gateway's own response headers, with or without those of the caller's limits."""
+    def headers(self, answer: Answer | None = None, *, every: bool = True) -> dict[str, str]:
+        """The gateway's own response headers; not `every` one where `Answered.lines` say the rest."""
         headers = {"x-request-id": self.id, "x-gateway-revision": self.engine.revision[:12]}
         if answer is not None:
             headers["x-gateway-provider"] = answer.target.provider
@@ -178,14 +178,14 @@ class Exchange:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
             if self.cost is not None:
                 headers["x-gateway-cost"] = usd(self.cost)
-        if limits and self.admission is not None:
+        if every and self.admission is not None:
             self.admission.tell(headers, self.serving.tools.wall())
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
         if self.ask is not None:
             tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
-        elif self.bypassed:
+        elif self.bypassed and every:
             headers |= BYPASSED
         if self.explains:
             headers[HEADER] = way(self)
@@ -220,8 +220,8 @@ class Exchange:
             record = self._record(target)
         price = target.price if target is not None else None
         if usage is not None and price is not None:
-            priced = self.course.priced
-            self.cost = priced[1] if priced is not None and priced[0] is usage else cost(usage, price)
+            course = self.course
+            self.cost = course.money if course.priced is usage else cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -368,7 +368,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
             exchange.answer = answer
             exchange.finished(200)
             lines = admission.lines(serving.tools.wall()) if admission is not None else ""
-            return Answered(answer.body, exchange.headers(answer, limits=False), answer.content_type, lines)
+            if exchange.bypassed:
+                lines += BYPASSED_LINES
+            return Answered(answer.body, exchange.headers(answer, every=False), answer.content_type, lines)
         await _stream(exchange, answer, writer)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)
