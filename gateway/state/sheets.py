@@ -146,13 +146,13 @@ class Sheet:
         return (now, 0, tokens, money) if self._meters.take_now(self.asks(tokens, money)) else None
 
     def _undone(self, last: Meter, now: float, tokens: int, money: int) -> Taken | None:
-        """Puts back what was taken before one that had too little. It may have all that a request can take of it, which
-        is larger than its limit: the long way can tell."""
+        """Puts back what was taken before one that had too little; a request that is larger than a limit goes the long
+        way then."""
         for meter, amount in self.asks(tokens, money):
             if meter is last:
                 break
             meter.cell.total -= amount
-        return self._take(now, tokens, money)
+        return self._take(now, tokens, money) if any(tokens > meter.limit for meter in self.tokens) else None
 
     def _renewed(self, now: float) -> bool:
         """Brings every counter to now; whether they can be added to, which one that is here twice cannot."""
