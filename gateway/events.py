@@ -55,12 +55,13 @@ class Tripped(msgspec.Struct, frozen=True):
     seconds: float | None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """What only the ledger wants to know of a request: made where there is one.
 
-    `at` is the request's beginning, seconds since the epoch. `given`: its id is the client's own word, and may come
-    again. `answer_id` is the id inside the answer. `finish` is why the model stopped, in the client's protocol.
-    `policies` are those that held. The order of the fields is the one of the ledger's columns (telemetry/ledger.py).
+    `at` is the request's beginning, seconds since the epoch. `id` names its row where the request's own id is the
+    client's word, which may come again. `line` says what kind of send it was. `answer_id` is the id inside the answer.
+    `finish` is why the model stopped, in the client's protocol. `policies` are those that held. The order of the fields
+    is the one of the ledger's columns (telemetry/ledger.py).
     """
 
     team: str | None = None
@@ -71,14 +72,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     answer_id: str | None = None
     finish: str | None = None
     at: float
-    given: bool = False
+    id: str | None = None
+    line: str = "request"
     asked: str = ""
     trials: Sequence[Trial] = ()
     skipped: Sequence[Skipped] = ()
     policies: Sequence[str] = ()
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
     `lossy` are the fields that a translation lost, where the configuration wants to know. `cost` is nano-dollars, None

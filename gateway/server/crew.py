@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import subprocess
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -19,7 +17,7 @@ import msgspec
 from gateway.engine.canary import Seen, together
 from gateway.server import channel as say
 from gateway.server.channel import Channel
-from gateway.server.starting import Begun, Process, execute
+from gateway.server.starting import Begun, Common, Process, execute, finish
 from gateway.telemetry.log import Log
 from gateway.telemetry.metrics import Sample
 
@@ -55,9 +53,8 @@ class Worker:
 class Crew:
     """`sockets`: one bound socket per worker. `asked`: what to do when an operator asks a worker for a change.
 
-    `begun`: the workers that were begun already, one per socket, or none. `shared`: the directory in which the workers
-    share state that the file keeps in memory. `samples`: what /metrics says of the supervisor. `died`: what to do when
-    a worker is gone, with the reason.
+    `begun`: the workers that were begun already, one per socket, or none. `common`: what they are begun with.
+    `samples`: what /metrics says of the supervisor. `died`: what to do when a worker is gone, with the reason.
     """
 
     def __init__(
@@ -67,13 +64,13 @@ class Crew:
         log: Log,
         asked: Callable[[say.AskChange], Awaitable[bytes]],
         begun: Sequence[Begun] = (),
-        shared: Path | None = None,
+        common: Common = Common(),  # noqa: B008 - a value
         samples: Callable[[], list[Sample]] = list,
         died: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
         self._sockets = sockets
         self._begun = dict(enumerate(begun))
-        self._shared = shared
+        self._common = common
         self._offer = offer
         self._log = log
         self._asked = asked
@@ -169,7 +166,7 @@ class Crew:
         workers = list(self._workers.values())
         for worker in workers:
             worker.control.send(say.Stop())
-        await asyncio.gather(*(asyncio.to_thread(_end, worker.process, patience) for worker in workers))
+        await asyncio.gather(*(asyncio.to_thread(finish, worker.process, patience) for worker in workers))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -183,7 +180,7 @@ class Crew:
     async def _start(self, index: int) -> None:
         begun = self._begun.pop(index, None)
         if begun is None:
-            begun = await asyncio.to_thread(execute, self._sockets[index], self._shared)
+            begun = await asyncio.to_thread(execute, self._sockets[index], self._common)
         process, ours = begun
         ours.setblocking(False)
         worker = Worker(index, process, await Channel.over(ours))
@@ -294,11 +291,3 @@ async def _within(future: asyncio.Future[str | None], seconds: float, what: str)
         return await asyncio.wait_for(future, seconds)
     except TimeoutError:
         return f"{what} within {seconds:g}s"
-
-
-def _end(process: Process, patience: float) -> None:
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

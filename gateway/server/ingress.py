@@ -254,13 +254,14 @@ class Exchange:
     def _record(self, target: Target | None) -> Record:
         """What the ledger wants beside that."""
         facts, answer, course = self.facts, self.answer, self.course
+        id_ = new_id() if self.given else None
         if facts is None:  # it was refused before anybody knew what to do with it
             team = self.caller.team if self.caller is not None else None
-            return Record(at=self.wall, given=self.given, team=team, protocol=self.protocol.name, asked=self.asked)
+            return Record(at=self.wall, id=id_, team=team, protocol=self.protocol.name, asked=self.asked)
         lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
         return Record(
             at=self.wall,
-            given=self.given,
+            id=id_,
             team=facts.team,
             end_user=facts.user,
             protocol=self.protocol.name,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gateway.config.model import Config
 from gateway.config.refs import Ref, Secrets
 from gateway.failure import Refusal, Refused
+from gateway.server.scribe import Scribed
 from gateway.telemetry.ledger import Recorder
 from gateway.telemetry.metrics import Sample
 
@@ -110,8 +111,11 @@ def _read(url: str, ask: Callable[[Book], T]) -> T:
         book.close()
 
 
-async def opened(config: Config, secrets: Secrets, tell: Callable[..., None]) -> Recording | None:
-    """The ledger of a configuration, None where it has none. One that is down now is written later.
+async def opened(
+    config: Config, secrets: Secrets, tell: Callable[..., None], scribe: socket.socket | None = None
+) -> Recording | None:
+    """The ledger of a configuration, None where it has none. One that is down now is written later. `scribe`: the end
+    to the process that writes it for this one, where there is one.
 
     Raises `LedgerUnusable` where its database is not for this gateway.
     """
@@ -120,11 +124,13 @@ async def opened(config: Config, secrets: Secrets, tell: Callable[..., None]) ->
         return None
     from gateway.store.ledger.book import Book, LedgerDown
 
-    book = Book(secrets.value(ledger.url) if isinstance(ledger.url, Ref) else ledger.url)
+    url = secrets.value(ledger.url) if isinstance(ledger.url, Ref) else ledger.url
+    book = Book(url)
     try:
         await asyncio.to_thread(book.prepare)
     except LedgerDown as down:
         tell("warning", "the ledger cannot be opened; rows wait for it", why=str(down))
-    recorder = Recorder(book, node=socket.gethostname(), flush=ledger.flush, keep=ledger.keep, tell=tell)
+    writes = Scribed(book, url, scribe, tell) if scribe is not None else book
+    recorder = Recorder(writes, node=socket.gethostname(), flush=ledger.flush, keep=ledger.keep, tell=tell)
     recorder.start()
     return Recording(book, recorder, ledger.flush)

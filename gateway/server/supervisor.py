@@ -32,7 +32,7 @@ from gateway.server import channel as say
 from gateway.server.crew import Crew, Offer
 from gateway.server.rollout import Accepted, Rollout, moment
 from gateway.server.shared import Shared
-from gateway.server.starting import Begun, fork, may_fork
+from gateway.server.starting import Begun, Common, fork, fork_scribe, may_fork, read_all
 from gateway.telemetry.log import Log
 
 GRACE: Final = 5.0  # seconds beyond `gateway.drain` before a worker is killed
@@ -51,6 +51,7 @@ class _Opened(NamedTuple):
 
     sockets: list[socket.socket]
     shared: Shared | None
+    common: Common
     begun: list[Begun]
 
 
@@ -92,8 +93,14 @@ class Supervisor:
         sockets = bind(gateway.listen, count)
         # Workers that share what the file keeps in memory do it in a directory, which goes with this process.
         shared = Shared(size_of(self._first.config)) if gateway.state == "memory" and count > 1 else None
-        begun = fork(sockets, shared.path if shared is not None else None) if may_fork() else []
-        self._opened = _Opened(sockets, shared, begun)
+        common = Common(shared.path if shared is not None else None)
+        begun: list[Begun] = []
+        if may_fork():
+            ledger = gateway.ledger is not None
+            read_all(ledger=ledger)
+            common = common._replace(scribe=fork_scribe(sockets) if ledger else None)
+            begun = fork(sockets, common)
+        self._opened = _Opened(sockets, shared, common, begun)
 
     async def run(self, ready: asyncio.Future[str] | None = None) -> None:
         """Serves what `open` opened, until SIGTERM or SIGINT. `ready` is given the URL once every worker accepts
@@ -104,14 +111,14 @@ class Supervisor:
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
         if self._opened is None:
             raise RuntimeError("`open` comes first")
-        sockets, shared, begun = self._opened
+        sockets, shared, common, begun = self._opened
         crew = self._crew = Crew(
             sockets,
             self._first.offer,
             self.log,
             self._asked,
             begun,
-            shared.path if shared is not None else None,
+            common,
             lambda: rollout.samples(),
             lambda why: rollout.lost(why),
         )
@@ -145,6 +152,8 @@ class Supervisor:
                 watching.cancel()
             await rollout.close()
             await crew.stop(rollout.current.config.gateway.drain + GRACE)
+            if common.scribe is not None:
+                await asyncio.to_thread(common.scribe.close, GRACE)
             for sock in sockets:
                 sock.close()
             if shared is not None:

@@ -74,9 +74,12 @@ class Ready(msgspec.Struct, frozen=True):
 class Worker:
     """Everything a worker process holds; the control loop drives it."""
 
-    def __init__(self, control: Channel, listen: socket.socket, shared: Path | None) -> None:
+    def __init__(
+        self, control: Channel, listen: socket.socket, shared: Path | None, scribe: socket.socket | None
+    ) -> None:
         self._control = control
         self._shared = shared
+        self._scribe = scribe
         self._place: Place | None = None  # where its state is, once the first configuration said so
         self._bound = 0  # bytes of values that are kept at most
         self._moving: Moving | None = None  # of the store, what a new URL of it is told
@@ -210,7 +213,7 @@ class Worker:
             log = Log(config.gateway.log.level, config.gateway.log.format, time.time)
             if self._log is None:  # its ledger stays
                 self._log = log
-                self.serving.recording = recording = await opened(served, known, self._tell)
+                self.serving.recording = recording = await opened(served, known, self._tell, self._scribe)
                 self._record = recording.recorder if recording is not None else None
         except Exception as error:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.
@@ -326,14 +329,14 @@ class Worker:
             await asyncio.sleep(0.05)
 
 
-async def _main(listen_fd: int, control_fd: int, shared: Path | None) -> None:
+async def _main(listen_fd: int, control_fd: int, shared: Path | None, scribe: socket.socket | None) -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # The supervisor receives these and says what to do; a terminal sends them to both.
         signal.signal(signum, signal.SIG_IGN)
     listen = socket.socket(fileno=listen_fd)
     listen.setblocking(False)
     control = await Channel.over(socket.socket(fileno=control_fd))
-    await Worker(control, listen, shared).run()
+    await Worker(control, listen, shared, scribe).run()
     control.close()
 
 
@@ -345,19 +348,22 @@ def read_all() -> None:
         import_module("uvloop")
 
 
-def serve(listen_fd: int, control_fd: int, shared: Path | None) -> None:
-    """A worker's life in this process; the descriptors are its own. Uses uvloop where there is one."""
+def serve(listen_fd: int, control_fd: int, shared: Path | None, scribe: socket.socket | None) -> None:
+    """A worker's life in this process; the descriptors are its own. `scribe` is its end to the one who writes the
+    ledger for it. Uses uvloop where there is one."""
     try:
         import uvloop
     except ImportError:
-        asyncio.run(_main(listen_fd, control_fd, shared))
+        asyncio.run(_main(listen_fd, control_fd, shared, scribe))
     else:
-        uvloop.run(_main(listen_fd, control_fd, shared))
+        uvloop.run(_main(listen_fd, control_fd, shared, scribe))
 
 
 def main() -> None:
-    """The program."""
-    serve(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]) if sys.argv[3] else None)
+    """The program: the directory that is shared, or nothing, and descriptors of sockets."""
+    shared, listen, control, *scribe = sys.argv[1:]
+    end = socket.socket(fileno=int(scribe[0])) if scribe else None
+    serve(int(listen), int(control), Path(shared) if shared else None, end)
 
 
 if __name__ == "__main__":

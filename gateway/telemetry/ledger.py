@@ -1,9 +1,9 @@
 """The ledger's subscriber: takes what ended, and has it written by a thread of its own, some rows at a time.
 
-On the event loop events become rows, and rows bytes, `CHUNK` at a time: that takes half as long for each, and what
-waits is small and out of the way of the caches. The thread hands them to a `Book`, at the latest `flush` seconds after
-they came; while the book cannot be written they wait, and beyond `WAITING_MOST` the oldest are given up: counted, and
-told in the log. A row keeps its id over all attempts, so none is ever written twice.
+On the event loop events become bytes, `CHUNK` at a time: what waits is small and out of the way of the caches. The
+thread hands them to a `Book`, at the latest `flush` seconds after they came; they become rows where the book is
+written. While it cannot be they wait, and beyond `WAITING_MOST` the oldest are given up: counted, and told in the log.
+A row keeps its id over all attempts, so none is ever written twice.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
+from msgspec.structs import asdict, replace
 
-from gateway.events import Aside, Event, Finished, Record, Skipped, Trial, new_id
+from gateway.events import Aside, Event, Finished, Record, Trial, new_id
 
 BATCH: Final = 500  # rows of one write
-CHUNK: Final = 25  # rows that are made at a stretch
+CHUNK: Final = 25  # events that become bytes at a stretch
 WAITING_MOST: Final = 50_000  # rows that are kept while nothing can be written
 PAUSE_FIRST, PAUSE_MOST = 0.25, 10.0  # seconds between attempts
 FORGET_EVERY: Final = 600.0
 FORGET_ROWS: Final = 1000
 _TEXT_MOST: Final = 200  # characters of what a client wrote
-_NO_RECORD: Final = Record(at=0.0)
 _NO_USAGE: Final = (None,) * 9
 
 
@@ -78,9 +78,6 @@ class Row(NamedTuple):
     node: str
 
 
-_OF_FINISHED: Final = Row._fields.index("team") - Row._fields.index("request_id")  # its first fields, as they are
-_OF_RECORD: Final = Row._fields.index("input") - Row._fields.index("team")
-_tuple: Final = msgspec.structs.astuple
 _PACK: Final = msgspec.msgpack.Encoder().encode
 _UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
 _LARGEST: Final = (1 << 63) - 1
@@ -96,23 +93,26 @@ class Book(Protocol):
 
     def prepare(self) -> None: ...
 
-    def write(self, rows: Collection[tuple[Any, ...]]) -> int: ...
+    def write(self, rows: Chunks) -> int: ...
 
     def forget(self, before: float, most: int) -> int: ...
 
 
 class Chunks(Collection[tuple[Any, ...]]):
-    """Rows that are bytes until they are looked at."""
+    """Rows that are the bytes of events until they are looked at. `packed`: how many, and they in msgpack. `node` is
+    this machine's name."""
 
-    def __init__(self, packed: Sequence[tuple[int, bytes]]) -> None:
-        self._packed = packed
+    def __init__(self, packed: Sequence[tuple[int, bytes]], node: str) -> None:
+        self.packed = packed
+        self.node = node
 
     def __len__(self) -> int:
-        return sum(count for count, _ in self._packed)
+        return sum(count for count, _ in self.packed)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for _, rows in self._packed:
-            yield from _UNPACK(rows)
+        for _, events in self.packed:
+            for event in _UNPACK(events):
+                yield _made(event, self.node)
 
     def __contains__(self, row: object) -> bool:
         return any(row == each for each in self)
@@ -142,7 +142,7 @@ class Recorder:
         self._tell = tell
         self._wall = wall
         self._most = waiting_most
-        self._events: deque[Finished | Aside] = deque()
+        self._events: deque[Finished] = deque()
         self._chunks: deque[tuple[int, bytes]] = deque()  # how many rows, and they
         self._batch: list[tuple[int, bytes]] = []
         self._wake = threading.Event()
@@ -159,16 +159,20 @@ class Recorder:
 
     def __call__(self, event: Event) -> None:
         """Takes one event in."""
-        kind = type(event)
-        if kind is Finished or kind is Aside:
-            events = self._events
-            events.append(event)  # type: ignore[arg-type]  # `type` narrows nothing
-            if len(events) >= CHUNK:
-                self._pack()
-                if len(self._chunks) * CHUNK > self._most:
-                    self.dropped += self._chunks.popleft()[0]
-                elif len(self._chunks) == BATCH // CHUNK:
-                    self._wake.set()
+        if isinstance(event, Aside):
+            event = _as_request(event, self._wall())
+        elif not isinstance(event, Finished):
+            return
+        elif event.record is None:
+            event = replace(event, record=Record(at=self._wall()))
+        events = self._events
+        events.append(event)
+        if len(events) >= CHUNK:
+            self._pack()
+            if len(self._chunks) * CHUNK > self._most:
+                self.dropped += self._chunks.popleft()[0]
+            elif len(self._chunks) == BATCH // CHUNK:
+                self._wake.set()
 
     @property
     def waiting(self) -> int:
@@ -176,14 +180,14 @@ class Recorder:
         return len(self._events) + sum(count for count, _ in (*self._chunks.copy(), *self._batch))
 
     def _pack(self) -> None:
-        """Makes rows of some events. Called by the loop and the thread, at the same time perhaps."""
+        """Makes bytes of some events. Called by the loop and the thread, at the same time perhaps."""
         events = self._events
-        rows: list[Row] = []
+        some: list[Finished] = []
         with suppress(IndexError):  # the other one took the last
-            while events and len(rows) < CHUNK:
-                rows.append(self._row(events.popleft()))
-        if rows:
-            self._chunks.append((len(rows), _packed(rows)))
+            while events and len(some) < CHUNK:
+                some.append(events.popleft())
+        if some:
+            self._chunks.append((len(some), _packed(some)))
 
     def flush(self, within: float) -> bool:
         """Waits until everything that had come is written; whether it was, within so many seconds. Blocks."""
@@ -245,7 +249,7 @@ class Recorder:
                     self._batch.append(self._chunks.popleft())
             if not self._batch:
                 return False
-        rows = Chunks(self._batch)
+        rows = Chunks(self._batch, self._node)
         refused = self._book.write(rows)
         if refused:
             self.refused += refused
@@ -262,52 +266,71 @@ class Recorder:
         while self._book.forget(now - self._keep, FORGET_ROWS) == FORGET_ROWS and not self._closing:
             time.sleep(0.05)  # others write too
 
-    def _row(self, event: Finished | Aside) -> Row:
-        if isinstance(event, Aside):
-            return self._made(*_as_request(event, self._wall()), new_id(), event.line)
-        record = event.record or _NO_RECORD
-        return self._made(event, record, new_id() if record.given else event.request_id, "request")
 
-    def _made(self, event: Finished, record: Record, id_: str, line: str) -> Row:
-        usage = event.usage
-        return _row(
-            Row,
-            (
-                id_,
-                line,
-                record.at or self._wall(),
-                record.asked[:_TEXT_MOST],
-                +event.stream,
-                *_tuple(event)[:_OF_FINISHED],
-                *_tuple(record)[:_OF_RECORD],
-                *(_NO_USAGE if usage is None else (*_tuple(usage)[:-1], +usage.estimated)),
-                _text(event.tags),
-                path(record.trials, record.skipped, record.policies),
-                _text(event.lossy),
-                self._node,
-            ),
-        )
+def _made(event: tuple[Any, ...], node: str) -> Row:
+    """The row of an event whose structs of a fixed order are sequences, and all others mappings."""
+    *request, stream, usage, lossy, _, tags, record = event
+    *way, at, id_, line, asked, trials, skipped, policies = record
+    return _row(
+        Row,
+        (
+            request[0] if id_ is None else id_,
+            line,
+            at,
+            asked[:_TEXT_MOST],
+            +stream,
+            *request,
+            *way,
+            *(_NO_USAGE if usage is None else _counts(*usage.values())),
+            _text(tuple(tags)),
+            path(trials, skipped, policies),
+            _text(tuple(lossy)),
+            node,
+        ),
+    )
 
 
-def _packed(rows: Sequence[Row]) -> bytes:
+def _counts(*tokens: int) -> tuple[int, ...]:
+    """With 1 or 0 for whether they are estimated."""
+    return (*tokens[:-1], +tokens[-1])
+
+
+def _packed(events: Sequence[Finished]) -> bytes:
     try:
-        return _PACK(rows)
+        return _PACK(events)
     except (UnicodeError, OverflowError):
-        return _PACK([tuple(map(_tamed, row)) for row in rows])
+        return _PACK(_tamed(events))
 
 
 def _tamed(value: Any) -> Any:
     """The value as bytes can hold it: half characters are marked, and numbers have 64 bits."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
-    return max(-_LARGEST, min(_LARGEST, value)) if isinstance(value, int) else value
+    if isinstance(value, bool) or not isinstance(value, int | list | tuple | msgspec.Struct):
+        return value
+    if isinstance(value, int):
+        return max(-_LARGEST, min(_LARGEST, value))
+    if isinstance(value, msgspec.Struct):
+        return type(value)(**{name: _tamed(field) for name, field in asdict(value).items()})
+    return [_tamed(each) for each in value]
 
 
-def _as_request(event: Aside, now: float) -> tuple[Finished, Record]:
+def _as_request(event: Aside, now: float) -> Finished:
     """A send beside a request, as if it had been one. `now`: seconds since the epoch."""
     trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
     asked = event.route[:_TEXT_MOST]
-    request = Finished(
+    record = Record(
+        at=now - event.seconds,
+        id=new_id(),
+        line=event.line,
+        asked=asked,
+        team=event.team,
+        end_user=event.user,
+        upstream=event.upstream,
+        credential=event.credential,
+        trials=(trial,),
+    )
+    return Finished(
         request_id=event.request_id,
         operation=event.operation,
         route=asked,
@@ -324,21 +347,13 @@ def _as_request(event: Aside, now: float) -> tuple[Finished, Record]:
         stream=event.stream,
         usage=event.usage,
         tags=event.tags,
+        record=record,
     )
-    record = Record(
-        at=now - event.seconds,
-        asked=asked,
-        team=event.team,
-        end_user=event.user,
-        upstream=event.upstream,
-        credential=event.credential,
-        trials=(trial,),
-    )
-    return request, record
 
 
-def path(trials: Sequence[Trial], skipped: Sequence[Skipped], policies: Sequence[str] = ()) -> str:
-    """The way of a request as JSON: what was tried, in order, what was not, and why; and the policies that held."""
+def path(trials: Sequence[Any], skipped: Sequence[Any], policies: Sequence[str] = ()) -> str:
+    """The way of a request as JSON: what was tried (`Trial`), in order, what was not (`Skipped`), and why; and the
+    policies that held."""
     way: dict[str, Any] = {"tried": trials, "skipped": skipped}
     if policies:
         way["policies"] = policies
@@ -347,4 +362,4 @@ def path(trials: Sequence[Trial], skipped: Sequence[Skipped], policies: Sequence
 
 @lru_cache(1024)  # the same tags come again and again
 def _text(values: tuple[str, ...]) -> str:
-    return _ENCODE([_tamed(value) for value in values]).decode()
+    return _ENCODE(values).decode()

@@ -125,7 +125,10 @@ async def test_a_rate_is_never_exceeded_in_any_window(nodes: Nodes, upstream: Up
 async def test_nothing_is_forgotten_by_a_kill(
     kind: str, launch: Any, upstream: Upstream, tmp_path: Path, redis: RedisServer
 ) -> None:
+    """A gateway that begins anew and cannot reach its store in time would count alone by default, and knows of nothing:
+    here it refuses."""
     state = f"{{disk: {tmp_path / 'state'}}}" if kind == "disk" else _redis(redis.url)
+    state += ", on_store_failure: reject"
     text = config(
         upstream, "budgets: {b: {limit: 0.5 USD, per: month}}", ", limits: {requests: 200/hour}", workers=2, state=state
     )

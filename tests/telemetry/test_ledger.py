@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.events import Aside, Attempted, Finished, Record, Skipped, Trial
+from gateway.events import Aside, Attempted, Finished, Record, Skipped, Trial, new_id
 from gateway.ir.usage import Usage
 from gateway.telemetry.ledger import BATCH, CHUNK, Recorder, Row
 
@@ -123,7 +123,7 @@ def test_columns_stand_as_the_values_that_they_are_made_of() -> None:
 def test_an_id_that_the_client_chose_names_a_row_and_is_none(make: Make, book: Book) -> None:
     recorder = make()
     for _ in range(2):
-        recorder(finished("theirs", record=Record(at=1.0, given=True)))
+        recorder(finished("theirs", record=Record(at=1.0, id=new_id())))
     recorder(finished("ours", record=Record(at=1.0)))
     assert recorder.flush(5.0)
     assert sorted(row.request_id for row in book.rows.values()) == ["ours", "theirs", "theirs"]
@@ -164,7 +164,7 @@ def test_a_book_that_was_away_gets_every_row_once(
 ) -> None:
     book.away, book.after = 2, after
     recorder = make()
-    recorder(finished("theirs", record=Record(at=1.0, given=True)))
+    recorder(finished("theirs", record=Record(at=1.0, id=new_id())))
     recorder(finished("one"))
     assert recorder.flush(10.0)
     assert len(book.rows) == 2 and recorder.written == 2
