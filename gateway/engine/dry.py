@@ -30,7 +30,7 @@ from gateway.events import Event, Mirrored, Skipped
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.chat import Choice, Dropped, Finish, Response, Text
 from gateway.ir.usage import Usage
-from gateway.routing.admission import admission_of
+from gateway.routing.admission import admitted
 from gateway.routing.attempt import Answer
 from gateway.routing.node import Node, Target
 from gateway.routing.outcome import refusal_of
@@ -200,9 +200,9 @@ class _Walk:
         engine = shadowed(engine, _nodes(engine, route), self._given, self._clock, self._wall)
         tools = self._tools()
         if engine.limits is not None:
-            admission = admission_of(engine.limits, job.facts, tools, job)
-            if admission is not None and not admission.take_now(job, tools):
-                await admission.wait(job)
+            admission = admitted(engine.limits, job, tools)
+            if admission is not None and admission.taken is None:
+                await admission.wait(engine.limits, job, tools)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()
         return await answer_of(engine, caller, route, job, ruling, tools, course)

@@ -1,6 +1,6 @@
 """Whether a caller may ask now: the limits of its key, its team and its user; and what every answer tells of them.
 
-An `Admission` is taken (`take_now`, else `wait`) after policies and before caches, and closed once, however the request
+An `Admission` is taken (`admitted`, else `wait`) after policies and before caches, and closed once, however the request
 ends. Tokens are reserved as `demand.py` says, and settled by the usage of the answer that the caller got.
 """
 
@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from gateway.failure import Refusal, Refused
 from gateway.ir.usage import Usage
 from gateway.routing.allowances import UNBOUNDED
 from gateway.routing.demand import demand_of
-from gateway.routing.limiting import FOREVER, Full, Limits, Tab, Taking, too_many
+from gateway.routing.limiting import FOREVER, Full, Limits, Tab, too_many
 from gateway.routing.telling import lines
 from gateway.state.meters import StoreDown
+from gateway.state.sheets import Taken
 
 if TYPE_CHECKING:
     from gateway.routing.facts import Facts
@@ -25,23 +28,22 @@ if TYPE_CHECKING:
 SESSIONS_RETRY: Final = 60.0  # seconds: nobody knows when a session ends
 
 
-class Admission(Taking):
-    """What a request holds of its caller's limits; nothing before it was taken."""
+class Admission(msgspec.Struct):
+    """What a request holds of its caller's limits: `taken` of the tab's sheet; nothing before that, and in the end."""
 
-    __slots__ = ("_own", "_tools")
+    tab: Tab
+    tokens: int = 0
+    taken: Taken | None = None
 
-    def __init__(self, limits: Limits, tab: Tab, tokens: int, tools: Tools) -> None:
-        super().__init__(limits, tab, tab.sheet, tokens)
-        self._own = tab
-        self._tools = tools
-
-    async def wait(self, job: Job) -> None:
-        """Takes what `take_now` could not: asks the store, and waits in line. Raises `Refused` (429, 503)."""
+    async def wait(self, limits: Limits, job: Job, tools: Tools) -> None:
+        """Takes what could not be taken at once: asks the store, and waits in line. Raises `Refused` (429, 503)."""
+        sheet = self.tab.sheet
         try:
-            lacks = await self.take(job, self._tools)
+            lacks = await limits.take(self.tab, sheet.asks(self.tokens, 0), job, tools)
         except StoreDown:
             raise Refused(store_down()) from None
         if lacks is None:
+            self.taken = sheet.waited(self.tokens, 0)
             return
         if not isinstance(lacks, Full):
             raise TypeError("a caller's limits are no budgets")
@@ -58,39 +60,53 @@ class Admission(Taking):
 
     def close(self, usage: Usage | None) -> None:
         """The request is over; `usage` None used no tokens. Only the first call counts."""
-        self.end(usage.input + usage.output if usage is not None else 0, 0)
+        taken, tab = self.taken, self.tab
+        if taken is None:
+            return
+        self.taken = None
+        tab.sheet.give(taken, usage.input + usage.output if usage is not None else 0, 0)
+        if tab.may_wait:
+            tab.line.nudge()
 
     def minute(self) -> Standing | None:
         """Where the caller stands in its tightest limit of requests per minute."""
-        limited = [meter for meter in self._own.once if self._own.of[meter.key][1].per == "minute"]
+        limited = [meter for meter in self.tab.once if self.tab.of[meter.key][1].per == "minute"]
         stands = [meter.standing() for meter in limited]
         return min(stands, key=lambda each: each.left / each.limit if each.limit else 0.0, default=None)
 
-    def lines(self) -> str:
+    def lines(self, wall: float) -> str:
         """The headers that say where the caller stands, each with its line end; "" where no rate limits him."""
-        told = self._own.told
-        if not told:
+        tab = self.tab
+        if not tab.told:
             return ""
-        self._sheet.look()
-        return lines(told, self._tools.wall())
+        tab.sheet.look()
+        return lines(tab.told, wall)
 
-    def tell(self, headers: dict[str, str]) -> None:
+    def tell(self, headers: dict[str, str], wall: float) -> None:
         """Adds them one by one."""
-        for line in self.lines().splitlines():
+        for line in self.lines(wall).splitlines():
             name, _, value = line.partition(": ")
             headers[name] = value
 
 
-def admission_of(limits: Limits, facts: Facts, tools: Tools, job: Job | None = None) -> Admission | None:
-    """The admission of a caller, and of a job of his, not taken yet; None where nothing limits him."""
+def admission_of(limits: Limits, facts: Facts) -> Admission | None:
+    """What a caller holds who has asked nothing; None where nothing limits him."""
     tab = limits.of_caller(facts)
+    return Admission(tab) if tab is not None else None
+
+
+def admitted(limits: Limits, job: Job, tools: Tools) -> Admission | None:
+    """The admission of a job, which must `wait` where it is not `taken` yet; None where nothing limits its caller."""
+    tab = limits.own.get(job.facts.key) or limits.of_caller(job.facts)
     if tab is None:
         return None
     tokens = 0
-    if job is not None and tab.tokens:
+    if tab.tokens:
         demand = job.demand or demand_of(job)
         tokens = demand.input + (demand.most or UNBOUNDED) * demand.n
-    return Admission(limits, tab, tokens, tools)
+    if tab.may_wait and not limits.may(tab, job, tools.clock()):
+        return Admission(tab, tokens)
+    return Admission(tab, tokens, tab.sheet.take(tokens, 0))
 
 
 def store_down() -> Refusal:

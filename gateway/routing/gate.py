@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from typing import Protocol as Interface
 
+import msgspec
+
 from gateway.events import Unpriced
 from gateway.failure import Failure, Kind
-from gateway.ir.cost import cost, dearest
+from gateway.ir.cost import Price, cost, dearest
 from gateway.ir.usage import Usage
 from gateway.routing.demand import counted, demand_of, output_of
 from gateway.routing.facts import Facts
-from gateway.routing.limiting import KEPT, Full, Limits, Tab, Taking, too_many
+from gateway.routing.limiting import KEPT, Full, Limits, Tab, too_many
 from gateway.routing.spending import Purse, Spending, exhausted, unpriced
 from gateway.routing.watching import Watch
 from gateway.state.meters import Meters, StoreDown
-from gateway.state.sheets import Sheet
+from gateway.state.sheets import Sheet, Taken
 
 if TYPE_CHECKING:
     from gateway.routing.node import Target
@@ -65,89 +67,83 @@ _UNCOUNTED: Final = Failure(
 
 class Door:
     """What the sends of a key to a target with a credential pass: `tab`, the limits of things, and `purses`, taken
-    together by `sheet`. `warned` are the purses that keep nobody out, `watched` those of which the log is to hear, each
-    with the nano-dollars from which on it is looked at."""
+    together by `sheet`. `waits` is the tab, where it may wait. `warned` are the purses that keep nobody out, `watched`
+    those of which the log is to hear: their counters, each with the nano-dollars from which on it is looked at."""
 
-    __slots__ = ("free", "purses", "sheet", "tab", "warned", "watched")
+    __slots__ = ("free", "purses", "sheet", "tab", "waits", "warned", "watched")
 
     def __init__(self, meters: Meters, tab: Tab | None, purses: Sequence[Purse], watched: Mapping[str, float]) -> None:
         self.free = tab is None and not purses
         self.tab = tab
+        self.waits = tab if tab is not None and tab.may_wait else None
         self.purses = tuple(purses)
         self.warned = tuple(purse for purse in purses if not purse[0].enforces)
-        self.watched = tuple((purse, watched[purse[0].name]) for purse in purses if purse[0].name in watched)
+        self.watched = tuple((purse[2], watched[purse[0].name], purse) for purse in purses if purse[0].name in watched)
         money = [meter for budget, _, meter in purses if budget.enforces]
         once, held, tokens = (tab.once, tab.held, tab.tokens) if tab is not None else ((), (), ())
         self.sheet = Sheet(meters, once, held, tokens, money)
 
 
-class Reserved(Taking):
-    """A send's part of limits and budgets. `bound`: tokens of the answer at most, where money wants it bounded."""
+class Reserved(msgspec.Struct):
+    """A send's part of limits and budgets: `taken` of the door's sheet, with the tokens and the money that it may come
+    to. `price`: the target's, where anybody has to know what it costs. `bound`: tokens of the answer at most, where
+    money wants it bounded."""
 
-    __slots__ = ("_door", "_gate", "_job", "_target", "_tools", "bound")
+    gate: Gate
+    door: Door
+    job: Job
+    tools: Tools
+    price: Price | None
+    tokens: int
+    money: int
+    bound: int | None
+    taken: Taken | None
 
-    def __init__(self, gate: Gate, door: Door, target: Target, tools: Tools, job: Job) -> None:
-        super().__init__(gate.limits, door.tab, door.sheet, 0)
-        self.bound: int | None = None
-        self._gate = gate
-        self._door = door
-        self._target = target
-        self._tools = tools
-        self._job = job
-        price = target.price if door.purses else None
-        if price is None and not door.sheet.tokens:
-            return
-        demand = job.demand or demand_of(job)
-        most, said = output_of(demand, target)
-        written = most * demand.n
-        self._tokens = demand.input + written
-        if price is not None:
-            self._money = dearest(price, demand.input, written)
-            if not said and self._money and door.sheet.money:
-                self.bound = most
-
-    async def taken(self) -> Failure | None:
-        """Takes everything, or says why it may not be sent."""
+    async def wait(self, target: Target) -> Failure | None:
+        """Takes what could not be taken at once, or says why the target may not be asked."""
+        door, sheet = self.door, self.door.sheet
         try:
-            lacks = await self.take(self._job, self._tools)
+            lacks = await self.gate.limits.take(door.tab, sheet.asks(self.tokens, self.money), self.job, self.tools)
         except StoreDown:
             return _UNCOUNTED
         if lacks is None:
+            self.taken = sheet.waited(self.tokens, self.money)
             return None
         if isinstance(lacks, Full):
             return Failure(
                 kind=Kind.RATE_LIMIT, message=too_many(lacks), retry_after=lacks.retry_after, sent=False, ours=True
             )
-        purse = next(purse for purse in self._door.purses if purse[2].key == lacks.meter.key)
-        wall = self._tools.wall()
-        return exhausted(purse, self._target, self._money, lacks.left, lacks.retry_after, wall)
+        purse = next(purse for purse in door.purses if purse[2].key == lacks.meter.key)
+        return exhausted(purse, target, self.money, lacks.left, lacks.retry_after, self.tools.wall())
 
     def settle(self, usage: Usage | None) -> int | None:
         """An answer came, or what was sent may be billed: what it cost, where somebody had to know."""
         if usage is None:
-            usage = counted(self._job, None, 0)
-        price, door = self._target.price, self._door
-        money = cost(usage, price) if price is not None and door.purses else None
-        self.end(usage.input + usage.output, money or 0)
-        if money and (door.warned or not self._money):
-            for _, _, meter in door.warned if self._money else door.purses:
-                if not meter.take(money):
+            usage = counted(self.job, None, 0)
+        door, price = self.door, self.price
+        money = cost(usage, price) if price is not None else None
+        if door.warned or not self.money:
+            for _, _, meter in door.warned if self.money else door.purses:
+                if money and not meter.take(money):
                     meter.charge(money)
-        if door.watched:
-            self._look()
+        self._end(usage.input + usage.output, money or 0)
         return money
 
     def release(self, *, asked: bool) -> None:
         """No answer came."""
-        self.end(0, 0, asked=asked)
-        if self._door.watched:
-            self._look()
+        self._end(0, 0, asked)
 
-    def _look(self) -> None:
-        for purse, least in self._door.watched:
-            meter = purse[2]
+    def _end(self, used: int, paid: int, asked: bool = True) -> None:
+        """Gives back what was not used, which only the first call does, and looks how far budgets are used now."""
+        taken, door = self.taken, self.door
+        if taken is not None:
+            self.taken = None
+            door.sheet.give(taken, used, paid, asked)
+            if door.waits is not None:
+                door.waits.line.nudge()
+        for meter, least, purse in door.watched:
             if (meter.cell.total if meter.exact else meter.used()) >= least:
-                self._gate.look(purse, self._tools)
+                self.gate.look(purse, self.tools)
 
 
 class Gate:
@@ -179,25 +175,39 @@ class Gate:
         return min((max(0.0, each.left / each.limit) for each in stands), default=None)
 
     def enter(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Reserved | Failure | None:
-        """What a send needs; None where nothing limits it."""
+        """What a send needs, which must `wait` where it is not `taken` yet; None where nothing limits it."""
         name: tuple[object, ...] = (job.facts.key, target.name, target.limits, lane.limits)
-        door = self._doors.get(name)
-        if door is None:
-            door = self._door(name, target, lane, job.facts)
+        door = self._doors.get(name) or self._door(name, target, lane, job.facts)
         if door.free:
             return None
-        if target.price is None and door.purses:
+        tokens = money = 0
+        bound: int | None = None
+        price = target.price if door.purses else None
+        if price is None and door.purses:
             refused = self.unpriced(target, tools)
             if refused is not None:
                 return refused
-        return Reserved(self, door, target, tools, job)
+        if price is not None or door.sheet.tokens:
+            demand = job.demand or demand_of(job)
+            most, said = output_of(demand, target)
+            written = most * demand.n
+            if door.sheet.tokens:
+                tokens = demand.input + written
+            if price is not None:
+                money = dearest(price, demand.input, written)
+                if money and not said and door.sheet.money:
+                    bound = most
+        taken: Taken | None = None
+        if door.waits is None or self.limits.may(door.waits, job, tools.clock()):
+            taken = door.sheet.take(tokens, money)
+        return Reserved(self, door, job, tools, price, tokens, money, bound, taken)
 
     async def hold(self, target: Target, lane: Lane, job: Job, tools: Tools) -> Hold | Failure:
         """What `enter` says, taken."""
         passed = self.enter(target, lane, job, tools)
         if not isinstance(passed, Reserved):
             return passed or NOTHING
-        return passed if passed.take_now(job, tools) else await passed.taken() or passed
+        return passed if passed.taken is not None else await passed.wait(target) or passed
 
     def unpriced(self, target: Target, tools: Tools) -> Failure | None:
         """What the file says of a send whose price nobody knows."""

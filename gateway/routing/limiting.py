@@ -1,7 +1,8 @@
 """Limits bound to their counters: what is taken together, waiting in line, and the words of a refusal.
 
-A `Tab` is all limits that one request, or one send, is under. Taking from it is all or nothing and asks nobody while
-this worker has leased enough; `Limits.take` is the way that may wait: for the store, for a session's place, in line.
+A `Tab` is all limits that one request, or one send, is under. Taking from its sheet is all or nothing and asks nobody
+while this worker has leased enough; where it `may_wait`, `Limits.may` is asked before, and its line is nudged whenever
+something was given back. `Limits.take` is the way that may wait: for the store, for a session's place, in line.
 Who waits in a line is served in the order of arrival, and nobody passes by while somebody waits; whoever leaves
 (its task is cancelled) is forgotten at once.
 """
@@ -76,88 +77,40 @@ class Tab:
         return Full(*self.of[short.meter.key], short.retry_after)
 
 
-class Taking:
-    """What one request, or one send, takes of a sheet: `tokens` are reserved of its token counters, and `money` of
-    those of budgets. `tab`: the limits that are on it."""
-
-    __slots__ = ("_limits", "_money", "_sheet", "_tab", "_taken", "_tokens", "_turn")
-
-    def __init__(self, limits: Limits, tab: Tab | None, sheet: Sheet, tokens: int, money: int = 0) -> None:
-        self._limits = limits
-        self._tab = tab
-        self._sheet = sheet
-        self._tokens = tokens
-        self._money = money
-        self._taken: float | None = None
-        self._turn = 0  # of no sheet
-
-    def take_now(self, job: Job, tools: Tools) -> bool:
-        """Whether all could be taken without asking or waiting for anybody."""
-        tab, sheet = self._tab, self._sheet
-        if tab is not None and tab.may_wait and not self._may(tab, job, tools.clock()):
-            return False
-        self._taken = taken = sheet.take(self._tokens, self._money)
-        self._turn = sheet.turn
-        return taken is not None
-
-    def _may(self, tab: Tab, job: Job, now: float) -> bool:
-        """Whether nobody waits in line, and the session is known to be present."""
-        return not tab.line.waiting and (not tab.sessions or self._limits.here(tab, _member(job), now))
-
-    async def take(self, job: Job, tools: Tools) -> Full | Short | None:
-        """Takes all, or says what lacks: a limit of the tab, or one of the counters of money."""
-        asks = self._sheet.asks(self._tokens, self._money)
-        if self._tab is None:
-            lacks: Full | Short | None = await self._limits.meters.take(asks)
-        else:
-            lacks = await self._limits.take(self._tab, asks, _member(job), tools)
-        if lacks is None:
-            self._taken, self._turn = self._limits.meters.time(), 0
-        return lacks
-
-    def end(self, tokens: int, money: int, *, asked: bool = True) -> None:
-        """Gives back what was not used, and counts what was used beyond it. `asked` is False where nobody was sent
-        anything: then it was no request either. Only the first call counts."""
-        taken, self._taken = self._taken, None
-        if taken is None:
-            return
-        kept = self._money and self._money - money
-        self._sheet.give(taken, self._turn, self._tokens, tokens, kept, asked=asked)
-        tab = self._tab
-        if tab is not None and tab.may_wait and tab.line.waiting:
-            tab.line.nudge()
-
-
 class Limits:
     """The limits of one Engine in one worker."""
 
     def __init__(self, rules: Rules, meters: Meters) -> None:
         self.rules = rules
         self.meters = meters
+        self.own: dict[str | None, Tab] = {}  # of keys whose users have no limits of their own
         self._tabs: OrderedDict[tuple[str, ...], Tab | None] = OrderedDict()
         self._lines: dict[str, Line] = {}
         self._seen: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def of_caller(self, facts: Facts) -> Tab | None:
-        """The limits of a key, its team, and its user."""
+        """The limits of a key, its team, and its user. Whoever asks often asks `own` first."""
         key = facts.key or ""
         users = self.rules.users.get(key)
         name = (key,) if users is None else (key, facts.user or "")
-        found = self._tabs.get(name, self)
-        if found is not self:
-            return found  # type: ignore[return-value]  # `self` stands for what is not there
-        allowances = [(each, "") for each in self.rules.callers.get(key, ())]
-        if users is not None:
-            allowances.append((users, facts.user or ""))
-        return self._keep(name, allowances)
+        tab = self._tabs.get(name)
+        if tab is None and name not in self._tabs:
+            allowances = [(each, "") for each in self.rules.callers.get(key, ())]
+            if users is not None:
+                allowances.append((users, facts.user or ""))
+            tab = self._keep(name, allowances)
+        if tab is not None and users is None:
+            if len(self.own) >= KEPT:
+                self.own.clear()
+            self.own[facts.key] = tab
+        return tab
 
     def of_things(self, words: tuple[str, ...]) -> Tab | None:
         """The limits of things, by the words of a target and a lane."""
         if not words:
             return None
-        found = self._tabs.get(words, self)
-        if found is not self:
-            return found  # type: ignore[return-value]  # as above
+        if words in self._tabs:
+            return self._tabs[words]
         return self._keep(words, [(self.rules.things[word], "") for word in words])
 
     def _keep(self, name: tuple[str, ...], allowances: Sequence[tuple[Allowance, str]]) -> Tab | None:
@@ -182,12 +135,20 @@ class Limits:
             return None
         return self.meters.meter(counter(limit.key, whose), limit.most, _window(limit))
 
-    def here(self, tab: Tab, member: str, now: float) -> bool:
-        """Whether a session is known to be present."""
+    def may(self, tab: Tab, job: Job, now: float) -> bool:
+        """Whether a tab that `may_wait` can be taken from: nobody is in line, and the session is known to be here."""
+        if tab.line.waiting:
+            return False
+        member = _member(job)
         return all(self._seen.get((key, member), 0.0) > now - SEEN for *_, key in tab.sessions)
 
-    async def take(self, tab: Tab, asks: Sequence[tuple[Meter, int]], member: str, tools: Tools) -> Full | Short | None:
+    async def take(
+        self, tab: Tab | None, asks: Sequence[tuple[Meter, int]], job: Job, tools: Tools
+    ) -> Full | Short | None:
         """Takes all, or says what lacks: a limit of the tab, or one of the other counters that are asked for."""
+        if tab is None:
+            return await self.meters.take(asks)
+        member = _member(job)
         for allowance, limit, key in tab.sessions:
             if await self.meters.visit(key, member, SESSION, limit.most) is None:
                 return Full(allowance, limit, None)

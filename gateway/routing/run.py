@@ -65,10 +65,10 @@ class Course:
     """The path of one request, written while it runs: for headers, logs and explanations.
 
     `left`: the send that was under way when the client left, before it had an answer. `priced`: the last usage that was
-    settled, and its nano-dollars.
+    settled, which came to `money`, nano-dollars.
     """
 
-    __slots__ = ("begun", "instead", "left", "priced", "skipped", "trials", "waits")
+    __slots__ = ("begun", "instead", "left", "money", "priced", "skipped", "trials", "waits")
 
     def __init__(self) -> None:
         self.trials: list[Trial] = []
@@ -77,7 +77,8 @@ class Course:
         self.instead: str | None = None  # where a budget sends what it has no money for
         self.skipped: list[Skipped] = []
         self.left: tuple[Target, Lane] | None = None
-        self.priced: tuple[Usage, int] | None = None
+        self.priced: Usage | None = None
+        self.money = 0
 
 
 async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Course, budget: float | None) -> Answer:
@@ -293,7 +294,7 @@ async def _once(
         passed = gate.enter(target, lane, job, tools)
         if isinstance(passed, Reserved):
             hold, bound = passed, passed.bound
-            passed = None if passed.take_now(job, tools) else await passed.taken()
+            passed = None if passed.taken is not None else await passed.wait(target)
         if passed is not None:
             course.begun -= 1
             moment.skipped.append(Skipped(target.name, passed.message))
@@ -321,8 +322,8 @@ async def _once(
         used = usage
         load.count -= 1
         money = hold.settle(usage)
-        if money is not None and usage is not None:
-            course.priced = (usage, money)
+        if money is not None:
+            course.priced, course.money = usage, money
 
     try:
         answer = await tools.attempt(

@@ -41,7 +41,7 @@ def key(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPRespons
         tightest = _tightest(spent)
         limit, used = (tightest[0].limit, tightest[1]) if tightest is not None else (None, None)
         by = {budget.calendar.per: used for budget, used in reversed(spent)}
-        admission = admission_of(engine.limits, facts, serving.tools) if engine.limits is not None else None
+        admission = admission_of(engine.limits, facts) if engine.limits is not None else None
         data = {
             "label": caller.name,
             "team": caller.team,
@@ -68,7 +68,7 @@ def key(serving: Serving) -> Callable[[Request], Coroutine[Any, Any, HTTPRespons
         }
         headers: dict[str, str] = {}
         if admission is not None:
-            admission.tell(headers)
+            admission.tell(headers, serving.tools.wall())
         return _json({"data": data}, headers)
 
     return handle

@@ -39,6 +39,7 @@ BYPASSED: Final = {
     "x-omniroute-cache": "MISS",
     "x-omniroute-cache-hit": "false",
 }
+BYPASSED_LINES: Final = "".join(f"{name}: {value}\r\n" for name, value in BYPASSED.items())
 PATIENCE: Final = 600.0  # seconds that a repeated request waits where its route has no bound
 
 

@@ -31,7 +31,7 @@ from gateway.ir.cost import cost, usd
 from gateway.protocols.contract import Head, Protocol
 from gateway.protocols.labels import answer_id, finish
 from gateway.protocols.surfaces import Asked, Surface
-from gateway.routing.admission import Admission, admission_of
+from gateway.routing.admission import Admission, admitted
 from gateway.routing.attempt import Answer
 from gateway.routing.counting import count
 from gateway.routing.demand import counted
@@ -41,7 +41,7 @@ from gateway.routing.outcome import refusal_of
 from gateway.routing.policies.ruling import Ruling
 from gateway.routing.run import Course, interrupted
 from gateway.routing.sending import Job
-from gateway.server.caching import BYPASSED, answered, concerns, outcome_of, tell
+from gateway.server.caching import BYPASSED, BYPASSED_LINES, answered, concerns, outcome_of, tell
 from gateway.server.explaining import DRY, HEADER, may, told, way
 from gateway.server.progress import progress_of
 from gateway.server.serving import Serving
@@ -53,7 +53,6 @@ Handler: TypeAlias = Callable[..., Coroutine[Any, Any, HTTPResponse | None]]
 LOSSY_MOST: Final = 1000  # characters of the header that says what a translation lost
 
 _ID: Final = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
-_PASSED_BY: Final = "".join([f"{name}: {value}\r\n" for name, value in BYPASSED.items()])
 
 
 def given_id(request: Request) -> str | None:
@@ -93,7 +92,7 @@ class Answered(HTTPResponse):
     They are a plain dictionary of lower-case names and `lines` that are written already, and go out in one piece.
     """
 
-    def __init__(self, body: bytes, headers: dict[str, Any], content_type: str, lines: str = "") -> None:
+    def __init__(self, body: bytes, headers: dict[str, str], content_type: str, lines: str = "") -> None:
         self.lines = lines
         self.asgi = False
         self.body = body
@@ -106,8 +105,9 @@ class Answered(HTTPResponse):
     @property
     def processed_headers(self) -> Iterator[tuple[bytes, bytes]]:
         """Names and values as bytes: the first name, and everything else as its value."""
-        lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers.items()])
-        block = f"{lines}{self.lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
+        self.headers["content-length"] = str(len(self.body or b""))  # in Sanic's hands it is a number
+        lines = "\r\n".join(map(": ".join, self.headers.items()))
+        block = f"{lines}\r\n{self.lines}content-type: {self.content_type}".encode("utf-8", "surrogateescape")
         name, _, rest = block.partition(b": ")
         return iter(((name, rest),))
 
@@ -168,8 +168,8 @@ class Exchange:
         self.cost: int | None = None
         self.course = Course()
 
-    def headers(self, answer: Answer | None = None, *, rules: bool = True) -> dict[str, str]:
-        """The gateway's own response headers, with or without those of the caller's limits and of caches passed by."""
+    def headers(self, answer: Answer | None = None, *, every: bool = True) -> dict[str, str]:
+        """The gateway's own response headers; not `every` one where `Answered.lines` say the rest."""
         headers = {"x-request-id": self.id, "x-gateway-revision": self.engine.revision[:12]}
         if answer is not None:
             headers["x-gateway-provider"] = answer.target.provider
@@ -178,16 +178,15 @@ class Exchange:
                 headers["x-gateway-lossy"] = lossy(answer.dropped)
             if self.cost is not None:
                 headers["x-gateway-cost"] = usd(self.cost)
-        if rules:
-            if self.admission is not None:
-                self.admission.tell(headers)
-            if self.bypassed:
-                headers |= BYPASSED
+        if every and self.admission is not None:
+            self.admission.tell(headers, self.serving.tools.wall())
         trials = len(self.course.trials)
         if trials:
             headers["x-gateway-attempts"] = str(trials)
         if self.ask is not None:
             tell(self.ask, self.engine.caching is not None, answer, self.serving.tools.wall(), headers)
+        elif self.bypassed and every:
+            headers |= BYPASSED
         if self.explains:
             headers[HEADER] = way(self)
         return headers
@@ -221,8 +220,8 @@ class Exchange:
             record = self._record(target)
         price = target.price if target is not None else None
         if usage is not None and price is not None:
-            priced = self.course.priced
-            self.cost = priced[1] if priced is not None and priced[0] is usage else cost(usage, price)
+            course = self.course
+            self.cost = course.money if course.priced is usage else cost(usage, price)
         tools.emit(
             Finished(
                 request_id=self.id,
@@ -254,26 +253,26 @@ class Exchange:
 
     def _record(self, target: Target | None) -> Record:
         """What the ledger wants beside that."""
-        answer, course, facts = self.answer, self.course, self.facts
-        lane = id_ = end = None
-        if answer is not None:
-            lane, id_, end = answer.lane, answer_id(answer.body), finish(answer.end)
-        elif course.left is not None:
-            lane = course.left[1]
+        facts, answer, course = self.facts, self.answer, self.course
+        id_ = new_id() if self.given else None
+        if facts is None:  # it was refused before anybody knew what to do with it
+            team = self.caller.team if self.caller is not None else None
+            return Record(at=self.wall, id=id_, team=team, protocol=self.protocol.name, asked=self.asked)
+        lane = answer.lane if answer is not None else course.left[1] if course.left is not None else None
         return Record(
             at=self.wall,
-            id=new_id() if self.given else None,
-            team=self.caller.team if self.caller is not None else None,
-            end_user=facts.user if facts is not None else None,
+            id=id_,
+            team=facts.team,
+            end_user=facts.user,
             protocol=self.protocol.name,
             asked=self.asked,
             upstream=target.upstream if target is not None else None,
             credential=lane.credential if lane is not None else None,
-            answer_id=id_,
-            finish=end,
+            answer_id=answer_id(answer.body) if answer is not None else None,
+            finish=finish(answer.end) if answer is not None else None,
             trials=course.trials,
             skipped=course.skipped,
-            policies=facts.policies if facts is not None else (),
+            policies=facts.policies,
         )
 
 
@@ -336,6 +335,7 @@ def ruled(exchange: Exchange, route: Route, job: Job) -> tuple[Job, Route]:
 async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResponse | None:
     serving, engine, protocol = exchange.serving, exchange.engine, exchange.protocol
     writer: StreamWriter | None = None
+    admission: Admission | None = None
     try:
         exchange.caller = authenticate(request, engine, exchange.wall)
         head = protocol.decode_head(request.body, asked.model, asked.stream)
@@ -349,9 +349,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         job.hints = hints
         exchange.job = job
         if engine.limits is not None:
-            exchange.admission = admission = admission_of(engine.limits, job.facts, serving.tools, job)
-            if admission is not None and not admission.take_now(job, serving.tools):
-                await admission.wait(job)
+            exchange.admission = admission = admitted(engine.limits, job, serving.tools)
+            if admission is not None and admission.taken is None:
+                await admission.wait(engine.limits, job, serving.tools)
         if not all(job.forwards(name) for name in route.protocols):
             job.request()  # what cannot be read is refused before anybody is asked
         if head.stream:
@@ -368,10 +368,10 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         if writer is None:
             exchange.answer = answer
             exchange.finished(200)
-            lines = exchange.admission.lines() if exchange.admission is not None else ""
+            lines = admission.lines(serving.tools.wall()) if admission is not None else ""
             if exchange.bypassed:
-                lines += _PASSED_BY
-            return Answered(answer.body, exchange.headers(answer, rules=False), answer.content_type, lines)
+                lines += BYPASSED_LINES
+            return Answered(answer.body, exchange.headers(answer, every=False), answer.content_type, lines)
         await _stream(exchange, answer, writer)
     except Refused as refused:
         exchange.finished(refused.refusal.status, kind=refused.refusal.code)
@@ -382,9 +382,9 @@ async def _serve(request: Request, exchange: Exchange, asked: Asked) -> HTTPResp
         exchange.finished(499, kind=Kind.CANCELLED)
         raise
     finally:
-        if exchange.admission is not None:
+        if admission is not None:
             own = exchange.answer if exchange.course.trials else None  # what a cache gave used nothing
-            exchange.admission.close(own.usage if own is not None else None)
+            admission.close(own.usage if own is not None else None)
         if writer is not None:
             writer.cancel()
     return None

@@ -211,7 +211,7 @@ class Leased(Meter):
         self.owed = 0
         self.held = 0  # of a Held window: units in use and in the lot
         self._aside = 0  # of the lot: for asks that wait for more
-        self.known: int | None = None  # what nobody had leased at the last exchange
+        self.known = limit  # what nobody had leased at the last exchange
         self.retry = 0.0
         self._seen = (0, 0.0)  # of the lot: what was used at a look, and the last look that found more
 
@@ -283,7 +283,7 @@ class Leased(Meter):
             self._changed(self, True)
 
     def standing(self) -> Standing:
-        left = self.limit if self.known is None else self.known
+        left = self.known
         if self.lot is not None:
             left += self.lot.left
         left = min(self.limit, left - self.owed)
@@ -293,8 +293,7 @@ class Leased(Meter):
         return Standing(self.limit, left, _resets(self.window, 0.0, left < self.limit))
 
     def used(self) -> int:
-        lot, known = self.lot, self.known
-        left = (self.limit if known is None else known) - self.owed
+        lot, left = self.lot, self.known - self.owed
         if lot is not None:
             left += lot.size - lot.total
         return self.limit - left if left < self.limit else 0

@@ -34,7 +34,7 @@ from gateway.engine.wished import wished
 from gateway.events import ignore
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.protocols import PROTOCOLS
-from gateway.routing.admission import admission_of
+from gateway.routing.admission import admitted
 from gateway.routing.contests import CONTESTS
 from gateway.routing.node import targets
 from gateway.routing.outcome import refusal_of
@@ -210,9 +210,10 @@ async def served(
         head, route, hints = wished(engine, caller, received.head, received.headers)
         job, route, ruling = police(engine, caller, route, job_of(engine, caller, received, head), ignore)
         job.hints = hints
-        admission = admission_of(engine.limits, job.facts, tools, job) if engine.limits is not None else None
-        if admission is not None and not admission.take_now(job, tools):
-            await admission.wait(job)
+        if engine.limits is not None:
+            admission = admitted(engine.limits, job, tools)
+            if admission is not None and admission.taken is None:
+                await admission.wait(engine.limits, job, tools)
         answer = await answer_of(engine, caller, route, job, ruling, tools, course)
         while await answer.more():
             pass

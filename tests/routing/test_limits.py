@@ -246,7 +246,7 @@ async def test_headers_tell_the_tightest(tmp_path: Path) -> None:
     admission = await till.admit(till.job(ask_body("free", 400, max_tokens=1800)))
     assert admission is not None
     headers: dict[str, str] = {}
-    admission.tell(headers)
+    admission.tell(headers, till.now)
     assert headers.pop("x-ratelimit-reset") == str(int(till.now) + 60)
     assert headers == {
         "x-ratelimit-limit-requests": "10",

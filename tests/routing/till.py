@@ -16,7 +16,7 @@ from gateway.engine.known import KNOWN
 from gateway.events import Event
 from gateway.failure import Failed, Failure, Refusal, Refused
 from gateway.protocols import PROTOCOLS
-from gateway.routing.admission import Admission, admission_of
+from gateway.routing.admission import Admission, admitted
 from gateway.routing.attempt import Answer
 from gateway.routing.facts import Facts
 from gateway.routing.outcome import refusal_of
@@ -138,9 +138,9 @@ class Till:
         """What ingress does first. Raises `Refused`."""
         if self.engine.limits is None:
             return None
-        admission = admission_of(self.engine.limits, job.facts, self.tools, job)
-        if admission is not None and not admission.take_now(job, self.tools):
-            await admission.wait(job)
+        admission = admitted(self.engine.limits, job, self.tools)
+        if admission is not None and admission.taken is None:
+            await admission.wait(self.engine.limits, job, self.tools)
         return admission
 
     def used(self, name: str) -> int:
