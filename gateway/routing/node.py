@@ -165,6 +165,12 @@ class Split(msgspec.Struct, frozen=True, tag="split", dict=True):
         own = (branch.node for branch in self.branches if isinstance(branch.node, Target))
         return {target.name: target for target in reversed((*own, *tried(self)))}
 
+    @cached_property
+    def stuck(self) -> tuple[tuple[Split, Sticky], ...]:
+        """The sticky splits below, and this one first where it is sticky."""
+        inner = tuple(found for branch in self.branches for found in stuck(branch.node))
+        return ((self, self.sticky), *inner) if self.sticky is not None else inner
+
 
 class Fallback(msgspec.Struct, frozen=True):
     """Where a failure of one of these kinds leads."""
@@ -173,13 +179,19 @@ class Fallback(msgspec.Struct, frozen=True):
     to: tuple[Node, ...]
 
 
-class Chain(msgspec.Struct, frozen=True, tag="chain"):
+class Chain(msgspec.Struct, frozen=True, tag="chain", dict=True):
     """A name with fallbacks: `primary` first, then the rules in order, each at most once. `resumes` as in Split."""
 
     name: str
     primary: Node
     rules: tuple[Fallback, ...]
     resumes: bool = False
+
+    @cached_property
+    def stuck(self) -> tuple[tuple[Split, Sticky], ...]:
+        """The sticky splits below, where its fallbacks lead included."""
+        nodes = (self.primary, *(to for rule in self.rules for to in rule.to))
+        return tuple(found for node in nodes for found in stuck(node))
 
 
 Node: TypeAlias = Target | Split | Chain
@@ -205,6 +217,11 @@ def targets(node: Node) -> list[Target]:
 
     visit(node)
     return list(found.values())
+
+
+def stuck(node: Node) -> tuple[tuple[Split, Sticky], ...]:
+    """The sticky splits of a route."""
+    return () if isinstance(node, Target) else node.stuck
 
 
 def leaves(node: Node) -> tuple[Target, ...]:

@@ -14,7 +14,7 @@ import re
 from typing import Final
 
 from gateway.routing.moment import Moment
-from gateway.routing.node import Chain, Node, Split, Sticky, Target, tried
+from gateway.routing.node import Node, Split, Sticky, Target, stuck, tried
 from gateway.routing.runtime import Lane
 from gateway.routing.sending import Job
 from gateway.routing.sessions import identity_of, previous_answer
@@ -30,7 +30,7 @@ async def recall(node: Node, moment: Moment) -> None:
     """Finds out who goes first, before anybody is asked."""
     job, runtime, now = moment.job, moment.runtime, moment.now
     if runtime.shares:
-        for split, sticky in _sticky(node):
+        for split, sticky in stuck(node):
             bindings, identity = runtime.sticky[split.name], identity_of(job, sticky.by)
             if identity and bindings.asks(identity, now):
                 await bindings.ask(identity, now, sticky.seconds)
@@ -86,14 +86,3 @@ def served(split: Split, sticky: Sticky, moment: Moment) -> None:
 
 def _answer(job: Job, id_: str) -> str:
     return f"{job.facts.key or ''}:{id_}"
-
-
-def _sticky(node: Node) -> list[tuple[Split, Sticky]]:
-    """The sticky splits of a route, where its fallbacks lead included."""
-    if isinstance(node, Target):
-        return []
-    if isinstance(node, Chain):
-        nodes = (node.primary, *(to for rule in node.rules for to in rule.to))
-        return [found for each in nodes for found in _sticky(each)]
-    inner = [found for branch in node.branches for found in _sticky(branch.node)]
-    return [(node, node.sticky), *inner] if node.sticky is not None else inner

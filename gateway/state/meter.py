@@ -184,7 +184,7 @@ class Leased(Meter):
 
     __slots__ = (
         "_aside", "_changed", "_clock", "_holder", "_readers", "_seen", "_window", "back", "held", "known", "lot",
-        "owed", "retry", "share", "trail", "window",
+        "others", "owed", "retry", "share", "trail", "window",
     )  # fmt: skip
 
     def __init__(
@@ -205,13 +205,14 @@ class Leased(Meter):
         self._readers: WeakSet[Reader] = WeakSet()
         self.window: Window | None = None  # that ran at the last exchange
         self.lot: _Lot | None = None
+        self.known = limit  # what nobody had leased at the last exchange
+        self.owed = 0
+        self.others = 0  # what is used beyond what is used of the lot
         self._use(None)
         self.trail: deque[_Lot] = deque()  # lots that were, for what comes back late; their `left` means nothing
         self.back: dict[tuple[Window, str], int] = {}
-        self.owed = 0
         self.held = 0  # of a Held window: units in use and in the lot
         self._aside = 0  # of the lot: for asks that wait for more
-        self.known = limit  # what nobody had leased at the last exchange
         self.retry = 0.0
         self._seen = (0, 0.0)  # of the lot: what was used at a look, and the last look that found more
 
@@ -229,6 +230,12 @@ class Leased(Meter):
         if more:
             cell.size += more
         self.most, self.least = cell.size, cell.size - self.share
+        self._owe(0)
+
+    def _owe(self, more: int) -> None:
+        """Units were used that nobody had taken; or were brought to the store."""
+        self.owed += more
+        self.others = self.limit - self.known + self.owed - (self.lot.size if self.lot is not None else 0)
 
     def watch(self, reader: Reader) -> None:
         self._readers.add(reader)
@@ -278,7 +285,7 @@ class Leased(Meter):
             lot.total += here
             amount -= here
         if amount:
-            self.owed += amount
+            self._owe(amount)
             self.held += amount
             self._changed(self, True)
 
@@ -293,10 +300,8 @@ class Leased(Meter):
         return Standing(self.limit, left, _resets(self.window, 0.0, left < self.limit))
 
     def used(self) -> int:
-        lot, left = self.lot, self.known - self.owed
-        if lot is not None:
-            left += lot.size - lot.total
-        return self.limit - left if left < self.limit else 0
+        used = self.cell.total + self.others
+        return used if used > 0 else 0
 
     def _owe_back(self, lot: _Lot, amount: int) -> None:
         if amount > 0:
@@ -371,6 +376,7 @@ class Leased(Meter):
                 self._use(lot)
             self._recount(int(grant.lot))
         if not grant.amount:
+            self._owe(0)
             return
         if lot is None or not (isinstance(want.window, Held) or lot.name == grant.lot):
             if lot is not None:
@@ -393,7 +399,7 @@ class Leased(Meter):
         """The store counts other units for this worker than it holds: it forgot some, or an answer of it got lost."""
         wrong = counted - (self.held + sum(self.back.values()) - self.owed)
         if wrong < 0:
-            self.owed -= wrong
+            self._owe(-wrong)
             self._changed(self, True)
         elif wrong > 0 and self.lot is not None:
             self.held += wrong
@@ -406,12 +412,12 @@ class Leased(Meter):
         self.back.clear()
         if self.owed and self.window is not None:
             found.append(Return(self.key, self.window, "", -self.owed))
-            self.owed = 0
+            self._owe(-self.owed)
         return found
 
     def unpaid(self, amount: int) -> None:
         """Units used beyond what was taken did not get to the store."""
-        self.owed += amount
+        self._owe(amount)
 
     @property
     def busy(self) -> bool:

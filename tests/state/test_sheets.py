@@ -110,6 +110,7 @@ async def test_what_a_sheet_takes_of_lots_is_never_more_than_the_store_allows(se
             for at, amount in enumerate((1, 1, tokens, tokens, money)):
                 used[at] += amount
         assert all(have <= meter.limit for have, meter in zip(used, side.all, strict=True))
+        assert [meter.used() for meter in side.all] == [meter.limit - meter.standing().left for meter in side.all]
     for taken, _, _ in open_:
         side.sheet.give(taken, 0, 0)
     await side.meters.close()
