@@ -81,11 +81,9 @@ def _from_maker(made: Target, node: Node, moment: Moment, chosen: bool) -> Walk:
 def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
     strategy = STRATEGIES[split.strategy if split.plan is None else "priority"]
     failure = UNTRIED
-    children = _able(split, strategy.order(split, moment))
     hints = moment.job.hints
-    if hints is not None and hints.orders:
-        children = ranked(hints, children, moment)
-    elif split.sticky is not None and (identity := identity_of(moment.job, split.sticky.by)):
+    ranks = hints if hints is not None and hints.orders else None
+    if ranks is None and split.sticky is not None and (identity := identity_of(moment.job, split.sticky.by)):
         first = sticky.bound(split, identity, moment)
         if first is not None:
             outcome = yield from walk(first, moment, chosen)
@@ -97,6 +95,9 @@ def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
                 if not goes_on(outcome):
                     return outcome
                 failure = outcome
+    children = _able(split, strategy.order(split, moment))  # only now: who is bound takes no turn
+    if ranks is not None:
+        children = ranked(ranks, children, moment)
     for child in children:
         outcome = yield from walk(child, moment, chosen)
         if outcome is None:

@@ -48,6 +48,17 @@ async def test_a_session_stays_and_others_take_their_turns() -> None:
     assert {await ask(bench, session=f"s{i}") for i in range(9)} == {"a", "b", "c"}
 
 
+async def test_who_is_bound_takes_no_turn() -> None:
+    """New sessions are spread as the strategy says, however often the others ask."""
+    bench = Bench(sticky(target("a"), target("b"), target("c")))
+    met = []
+    for number in range(6):
+        met.append(await ask(bench, session=f"new {number}"))
+        for _ in range(number):
+            assert await ask(bench, session="new 0") == "a"
+    assert met == ["a", "b", "c"] * 2
+
+
 async def test_a_failure_drops_and_the_next_success_binds() -> None:
     bench = Bench(sticky(target("a"), target("b"), strategy="priority"))
     assert await ask(bench, session="one") == "a"
