@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from gateway.routing.conditions import ALWAYS, Condition, holds
+from gateway.routing.conditions import ALWAYS, Condition, Number, holds
 from gateway.routing.node import Target
 from gateway.routing.sending import Job
 
@@ -62,10 +62,21 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class Caching(msgspec.Struct, frozen=True):
-    """`scope`: key, team or shared. `routes` are by their labels. `size`: the bytes that are kept at most."""
+    """`scope`: key, team or shared. `routes` are by their labels. `size`: the bytes that are kept at most.
+
+    `number` is made from the rest: where the file has one cache, and asks nothing but one number of its requests, that
+    test, which then alone says whom it concerns.
+    """
 
     exact: Exact | None
     semantic: Semantic | None
     scope: str
     routes: Mapping[str, Way]
     size: int = 256 << 20
+    number: Number | None = None
+
+    def __post_init__(self) -> None:
+        whens = [cache.when for cache in (self.exact, self.semantic) if cache is not None]
+        tests = whens[0].tests if len(whens) == 1 else ()
+        number = tests[0] if len(tests) == 1 and isinstance(tests[0], Number) else None
+        msgspec.structs.force_setattr(self, "number", number)

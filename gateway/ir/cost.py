@@ -129,12 +129,11 @@ def cost(usage: Usage, price: Price) -> int:
 
 
 def dearest(price: Price, input: int, output: int) -> int:  # noqa: A002 - the words of Usage
-    """Nano-dollars that no answer with at most so many tokens can exceed: every token at its dearest rate."""
+    """Nano-dollars that no answer with at most so many tokens can exceed: every token at its dearest rate. Neither
+    count is negative: they are bounds and estimates, which nobody reports."""
     read, written = price.dear
     if price.tiers:
         read, written = _dear([rates for rates in price.rates if input > rates.above or rates.above == 0])
-    if input < 0 or output < 0:
-        input, output = max(input, 0), max(output, 0)  # noqa: A001
     return -(-(input * read + output * written) // _NANO)
 
 

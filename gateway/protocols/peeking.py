@@ -1,7 +1,7 @@
 """What can be read off the head of a request, so that a question about it does not decode the whole body.
 
-Only wires that say them at the top level are listed; of the others, and of values that are no numbers, nothing can be
-told here, and the request has to be decoded.
+Only wires that say them at the top level are listed; of the others, and of values that `NUMBER` raises `MsgspecError`
+for, since they are no numbers, nothing can be told here, and the request has to be decoded.
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from gateway.protocols.contract import Fields, Head
+from gateway.protocols.contract import Head
 
-_NUMBER: Final = msgspec.json.Decoder(float | None).decode
+NUMBER: Final = msgspec.json.Decoder(float | None).decode
 _TEXT: Final = msgspec.json.Decoder(str | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _USERS: Final[dict[str, tuple[str, ...]]] = {
@@ -22,8 +21,8 @@ _USERS: Final[dict[str, tuple[str, ...]]] = {
     "anthropic": ("metadata", "user_id"),
 }
 
-# (wire, neutral name) → its names there; the first that has a value counts.
-_FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
+# (wire, neutral name) → its names there; the first that has a value counts, and `null` is none.
+NUMBERS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("openai-chat", "max_tokens"): ("max_completion_tokens", "max_tokens"),
     ("openai-chat", "temperature"): ("temperature",),
     ("openai-responses", "max_tokens"): ("max_output_tokens",),
@@ -31,22 +30,6 @@ _FIELDS: Final[dict[tuple[str, str], tuple[str, ...]]] = {
     ("anthropic", "max_tokens"): ("max_tokens",),
     ("anthropic", "temperature"): ("temperature",),
 }
-
-
-def number_of(wire: str, fields: Fields, name: str) -> float | UnsetType | None:
-    """The number that the client wrote; UNSET where it wrote none, or null; None where only decoding can tell."""
-    known = _FIELDS.get((wire, name))
-    if known is None:
-        return None
-    for field in known:
-        if field in fields:
-            try:
-                number: float | None = _NUMBER(fields[field])
-            except msgspec.MsgspecError:
-                return None
-            if number is not None:
-                return number
-    return UNSET
 
 
 def user_of(wire: str, head: Head) -> str | None:

@@ -19,11 +19,10 @@ from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec import UNSET
 
 from gateway.ir.chat import Format, Media, Message, Part, Request, Thinking, ToolResult
 from gateway.ir.estimate import prompt_tokens
-from gateway.protocols.peeking import number_of
+from gateway.protocols.peeking import NUMBER, NUMBERS
 from gateway.routing.sending import Job
 
 
@@ -276,15 +275,19 @@ def _unless(test: Unless, job: Job) -> bool:
     return not (_TESTS[tests[0].__class__](tests[0], job) if len(tests) == 1 else holds(test.condition, job))
 
 
-def _number(test: Number, job: Job) -> bool:
-    value = None if job.edited else number_of(job.protocol.name, job.head.fields, test.name)
-    if value is None:
-        value = getattr(job.request(), test.name)
-        if not isinstance(value, (int, float)):
+def ranged(test: Number, job: Job) -> bool:
+    """Whether a number that the client wrote is in the test's range. Raises `Refused` (400) as `holds` does."""
+    if not job.edited:
+        fields = job.head.fields
+        try:
+            for field in NUMBERS[job.protocol.name, test.name]:
+                if field in fields and (number := NUMBER(fields[field])) is not None:
+                    return test.low <= number <= test.high
             return False
-    elif value is UNSET:
-        return False
-    return test.low <= value <= test.high
+        except (KeyError, msgspec.MsgspecError):
+            pass  # only decoding can tell
+    value = getattr(job.request(), test.name)
+    return isinstance(value, (int, float)) and test.low <= value <= test.high
 
 
 def _sized(test: Sized, job: Job) -> bool:
@@ -348,7 +351,7 @@ _TESTS: Final[dict[type, Callable[[Any, Job], bool]]] = {
     Either: _either,
     Every: _every,
     Unless: _unless,
-    Number: _number,
+    Number: ranged,
     Carries: _carries,
     Sized: _sized,
 }

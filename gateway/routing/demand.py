@@ -17,7 +17,7 @@ import msgspec
 from gateway.failure import Refused
 from gateway.ir.estimate import prompt_tokens
 from gateway.ir.usage import Usage
-from gateway.protocols.bounds import LEAST, bound_of
+from gateway.protocols.bounds import LEAST, PLACES, bound_of
 from gateway.routing.allowances import UNBOUNDED
 from gateway.routing.node import Target
 from gateway.routing.sending import Job
@@ -42,6 +42,8 @@ def demand_of(job: Job) -> Demand:
     size = len(body)
     if job.edited or size > SMALL or _may_hold_media(wire, body):
         known = _read(job)
+    elif PLACES[wire].isdisjoint(job.head.fields):
+        known = Demand(-(-size // 2), None, 1)
     else:
         bound = bound_of(wire, job.head.fields)
         known = Demand(-(-size // 2), bound.most, bound.n)

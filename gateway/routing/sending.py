@@ -178,8 +178,7 @@ class Forwarding:
             head = job.protocol.decode_head(forward.body_of(encoded.body), head.model, head.stream)
         elif bound is not None:
             newest = "max_completion_tokens" in target.dialect.quirks
-            fields = bounded(target.protocol, head.fields, bound, newest=newest)
-            head = msgspec.structs.replace(head, fields=fields)
+            head = Head(head.model, head.stream, bounded(target.protocol, head.fields, bound, newest=newest), head.body)
         forwarded = job.protocol.encode_forwarded(head, target.upstream, target.edits, ask)
         self.body = forwarded.body
         self.headers = job.headers

@@ -20,8 +20,10 @@ from gateway.cache.digest import asked_digest, owner_of, scope_of
 from gateway.cache.flight import Work
 from gateway.cache.once import Once, repeat_of
 from gateway.cache.rules import Caching
+from gateway.failure import Refused
 from gateway.ir.cost import cost, usd
 from gateway.routing.attempt import Answer
+from gateway.routing.conditions import ranged
 from gateway.routing.run import Tools
 from gateway.routing.sending import Job
 from gateway.store.contract import Store, StoreDown
@@ -72,11 +74,19 @@ def concerns(exchange: Exchange, job: Job, headers: Mapping[str, str]) -> bool:
     caching = exchange.engine.caching
     if caching is None:
         return False
-    exact, semantic = caching.exact, caching.semantic
-    if exact is not None and applies(exact.when, job):
-        return True
-    if semantic is not None and applies(semantic.when, job):
-        return True
+    number = caching.number
+    if number is not None:
+        try:
+            if ranged(number, job):
+                return True
+        except Refused:
+            pass  # it cannot be read: see `applies`
+    else:
+        exact, semantic = caching.exact, caching.semantic
+        if exact is not None and applies(exact.when, job):
+            return True
+        if semantic is not None and applies(semantic.when, job):
+            return True
     exchange.bypassed = True
     return False
 

@@ -210,7 +210,8 @@ def test_a_price_without_parts_counts_as_one_that_says_the_same_of_each(usage: U
     apart = msgspec.structs.replace(price, tiers=(Tier(above=10**9),))
     assert apart.even is None
     assert cost(usage, price) == cost(usage, apart)
-    assert dearest(price, usage.input, usage.output) == dearest(apart, usage.input, usage.output)
+    read, written = max(usage.input, 0), max(usage.output, 0)
+    assert dearest(price, read, written) == dearest(apart, read, written)
 
 
 @pytest.mark.parametrize("field", [field for field in FIELDS if field not in ("input", "output")])
@@ -221,7 +222,7 @@ def test_a_part_with_a_rate_of_its_own_makes_a_price_uneven(field: str) -> None:
 
 @given(usages, prices)
 def test_never_negative_and_never_above_the_dearest(usage: Usage, price: Price) -> None:
-    assert 0 <= cost(usage, price) <= dearest(price, usage.input, usage.output)
+    assert 0 <= cost(usage, price) <= dearest(price, max(usage.input, 0), max(usage.output, 0))
 
 
 @given(prices, *[st.integers(0, 10**6)] * 4)

@@ -7,18 +7,15 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
 
 from gateway.config.model_policies import When
 from gateway.engine.conditions import compiled, words_of
 from gateway.failure import Refused
 from gateway.protocols import PROTOCOLS
-from gateway.protocols.peeking import number_of
-from gateway.routing.conditions import holds
+from gateway.routing.conditions import Number, holds, ranged
 from gateway.routing.facts import Facts
 from gateway.routing.sending import Job
 
@@ -118,20 +115,30 @@ def test_the_older_name_counts_where_the_newer_is_null() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wire", "said", "found"),
+    ("wire", "said", "found", "read"),
     [
-        ("openai-chat", {}, UNSET),
-        ("openai-chat", {"temperature": None}, UNSET),
-        ("openai-chat", {"temperature": 0}, 0.0),
-        ("anthropic", {"temperature": 1}, 1.0),
-        ("openai-chat", {"temperature": "cold"}, None),
-        ("openai-chat", {"temperature": True}, None),
-        ("gemini", {"temperature": 0}, None),
+        ("openai-chat", {}, False, False),
+        ("openai-chat", {"temperature": None}, False, False),
+        ("openai-chat", {"temperature": 0}, True, False),
+        ("openai-chat", {"temperature": 0.3}, False, False),
+        ("anthropic", {"temperature": 0.1, "max_tokens": 9}, True, False),
+        ("openai-responses", {"temperature": 1}, False, False),
+        ("gemini", {"temperature": 0}, False, True),
+        ("gemini", {"generationConfig": {"temperature": 0}}, True, True),
     ],
 )
-def test_what_the_head_tells_of_a_number(wire: str, said: dict[str, Any], found: object) -> None:
-    fields = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in said.items()}
-    assert number_of(wire, fields, "temperature") == found
+def test_what_the_head_tells_of_a_number(wire: str, said: dict[str, Any], found: bool, read: bool) -> None:
+    """`read`: its wire says it further inside, so that the request is decoded."""
+    asked = {"openai-responses": {"input": "hi"}, "gemini": {"contents": [{"parts": [{"text": "hi"}]}]}}
+    at = job(wire, {"model": "m"} | asked.get(wire, {"messages": ASK}) | said)
+    assert ranged(Number("temperature", 0, 0.2), at) is found
+    assert (at._request is not None) is read
+
+
+@pytest.mark.parametrize("value", ["cold", True, [0]])
+def test_what_is_no_number_is_left_to_decoding(value: object) -> None:
+    with pytest.raises(Refused):
+        ranged(Number("temperature"), job(body={"model": "m", "messages": ASK, "temperature": value}))
 
 
 def test_a_number_of_the_wrong_type_is_the_client_s_mistake() -> None:
