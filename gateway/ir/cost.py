@@ -97,7 +97,7 @@ class Price(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def cost(usage: Usage, price: Price) -> int:
     """Nano-dollars of one answer; 0 or more whatever the usage says."""
     even = price.even
-    if even is not None and usage.input >= 0 <= usage.output:
+    if even is not None and usage.input >= 0 and usage.output >= 0:
         return -(-(usage.input * even.input + usage.output * even.output) // _NANO)
     rates = price.rates[0]
     if price.tiers and usage.input > price.rates[1].above:

@@ -6,13 +6,14 @@ for, since they are no numbers, nothing can be told here, and the request has to
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from gateway.protocols.contract import Head
 
-NUMBER: Final = msgspec.json.Decoder(float | None).decode
+NUMBER: Final[Callable[[msgspec.Raw], float | None]] = msgspec.json.Decoder(float | None).decode
 _TEXT: Final = msgspec.json.Decoder(str | None)
 _OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _USERS: Final[dict[str, tuple[str, ...]]] = {

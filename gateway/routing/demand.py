@@ -18,6 +18,7 @@ from gateway.failure import Refused
 from gateway.ir.estimate import prompt_tokens
 from gateway.ir.usage import Usage
 from gateway.protocols.bounds import LEAST, PLACES, bound_of
+from gateway.protocols.contract import Edits
 from gateway.routing.allowances import UNBOUNDED
 from gateway.routing.node import Target
 from gateway.routing.sending import Job
@@ -37,10 +38,22 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 def demand_of(job: Job) -> Demand:
-    """Looks at a request, and leaves in `job.demand` what it found. One that cannot be read is as large as its body."""
+    """Looks at a request, and leaves in `job.demand` what it found. One that cannot be read is as large as its body.
+
+    Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
+    theirs: then no part of them can be media, but an earlier answer that was spoken is named by its id.
+    """
     body, wire = job.head.body, job.protocol.name
     size = len(body)
-    if job.edited or size > SMALL or _may_hold_media(wire, body):
+    if (
+        job.edited
+        or size > SMALL
+        or (
+            b'"audio' in body
+            if body.find(b"[") == body.rfind(b"[") and wire in _IN_LISTS and b"\\" not in body
+            else _may_hold_media(body)
+        )
+    ):
         known = _read(job)
     elif PLACES[wire].isdisjoint(job.head.fields):
         known = Demand(-(-size // 2), None, 1)
@@ -64,32 +77,30 @@ def _read(job: Job) -> Demand:
     return Demand(-(-prompt_tokens(request) * 3 // 2), bound.most, bound.n)
 
 
-def _may_hold_media(wire: str, body: bytes) -> bool:
-    """Whether the text of a request may name what is larger than its name; a decoded request tells for sure.
-
-    Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
-    theirs. A name may be written with escapes.
-    """
-    if body.find(b"[") == body.rfind(b"[") and wire in _IN_LISTS and b"\\" not in body:
-        return b'"audio' in body  # an earlier answer that was spoken is named by its id
+def _may_hold_media(body: bytes) -> bool:
+    """Whether the text of a request may name what is larger than its name; a decoded request tells for sure. A name
+    may be written with escapes."""
     return any(map(body.__contains__, _MEDIA)) or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 
 
 def output_of(demand: Demand, target: Target) -> tuple[int, bool]:
     """(tokens of one answer at most, whether somebody said so) at a target, with what its file's edits make of it."""
-    most = demand.most
-    edits = target.edits
+    most, edits = demand.most, target.edits
     if edits.set or edits.default or edits.drop:
-        always = bound_of(target.protocol, dict(edits.set)).most
-        default = bound_of(target.protocol, dict(edits.default)).most
-        if most is not None and any(_drops(target.protocol, name) for name in edits.drop):
-            most = None
-        most = always if always is not None else most if most is not None else default
+        most = _edited(most, target.protocol, edits)
     if most is None:
         return target.max_output or UNBOUNDED, False
     if target.max_output is not None and target.max_output < most:
         return target.max_output, True
     return max(most, LEAST), True
+
+
+def _edited(most: int | None, wire: str, edits: Edits) -> int | None:
+    always = bound_of(wire, dict(edits.set)).most
+    default = bound_of(wire, dict(edits.default)).most
+    if most is not None and any(_drops(wire, name) for name in edits.drop):
+        most = None
+    return always if always is not None else most if most is not None else default
 
 
 def _drops(wire: str, name: str) -> bool:

@@ -12,6 +12,7 @@ from random import getrandbits
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.failure import Failed, Failure, Kind, Refused
 from gateway.ir import chat
@@ -135,18 +136,18 @@ class Job:
         """The same work, answered as a whole. Raises `Refused` (400) where a stream's request cannot be read."""
         if not self.head.stream:
             return self
-        job = self.with_request(msgspec.structs.replace(self.request(), stream=False, stream_usage=False))
-        job.head = msgspec.structs.replace(self.head, stream=False)
+        job = self.with_request(replace(self.request(), stream=False, stream_usage=False))
+        job.head = replace(self.head, stream=False)
         return job
 
     def encoded(self, target: Target, bound: int | None = None) -> Encoded:
         """The body for a target, written from the IR. Raises `Failed` where `on_lossy` forbids what would be lost."""
         request = self.request()
         if bound is not None:
-            request = msgspec.structs.replace(request, max_tokens=bound)
+            request = replace(request, max_tokens=bound)
         encoded = translate.encoded(PROTOCOLS[target.protocol], request, target.dialect)
         if self.stripped:
-            encoded = msgspec.structs.replace(encoded, dropped=merged(stripped.DROPPED, encoded.dropped))
+            encoded = replace(encoded, dropped=merged(stripped.DROPPED, encoded.dropped))
         strict = self.hints is not None and self.hints.strict
         if encoded.dropped and (strict or target.on_lossy in ("reject", "reroute")):
             raise Failed(_lossy(target, encoded.dropped, strict))
@@ -177,8 +178,12 @@ class Forwarding:
             self.dropped = encoded.dropped
             head = job.protocol.decode_head(forward.body_of(encoded.body), head.model, head.stream)
         elif bound is not None:
-            newest = "max_completion_tokens" in target.dialect.quirks
-            head = Head(head.model, head.stream, bounded(target.protocol, head.fields, bound, newest=newest), head.body)
+            head = replace(
+                head,
+                fields=bounded(
+                    target.protocol, head.fields, bound, newest="max_completion_tokens" in target.dialect.quirks
+                ),
+            )
         forwarded = job.protocol.encode_forwarded(head, target.upstream, target.edits, ask)
         self.body = forwarded.body
         self.headers = job.headers

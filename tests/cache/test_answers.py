@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from gateway.cache.answers import name_of
-from gateway.cache.ask import Outcome
-from gateway.cache.rules import KEPT_MOST, Exact, Way
+from gateway.cache.ask import Outcome, applies
+from gateway.cache.rules import KEPT_MOST, Exact, Semantic, Way
 from gateway.failure import Failed, Failure, Kind, Refusal, Refused
 from gateway.ir.usage import Usage
-from gateway.routing.conditions import Number, condition_of
+from gateway.routing.conditions import ALWAYS, Condition, Number, Streamed, Unless, condition_of
 from gateway.routing.constraints import Constraints
 from gateway.routing.node import Branch, Split
+from gateway.server.caching import concerns
 from tests.cache.bench import FRAMES, GOOD, Bench, Upstream, read, rules
 from tests.routing.bench import target
 
@@ -121,6 +123,41 @@ async def test_conditions_leave_requests_out() -> None:
             ask = bench.ask(job)
             await answered(bench, answers, ask)
             assert ask.outcome is outcome
+
+
+WARM = Number("temperature", 0.5, 2.0)
+FEW = Number("max_tokens", 0, 100)
+
+
+@pytest.mark.parametrize(
+    ("exact", "semantic", "number"),
+    [
+        (condition_of([WARM]), None, WARM),
+        (None, condition_of([WARM]), WARM),
+        (None, None, None),
+        (ALWAYS, None, None),
+        (condition_of([WARM, FEW]), None, None),
+        (condition_of([Streamed(False)]), None, None),
+        (condition_of([Unless(condition_of([WARM]))]), None, None),
+        (condition_of([WARM]), ALWAYS, None),
+        (condition_of([WARM]), condition_of([WARM]), None),
+        (condition_of([WARM]), condition_of([FEW]), None),
+    ],
+)
+def test_whom_the_caches_concern(exact: Condition | None, semantic: Condition | None, number: Number | None) -> None:
+    """One number that is all that is asked decides as the caches' conditions do; those that cannot be read included."""
+    caching = rules(
+        None if exact is None else Exact(600.0, when=exact),
+        None if semantic is None else Semantic((), 0.9, 600.0, when=semantic),
+    )
+    assert caching.number == number
+    bench = Bench(caching)
+    for body in ({}, {"temperature": 0}, {"temperature": 1.5}, {"temperature": "warm"}, {"max_tokens": 7}):
+        job = bench.job(body)
+        exchange = SimpleNamespace(engine=SimpleNamespace(caching=caching), bypassed=False)
+        wanted = any(when is not None and applies(when, job) for when in (exact, semantic))
+        assert concerns(cast(Any, exchange), job, {}) is wanted
+        assert exchange.bypassed is not wanted
 
 
 BAD = {
