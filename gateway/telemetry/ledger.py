@@ -21,7 +21,7 @@ from msgspec.structs import asdict, replace
 
 from gateway.events import Aside, Event, Finished, Record, Trial, new_id
 
-BATCH: Final = 500  # rows of one write
+BATCH: Final = 2000  # rows of one write
 CHUNK: Final = 25  # events that become bytes at a stretch
 WAITING_MOST: Final = 50_000  # rows that are kept while nothing can be written
 PAUSE_FIRST, PAUSE_MOST = 0.25, 10.0  # seconds between attempts
