@@ -28,6 +28,7 @@ from gateway.routing.policies.ruling import Mirror
 from gateway.routing.policies.thinking import Think
 
 _NANO: Final = 10**9
+_MARKS: Final = (Deny, Tag, Cap, Mirror, NoCache)  # actions that neither edit a request nor lead it elsewhere
 
 
 class Rules(msgspec.Struct, frozen=True, dict=True):
@@ -41,7 +42,13 @@ class Rules(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def book(self) -> Rulebook:
         """The policies, and what is known of their outcomes."""
-        return Rulebook(self.policies)
+        return Rulebook(self.policies, self.caps)
+
+    @cached_property
+    def marking(self) -> bool:
+        """Whether the request stays what it is and where it is, whatever they decide: what they say of it is all."""
+        guarded = self.inbound or self.outbound
+        return not guarded and all(isinstance(each, _MARKS) for policy in self.policies for each in policy.actions)
 
 
 def rules_of(config: Config) -> dict[str, Rules]:

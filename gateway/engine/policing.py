@@ -47,8 +47,9 @@ def police(engine: Engine, caller: Caller, route: Route, job: Job, emit: Emit) -
     rules = engine.rules.get(caller.name)
     if rules is None:
         return job, route, None
-    job.caps = rules.caps
-    ruling = rules.book.apply(job) if rules.policies else None
+    ruling = rules.book.apply(job)
+    if rules.marking:
+        return job, route, ruling
     if ruling is not None:
         if ruling.edited is not None:
             job = ruling.edited

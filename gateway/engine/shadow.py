@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
+from math import inf
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ from gateway.routing.gate import Gate
 from gateway.routing.limiting import Limits
 from gateway.routing.node import Node, Target, targets
 from gateway.routing.runtime import Lane, Runtime
-from gateway.state.bindings import Bindings
+from gateway.state.bindings import Bindings, Entry
 from gateway.state.breaker import Breaker
 from gateway.state.copies import Copies
 from gateway.state.latency import Latency
@@ -204,9 +205,12 @@ class Bound(Bindings):
         self._real = real
         self._dropped: set[str] = set()
 
-    def find(self, key: str, now: float) -> str | None:
-        mine = super().find(key, now)
-        return mine if mine is not None or key in self._dropped else self._real.find(key, now)
+    def entry(self, key: str, now: float) -> Entry | None:
+        mine = super().entry(key, now)
+        if mine is not None or key in self._dropped:
+            return mine
+        real = self._real.entry(key, now)
+        return msgspec.structs.replace(real, due=-inf) if real is not None else None  # who renews it binds it here
 
     def drop(self, key: str) -> None:
         super().drop(key)

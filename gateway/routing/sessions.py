@@ -56,10 +56,10 @@ _PIECES: Final = msgspec.json.Decoder(list[_Piece])
 
 def identity_of(job: Job, by: str) -> str:
     """What a request belongs to, by `session`, `user`, `key` or `prompt`; it holds the key's name. "" where unknown."""
-    facts = job.facts
-    key = facts.key or ""
+    key = job.facts.key or ""
     if by == "key":
         return "key\0" + key
+    facts = job.facts
     if by == "user":
         return f"user\0{key}\0{_word(facts.user)}" if facts.user else ""
     if by == "prompt":

@@ -64,15 +64,13 @@ def remember(moment: Moment, target: Target, lane: Lane, body: bytes) -> None:
             makers.bind(key, f"{target.name}\n{lane.credential}", moment.now, KEPT)
 
 
-def bound(split: Split, identity: str, moment: Moment) -> Target | None:
-    """The target that served last, where it can be asked now."""
-    runtime = moment.runtime
-    name = runtime.sticky[split.name].find(identity, moment.now)
-    leaf = split.tried.get(name) if name is not None else None
+def bound(split: Split, name: str, moment: Moment) -> Target | None:
+    """The target of this name, which served last, where it can be asked now."""
+    leaf = split.tried.get(name)
     if leaf is None:
         return None
-    for lane in runtime.lanes_of(leaf):
-        if lane.whole.closed and lane.own.closed:
+    for lane in moment.runtime.lanes_of(leaf):
+        if not lane.whole.open_until and not lane.own.open_until:
             return leaf
     return leaf if health(leaf, moment) > OPEN else None
 

@@ -18,6 +18,7 @@ from gateway.routing.moment import Moment, Skipped
 from gateway.routing.node import Chain, Fallback, Mirror, Node, Race, Split, Target
 from gateway.routing.ranking import ranked
 from gateway.routing.sessions import identity_of
+from gateway.routing.sticky import bound
 from gateway.routing.strategies import STRATEGIES
 
 
@@ -84,14 +85,19 @@ def _split(split: Split, moment: Moment, chosen: bool) -> Walk:
     hints = moment.job.hints
     ranks = hints if hints is not None and hints.orders else None
     if ranks is None and split.sticky is not None and (identity := identity_of(moment.job, split.sticky.by)):
-        first = sticky.bound(split, identity, moment)
-        if first is not None:
+        now = moment.now
+        bindings = moment.runtime.sticky[split.name]
+        entry = bindings.entry(identity, now)
+        if entry is not None and (first := bound(split, entry.value, moment)) is not None:
             outcome = yield from walk(first, moment, chosen)
             if outcome is None:
-                moment.runtime.sticky[split.name].bind(identity, first.name, moment.now, split.sticky.seconds)
+                if now < entry.due:  # nearly always, and then this is all that `bind` would do
+                    entry.until = now + split.sticky.seconds
+                else:
+                    bindings.bind(identity, entry.value, now, split.sticky.seconds)
                 return None
             if outcome is not UNTRIED:
-                moment.runtime.sticky[split.name].drop(identity)
+                bindings.drop(identity)
                 if not goes_on(outcome):
                     return outcome
                 failure = outcome

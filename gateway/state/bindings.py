@@ -22,9 +22,9 @@ MOST: Final = 20_000  # entries of one table
 RECENT: Final = 1.0  # seconds within which nobody is more recently used than another
 
 
-class _Bound(msgspec.Struct):
-    """`until`: when it lapses, `told`: when the store was told, `due`: when its next use is more than a later `until`.
-    All are monotonic seconds."""
+class Entry(msgspec.Struct):
+    """`until`: when it lapses, `told`: when the store was told, `due`: when its next use is more than a later `until`,
+    which is at once where it is in the table no more. All are monotonic seconds."""
 
     value: str
     until: float
@@ -41,7 +41,7 @@ class Bindings:
         self.name = name
         self.store = store
         self._most = most
-        self._table: dict[str, _Bound] = {}
+        self._table: dict[str, Entry] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -49,13 +49,18 @@ class Bindings:
 
     def find(self, key: str, now: float) -> str | None:
         """What is bound, as far as this worker knows."""
-        bound = self._table.get(key)
-        if bound is None:
+        entry = self.entry(key, now)
+        return entry.value if entry is not None else None
+
+    def entry(self, key: str, now: float) -> Entry | None:
+        """What is bound, for whoever will renew it: by a later `until` before it is `due`, then by `bind`."""
+        entry = self._table.get(key)
+        if entry is None:
             return None
-        if bound.until <= now:
-            del self._table[key]
+        if entry.until <= now:
+            self._leave(key)
             return None
-        return bound.value
+        return entry
 
     def asks(self, key: str, now: float) -> bool:
         """Whether only the store can tell."""
@@ -72,32 +77,39 @@ class Bindings:
         if value is None:
             return None
         text = value.decode()
-        self._keep(key, _Bound(text, now + seconds, now, now))
+        self._keep(key, Entry(text, now + seconds, now, now))
         return text
 
     def bind(self, key: str, value: str, now: float, seconds: float) -> None:
         """Binds, or renews, for `seconds` from now."""
-        bound = self._table.get(key)
-        if bound is not None and bound.value == value and now < bound.due:
-            bound.until = now + seconds
+        entry = self._table.get(key)
+        if entry is not None and entry.value == value and now < entry.due:
+            entry.until = now + seconds
             return
-        told = bound.told if bound is not None and bound.value == value else -inf
+        told = entry.told if entry is not None and entry.value == value else -inf
         if self.store is not None and now - told > seconds / 2:
             told = now
             self._later(self.store.put(self._shared(key), value.encode(), seconds))
         due = now + RECENT if self.store is None else min(now + RECENT, told + seconds / 2)
-        self._table.pop(key, None)
-        self._keep(key, _Bound(value, now + seconds, told, due))
+        self._keep(key, Entry(value, now + seconds, told, due))
 
     def drop(self, key: str) -> None:
         """Forgets what is bound."""
-        if self._table.pop(key, None) is not None and self.store is not None:
+        if self._leave(key) and self.store is not None:
             self._later(self.store.delete(self._shared(key)))
 
-    def _keep(self, key: str, bound: _Bound) -> None:
-        self._table[key] = bound
+    def _keep(self, key: str, entry: Entry) -> None:
+        self._leave(key)
+        self._table[key] = entry
         if len(self._table) > self._most:
-            del self._table[next(iter(self._table))]
+            self._leave(next(iter(self._table)))
+
+    def _leave(self, key: str) -> bool:
+        """Takes an entry out of the table, where there is one."""
+        entry = self._table.pop(key, None)
+        if entry is not None:
+            entry.due = -inf
+        return entry is not None
 
     def _shared(self, key: str) -> str:
         whole = "\0".join((self.name, key)).encode("utf-8", "surrogatepass")

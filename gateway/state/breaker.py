@@ -66,18 +66,18 @@ class Breaker:
         "__weakref__",
         "_failures",
         "_frail",
-        "_open_until",
         "_probing",
         "_streak",
         "_tallies",
         "banned",
         "kind",
+        "open_until",
         "turns",
     )
 
     def __init__(self) -> None:
         self._failures: deque[float] = deque()
-        self._open_until = 0.0  # 0: closed
+        self.open_until = 0.0  # 0: closed, nothing speaks against requests; else a probe has yet to show it
         self._probing = False
         self._frail = False  # closed by a stream that has only begun: its failure opens it again
         self._streak = 0  # openings in a row without a success between
@@ -90,7 +90,7 @@ class Breaker:
         """Another one in the same state."""
         other = Breaker()
         other._failures = self._failures.copy()
-        other._open_until, other._probing, other._frail = self._open_until, self._probing, self._frail
+        other.open_until, other._probing, other._frail = self.open_until, self._probing, self._frail
         other._streak, other.turns = self._streak, self.turns
         other._tallies = {rule: times.copy() for rule, times in self._tallies.items()}
         other.kind, other.banned = self.kind, self.banned
@@ -98,22 +98,17 @@ class Breaker:
 
     def wait(self, now: float) -> float:
         """Seconds until a request may pass: 0 now, inf until a reload. A probe in flight counts as a short wait."""
-        if not self._open_until:
+        if not self.open_until:
             return 0.0
-        if now < self._open_until:
-            return self._open_until - now
+        if now < self.open_until:
+            return self.open_until - now
         return 1.0 if self._probing else 0.0
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing speaks against requests; else a probe has yet to show it."""
-        return not self._open_until
 
     def enter(self, now: float) -> bool:
         """Takes a place for one request. Whoever got True owes exactly one of success, failure, leave."""
-        if not self._open_until:
+        if not self.open_until:
             return True
-        if now < self._open_until or self._probing:
+        if now < self.open_until or self._probing:
             return False
         self._probing = True
         return True
@@ -124,9 +119,9 @@ class Breaker:
 
     def began(self) -> None:
         """A stream has begun. Others may pass; what was counted is forgiven when it has come to its end."""
-        if self._open_until:
+        if self.open_until:
             self.turns += 1
-            self._open_until = 0.0
+            self.open_until = 0.0
             self._frail = True
             self.kind, self.banned = None, False
         self._probing = False
@@ -134,9 +129,9 @@ class Breaker:
     def success(self) -> None:
         """An answer came."""
         self._frail = False
-        if self._open_until or self._failures or self._tallies:
-            self.turns += self._open_until != 0.0
-            self._open_until = 0.0
+        if self.open_until or self._failures or self._tallies:
+            self.turns += self.open_until != 0.0
+            self.open_until = 0.0
             self._failures.clear()
             self._tallies.clear()
             self.kind = None
@@ -146,7 +141,7 @@ class Breaker:
 
     def failure(self, now: float, kind: str, settings: Settings) -> float | None:
         """A counted failure; the seconds it opened for, None where it stayed closed."""
-        if self._open_until or self._frail:  # the probe failed
+        if self.open_until or self._frail:  # the probe failed
             return self._open(now, kind, settings)
         window = self._failures
         window.append(now)
@@ -170,11 +165,11 @@ class Breaker:
 
     def open_for(self, now: float, seconds: float, kind: str) -> float:
         """Opens at once, never for less than it already is open; returns the seconds from now."""
-        self._open_until = max(self._open_until, now + seconds)
+        self.open_until = max(self.open_until, now + seconds)
         self._probing = False
         self.kind = kind
         self.turns += 1
-        return self._open_until - now
+        return self.open_until - now
 
     def open_backoff(self, now: float, kind: str, settings: Settings) -> float:
         """Opens at once for the next step of the exponential series; for hints that were not given."""
@@ -182,8 +177,8 @@ class Breaker:
 
     def reloaded(self) -> None:
         """The configuration was read anew: what waited for that may be probed."""
-        if self._open_until == UNTIL_RELOAD:
-            self._open_until = -1.0  # in the past, and not closed: the next request is a probe
+        if self.open_until == UNTIL_RELOAD:
+            self.open_until = -1.0  # in the past, and not closed: the next request is a probe
 
     def reset(self) -> None:
         """An operator says it is well."""
@@ -192,24 +187,24 @@ class Breaker:
 
     def standing(self) -> Standing | None:
         """What another worker must know of it; None while it is closed."""
-        return Standing(self._open_until, self.kind, self._streak, self.banned) if self._open_until else None
+        return Standing(self.open_until, self.kind, self._streak, self.banned) if self.open_until else None
 
     def adopt(self, standing: Standing | None) -> None:
         """Takes over what another worker has found: a rest is never shortened by it, None ends it."""
         if standing is None:
             self.reset()
             return
-        if standing.until > self._open_until:
-            self._open_until = standing.until
+        if standing.until > self.open_until:
+            self.open_until = standing.until
             self._probing = False
             self.kind, self.banned = standing.kind, standing.banned
         self._streak = max(self._streak, standing.streak)
 
     def snapshot(self, now: float) -> Snapshot:
         """A value for operators."""
-        if not self._open_until:
+        if not self.open_until:
             return Snapshot("closed", len(self._failures), None, None)
-        wait = self._open_until - now
+        wait = self.open_until - now
         if wait > 0:
             until = None if wait == UNTIL_RELOAD else wait
             return Snapshot("open", len(self._failures), self.kind, until, self.banned)
@@ -219,7 +214,7 @@ class Breaker:
         seconds = min(settings.high, settings.low * 2.0 ** min(self._streak, 30))
         self._streak += 1
         self._failures.clear()
-        self._open_until = now + seconds
+        self.open_until = now + seconds
         self._probing = self._frail = False
         self.kind = kind
         self.turns += 1

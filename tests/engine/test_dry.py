@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,6 +40,7 @@ from gateway.routing.contests import CONTESTS
 from gateway.routing.node import targets
 from gateway.routing.outcome import refusal_of
 from gateway.routing.run import Course, Tools
+from gateway.routing.sessions import identity_of
 from gateway.state.pool import StatePool
 from gateway.store.memory import Memory
 from gateway.transport.contract import Request, Response
@@ -336,9 +338,31 @@ def test_a_walk_leaves_the_state_as_it_was(name: str) -> None:
     told = [[(step.target, step.credential, step.did, step.why) for step in walk.steps] for walk in walks]
     assert told[0] == told[1] == told[2]
     assert {step.did for step in walks[0].steps} >= {"failed", "answered"}
-    assert [lane.own.closed for lanes in runtime.lanes.values() for lane in lanes].count(False) == 1
+    assert sum(lane.own.open_until > 0 for lanes in runtime.lanes.values() for lane in lanes) == 1
     assert runtime.loads["b"].count == 3
     assert runtime.cursors[name].at == 0
+
+
+def test_a_walk_follows_what_is_bound_and_neither_renews_nor_drops_it() -> None:
+    file = Path("r.yaml")
+    texts = {file: msgspec.json.encode(STATEFUL)}
+    engine = engine_of(load([file], known=KNOWN, environ={}, texts=texts, stand_ins=True), lambda: 1.8e9)
+    wire = PROTOCOLS["openai-chat"]
+    body = msgspec.json.encode({"model": "turns", "messages": [{"role": "user", "content": "hi"}]})
+    received = Received(
+        protocol=wire, head=wire.decode_head(body, None, None), headers={"x-session-id": "s"}, wall=1.8e9
+    )
+    key = identity_of(job_of(engine, ANYONE, received, received.head), "session")
+    table = engine.runtime.sticky["turns"]
+    table.bind(key, "c", START, 300.0)
+    entry = table.entry(key, START)
+    before = copy(entry)
+    with Dry() as dry:
+        for faults in ({}, {"c": (Fault(kind=Kind.OVERLOADED),)}):
+            walk = dry.walk(engine, ANYONE, received, Given(faults=faults), seed=4, now=START + 0.5)
+            assert walk.steps[0].target == "c"
+    assert table.entry(key, START) is entry
+    assert entry == before
 
 
 def test_what_is_assumed_is_found_by_target_model_and_provider() -> None:

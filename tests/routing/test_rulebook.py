@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.failure import Refused
+from gateway.routing.constraints import Caps
 from gateway.routing.policies import apply
 from gateway.routing.policies.rulebook import KEPT, Rulebook
 from gateway.routing.policies.ruling import Ruling
@@ -65,6 +66,11 @@ def told(ruling: Ruling | None, at: Job) -> Any:
     )  # fmt: skip
 
 
+def in_bounds(caps: Caps | None, at: Job) -> Job:
+    at.caps = caps
+    return at
+
+
 def outcome(decide: Any, at: Job) -> Any:
     try:
         return told(decide(at), at)
@@ -82,6 +88,36 @@ def test_what_is_known_is_what_would_be_decided(tmp_path: Path, word: str) -> No
     for _ in range(2):
         assert [outcome(book.apply, at) for at in jobs()] == anew
     assert bool(book._known) == (word in SAME_EACH_TIME)
+
+
+@pytest.mark.parametrize("word", [*SAME_EACH_TIME, *EACH_ANEW])
+def test_the_bounds_of_everybody_hold_whatever_policies_say(tmp_path: Path, word: str) -> None:
+    policies = (SAME_EACH_TIME | EACH_ANEW)[word]
+    rules = engine(tmp_path, f"policies: [{policies}]\ndefaults: {{cap: {{attempts: 3}}}}").rules["anna"]
+    assert rules.caps == Caps(attempts=3)
+    anew = [outcome(lambda at: apply(rules.policies, in_bounds(rules.caps, at)), at) for at in jobs()]
+    for _ in range(2):
+        assert [outcome(rules.book.apply, at) for at in jobs()] == anew
+    for at in jobs() * 2:  # also where none of them holds
+        if outcome(rules.book.apply, at) is None:
+            assert at.caps == rules.caps
+
+
+@pytest.mark.parametrize(
+    ("rules", "marking"),
+    [
+        ("policies: [{name: a, do: {tag: [x], no_cache: true, cap: {attempts: 1}, mirror: {to: slow}}}]", True),
+        ("policies: [{name: a, when: {stream: true}, do: {deny: {message: 'No.'}}}]", True),
+        ("policies: [{name: a, require: {providers: [sandbox, eu]}}]", True),
+        ("defaults: {cap: {attempts: 3}}", True),
+        ("policies: [{name: a, do: {tag: [x]}}, {name: b, do: {route: slow}}]", False),
+        ("policies: [{name: a, do: {set: {temperature: {always: 0}}}}]", False),
+        ("policies: [{name: a, do: {tag: [x]}}]\nguardrails: {g: {on: [request], pattern: hi, do: reject}}", False),
+        ("guardrails: {g: {on: [response], pattern: hi, do: reject}}", False),
+    ],
+)
+def test_a_request_that_is_only_marked_is_known_by_its_rules(tmp_path: Path, rules: str, marking: bool) -> None:
+    assert engine(tmp_path, rules).rules["anna"].marking is marking
 
 
 def test_outcomes_are_bounded(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from math import inf
+from random import Random
 
 import msgspec
 import pytest
@@ -12,11 +15,13 @@ from gateway.protocols import PROTOCOLS
 from gateway.protocols.contract import Head
 from gateway.routing.attempt import Answer
 from gateway.routing.facts import Facts
-from gateway.routing.node import Branch, Chain, Fallback, Node, Race, Split, Sticky
+from gateway.routing.moment import Moment
+from gateway.routing.node import Branch, Chain, Fallback, Node, Race, Split, Sticky, Target
 from gateway.routing.run import Course, run
 from gateway.routing.sending import Job
 from gateway.routing.sessions import identity_of, previous_answer
-from gateway.state.bindings import Bindings
+from gateway.routing.walk import walk
+from gateway.state.bindings import RECENT, Bindings
 from gateway.store.contract import StoreDown
 from gateway.store.memory import Memory
 from tests.routing.bench import CHAT, Bench, Reply, down, target
@@ -405,6 +410,56 @@ async def test_a_table_is_bounded_and_forgets_the_least_recently_used() -> None:
     assert len(table) == 3
     assert table.find("k0", 61.5) is None
     assert len(table) == 2
+
+
+async def test_an_entry_that_left_the_table_is_due_at_once() -> None:
+    """Whoever holds it from before then binds anew, and does not renew what nobody finds."""
+    store = Counting()
+    await store.put(Bindings("s")._shared("asked"), b"a", 60.0)
+    gone: dict[str, Callable[[Bindings], object]] = {
+        "dropped": lambda table: table.drop("dropped"),
+        "lapsed": lambda table: table.find("lapsed", 60.0),
+        "another": lambda table: table.bind("another", "b", 0.0, 60.0),
+        "crowded out": lambda table: table.bind("newer", "a", 0.0, 60.0),
+    }
+    for key, goes in gone.items():
+        table = Bindings("s", most=1)
+        table.bind(key, "a", 0.0, 60.0)
+        entry = table.entry(key, 0.0)
+        assert entry is not None
+        assert entry.value == "a"
+        assert entry.due == RECENT
+        goes(table)
+        assert entry.due == -inf, key
+    table = Bindings("s", store)
+    table.bind("asked", "a", 0.0, 60.0)
+    entry = table.entry("asked", 0.0)
+    assert await table.ask("asked", 0.0, 60.0) == "a"
+    assert entry is not None
+    assert entry.due == -inf
+
+
+@pytest.mark.parametrize("meanwhile", ["dropped", "b", "lapsed", ""])
+async def test_who_served_is_bound_whatever_became_of_the_entry_meanwhile(meanwhile: str) -> None:
+    bench = Bench(sticky(target("a"), target("b"), by="key", seconds=100.0, strategy="priority"))
+    assert await ask(bench, key="k") == "a"
+    bench.now += 0.5
+    table, identity = bench.runtime.sticky["s"], "key\0k"
+    moment = Moment(bench.runtime, Random(1), job({}, key="k"), bench.now)
+    steps = walk(bench.node, moment)
+    first = next(steps)
+    assert isinstance(first, Target)
+    assert first.name == "a"
+    if meanwhile == "b":
+        table.bind(identity, "b", bench.now, 100.0)
+    elif meanwhile == "lapsed":
+        assert table.find(identity, bench.now + 200.0) is None
+    elif meanwhile:
+        table.drop(identity)
+    with pytest.raises(StopIteration):
+        steps.send(None)
+    assert table.find(identity, bench.now + 99.9) == "a"
+    assert table.find(identity, bench.now + 100.0) is None
 
 
 async def test_a_failure_of_the_bound_target_counts_as_the_requests_own() -> None:

@@ -129,4 +129,4 @@ def test_a_copy_goes_its_own_way() -> None:
     assert copy.snapshot(2.0) == before
     assert copy.tally(2.0, "timeout", rule) == 60.0  # it knew of the first
     copy.reset()
-    assert (copy.closed, breaker.snapshot(2.0), breaker.turns) == (True, before, 1)
+    assert (copy.open_until, breaker.snapshot(2.0), breaker.turns) == (0.0, before, 1)

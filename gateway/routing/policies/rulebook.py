@@ -7,11 +7,9 @@ edits the request, has all of the caller's policies asked anew for each request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Final
-
-import msgspec
+from typing import Any, Final, TypeAlias
 
 from gateway.routing import conditions as tests
 from gateway.routing.constraints import Caps, Constraints
@@ -27,51 +25,49 @@ _MINUTE: Final = "minute"  # what `hours` look at, and nothing that a job has
 _LEAVE_THE_BODY: Final = (Deny, Reroute, Tag, Cap, Mirror, NoCache)
 
 
-class _Outcome(msgspec.Struct, frozen=True):
-    """What the policies made of a request, and of its tags and bounds; `ruling` is None where none of them held."""
-
-    ruling: Ruling | None
-    tags: tuple[str, ...]
-    constraints: Constraints | None
-    caps: Caps | None
+# What the policies made of a request, None where none of them held; its tags, and who held; the bounds of its targets
+# and of everything that is done for it. A plain tuple, since it is taken apart for every request.
+_Outcome: TypeAlias = tuple[Ruling | None, tuple[str, ...], Sequence[str], Constraints | None, Caps | None]
 
 
 class Rulebook:
-    """See the module."""
+    """See the module. `caps`: the caller's bounds, which policies may tighten.
 
-    __slots__ = ("_deciding", "_known", "_policies", "_timed")
+    `apply` does as `policies.apply`, for a request that is in no bounds yet: it gets the caller's. Whether anything can
+    be known is decided here, and not for each request."""
 
-    def __init__(self, policies: tuple[Policy, ...]) -> None:
+    __slots__ = ("_caps", "_deciding", "_known", "_policies", "_timed", "apply")
+
+    def __init__(self, policies: tuple[Policy, ...], caps: Caps | None = None) -> None:
         self._policies = policies
+        self._caps = caps
         asked = _deciding(policies)
         self._timed = asked is not None and _MINUTE in asked
-        self._deciding: Callable[[Job], Any] | None = None
-        if asked is not None:
-            self._deciding = attrgetter(_TAGS, *sorted(asked - {_MINUTE, _TAGS}))
+        self._deciding = attrgetter(_TAGS, *sorted((asked or set()) - {_MINUTE, _TAGS}))
         self._known: dict[Any, _Outcome] = {}
+        self.apply: Callable[[Job], Ruling | None] = self._anew if asked is None else self._as_known
 
-    def apply(self, job: Job) -> Ruling | None:
-        """As `policies.apply`."""
-        deciding = self._deciding
-        if deciding is None or job.constraints is not None:
-            return apply(self._policies, job)
-        facts, name = job.facts, deciding(job)
+    def _as_known(self, job: Job) -> Ruling | None:
+        facts = job.facts
+        name = self._deciding(job)
         if self._timed:
             name = name, facts.wall // 60
         known = self._known.get(name)
         if known is None:
             return self._learnt(name, job)
-        ruling = known.ruling
-        if ruling is not None:
-            facts.tags, facts.policies = known.tags, ruling.applied
-            job.constraints, job.caps = known.constraints, known.caps
+        ruling, facts.tags, facts.policies, job.constraints, job.caps = known
         return ruling
 
+    def _anew(self, job: Job) -> Ruling | None:
+        job.caps = self._caps
+        return apply(self._policies, job)
+
     def _learnt(self, name: Any, job: Job) -> Ruling | None:
-        ruling = apply(self._policies, job)
+        ruling, facts = self._anew(job), job.facts
         if len(self._known) >= KEPT:
             self._known.clear()
-        self._known[name] = _Outcome(ruling, job.facts.tags, job.constraints, job.caps)
+        applied = ruling.applied if ruling is not None else ()
+        self._known[name] = (ruling, facts.tags, applied, job.constraints, job.caps)
         return ruling
 
 
