@@ -140,7 +140,6 @@ FEW = Number("max_tokens", 0, 100)
         (condition_of([Streamed(False)]), None, None),
         (condition_of([Unless(condition_of([WARM]))]), None, None),
         (condition_of([WARM]), ALWAYS, None),
-        (condition_of([WARM]), condition_of([WARM]), None),
         (condition_of([WARM]), condition_of([FEW]), None),
     ],
 )
