@@ -32,7 +32,7 @@ from gateway.routing.node import Node, Target
 from gateway.routing.resuming import Lasting
 from gateway.routing.runtime import Lane, Runtime
 from gateway.routing.sending import Job
-from gateway.routing.sticky import recall, remember
+from gateway.routing.sticky import recall, remember, unknown
 from gateway.routing.untried import nothing
 from gateway.routing.walk import UNTRIED, Contest, Walk, walked
 from gateway.state.breaker import UNTIL_RELOAD
@@ -92,7 +92,7 @@ async def run(node: Node, job: Job, runtime: Runtime, tools: Tools, course: Cour
     if job.caps is not None and job.caps.time is not None:
         budget = job.caps.time if budget is None else min(budget, job.caps.time)
     deadline = None if budget is None else tools.clock() + budget
-    if runtime.shares or runtime.makers is not None:
+    if runtime.makers is not None or (runtime.shares and unknown(node, moment)):
         await recall(node, moment)
     lasting = job.head.stream and not isinstance(node, Target) and node.resumes and job.guards is None
     job.lasting = lasting

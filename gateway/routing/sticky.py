@@ -26,6 +26,16 @@ _ID: Final = re.compile(rb'"id"\s*:\s*"([^"\\]{1,256})"')
 _WITHIN: Final = 8192  # bytes of an answer in which its id stands
 
 
+def unknown(node: Node, moment: Moment) -> bool:
+    """Whether a sticky combo of the route knows nobody for this request, as far as this worker knows."""
+    tables, job, now = moment.runtime.sticky, moment.job, moment.now
+    for split, sticky in stuck(node):
+        identity = identity_of(job, sticky.by)
+        if identity and tables[split.name].entry(identity, now) is None:
+            return True
+    return False
+
+
 async def recall(node: Node, moment: Moment) -> None:
     """Finds out who goes first, before anybody is asked."""
     job, runtime, now = moment.job, moment.runtime, moment.now
