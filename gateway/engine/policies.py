@@ -23,12 +23,11 @@ from gateway.routing.policies.parameters import Edit, Parameter
 from gateway.routing.policies.prompt import Wrap
 from gateway.routing.policies.redaction import Pattern, Redact
 from gateway.routing.policies.refusing import Deny
-from gateway.routing.policies.rulebook import Rulebook
+from gateway.routing.policies.rulebook import MARKS, Rulebook
 from gateway.routing.policies.ruling import Mirror
 from gateway.routing.policies.thinking import Think
 
 _NANO: Final = 10**9
-_MARKS: Final = (Deny, Tag, Cap, Mirror, NoCache)  # actions that neither edit a request nor lead it elsewhere
 
 
 class Rules(msgspec.Struct, frozen=True, dict=True):
@@ -48,7 +47,7 @@ class Rules(msgspec.Struct, frozen=True, dict=True):
     def marking(self) -> bool:
         """Whether the request stays what it is and where it is, whatever they decide: what they say of it is all."""
         guarded = self.inbound or self.outbound
-        return not guarded and all(isinstance(each, _MARKS) for policy in self.policies for each in policy.actions)
+        return not guarded and all(isinstance(each, MARKS) for policy in self.policies for each in policy.actions)
 
 
 def rules_of(config: Config) -> dict[str, Rules]:

@@ -47,7 +47,7 @@ _ROWS: Final[dict[str, _Row]] = {
     "cohere": _Row("", ("max_tokens",), ""),
 }
 # Where a wire says any of it; a body without these fields says nothing, which is one answer with no bound.
-PLACES: Final = {
+_PLACES: Final = {
     wire: frozenset((row.inside,) if row.inside else (*row.most, *filter(None, (row.n,))))
     for wire, row in _ROWS.items()
 }
@@ -77,7 +77,7 @@ def _inner(fields: Mapping[str, Any], inside: str) -> dict[str, Any]:
 
 def bound_of(wire: str, fields: Mapping[str, Any]) -> Bound:
     """What the fields of a body on this wire say. What is no positive whole number says nothing."""
-    if PLACES[wire].isdisjoint(fields):
+    if _PLACES[wire].isdisjoint(fields):
         return _NOTHING
     inside, names, n = _ROWS[wire]
     if inside:
@@ -91,7 +91,7 @@ def bound_of(wire: str, fields: Mapping[str, Any]) -> Bound:
 
 def bounded(wire: str, fields: Fields, most: int, *, newest: bool) -> Fields:
     """The fields with a bound. `newest`: the server knows the newest name of it."""
-    if PLACES[wire].isdisjoint(fields):
+    if _PLACES[wire].isdisjoint(fields):
         return fields | _alone(wire, most, newest)
     return _beside(wire, fields, most, newest)
 

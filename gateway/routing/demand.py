@@ -17,7 +17,7 @@ import msgspec
 from gateway.failure import Refused
 from gateway.ir.estimate import prompt_tokens
 from gateway.ir.usage import Usage
-from gateway.protocols.bounds import LEAST, PLACES, bound_of
+from gateway.protocols.bounds import LEAST, bound_of
 from gateway.protocols.contract import Edits
 from gateway.routing.allowances import UNBOUNDED
 from gateway.routing.node import Target
@@ -38,25 +38,11 @@ class Demand(msgspec.Struct, frozen=True):
 
 
 def demand_of(job: Job) -> Demand:
-    """Looks at a request, and leaves in `job.demand` what it found. One that cannot be read is as large as its body.
-
-    Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
-    theirs: then no part of them can be media, but an earlier answer that was spoken is named by its id.
-    """
+    """Looks at a request, and leaves in `job.demand` what it found. One that cannot be read is as large as its body."""
     body, wire = job.head.body, job.protocol.name
     size = len(body)
-    if (
-        job.edited
-        or size > SMALL
-        or (
-            b'"audio' in body
-            if body.find(b"[") == body.rfind(b"[") and wire in _IN_LISTS and b"\\" not in body
-            else _may_hold_media(body)
-        )
-    ):
+    if job.edited or size > SMALL or _may_hold_media(wire, body):
         known = _read(job)
-    elif PLACES[wire].isdisjoint(job.head.fields):
-        known = Demand(-(-size // 2), None, 1)
     else:
         bound = bound_of(wire, job.head.fields)
         known = Demand(-(-size // 2), bound.most, bound.n)
@@ -77,9 +63,14 @@ def _read(job: Job) -> Demand:
     return Demand(-(-prompt_tokens(request) * 3 // 2), bound.most, bound.n)
 
 
-def _may_hold_media(body: bytes) -> bool:
-    """Whether the text of a request may name what is larger than its name; a decoded request tells for sure. A name
-    may be written with escapes."""
+def _may_hold_media(wire: str, body: bytes) -> bool:
+    """Whether the text of a request may name what is larger than its name; a decoded request tells for sure.
+
+    Bytes are searched for one at a time much faster than for words, and where messages are plain text the only list is
+    theirs. A name may be written with escapes.
+    """
+    if body.find(b"[") == body.rfind(b"[") and wire in _IN_LISTS and b"\\" not in body:
+        return b'"audio' in body  # an earlier answer that was spoken is named by its id
     return any(map(body.__contains__, _MEDIA)) or (b"\\u00" in body and _ESCAPED.search(body) is not None)
 
 

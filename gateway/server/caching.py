@@ -82,11 +82,9 @@ def concerns(exchange: Exchange, job: Job, headers: Mapping[str, str]) -> bool:
         except Refused:
             pass  # it cannot be read: see `applies`
     else:
-        exact, semantic = caching.exact, caching.semantic
-        if exact is not None and applies(exact.when, job):
-            return True
-        if semantic is not None and applies(semantic.when, job):
-            return True
+        for cache in (caching.exact, caching.semantic):
+            if cache is not None and applies(cache.when, job):
+                return True
     exchange.bypassed = True
     return False
 

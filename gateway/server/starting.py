@@ -99,7 +99,6 @@ def read_all(*, ledger: bool) -> None:
 def fork_scribe(listening: Sequence[socket.socket]) -> Scribe:
     """The scribe. `listening` are not for it. Raises OSError where there can be no more processes."""
     ours, theirs = socket.socketpair()
-
     pid = _forked(partial(_write, theirs), [ours, *listening])
     theirs.close()
     return Scribe(Forked(pid), ours)
@@ -112,7 +111,6 @@ def fork(listening: Sequence[socket.socket], common: Common) -> list[Begun]:
     for mine in listening:
         ours, theirs = socket.socketpair()
         scribe = common.scribe.end() if common.scribe is not None else None
-
         not_its = [ours, *(other for other in listening if other is not mine), *(each.control for each in begun)]
         if common.scribe is not None:
             not_its.append(common.scribe.control)

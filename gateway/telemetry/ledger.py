@@ -283,7 +283,7 @@ def _made(event: tuple[Any, ...], node: str) -> Row:
             *way,
             *(_NO_USAGE if usage is None else _counts(*usage.values())),
             _text(tuple(tags)),
-            path(trials, skipped, policies),
+            _path(trials, skipped, policies),
             _text(tuple(lossy)),
             node,
         ),
@@ -351,7 +351,7 @@ def _as_request(event: Aside, now: float) -> Finished:
     )
 
 
-def path(trials: Sequence[Any], skipped: Sequence[Any], policies: Sequence[str] = ()) -> str:
+def _path(trials: Sequence[Any], skipped: Sequence[Any], policies: Sequence[str]) -> str:
     """The way of a request as JSON: what was tried (`Trial`), in order, what was not (`Skipped`), and why; and the
     policies that held."""
     way: dict[str, Any] = {"tried": trials, "skipped": skipped}

@@ -22,7 +22,8 @@ from gateway.routing.sending import Job
 KEPT: Final = 1024  # outcomes that are known of a caller
 _TAGS: Final = "facts.tags"
 _MINUTE: Final = "minute"  # what `hours` look at, and nothing that a job has
-_LEAVE_THE_BODY: Final = (Deny, Reroute, Tag, Cap, Mirror, NoCache)
+MARKS: Final = (Deny, Tag, Cap, Mirror, NoCache)  # actions that neither edit a request nor lead it elsewhere
+_LEAVE_THE_BODY: Final = (*MARKS, Reroute)
 
 
 # What the policies made of a request, None where none of them held; its tags, and who held; the bounds of its targets
