@@ -55,40 +55,38 @@ class Tripped(msgspec.Struct, frozen=True):
     seconds: float | None
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What only the ledger wants to know of a request: made where there is one.
 
     `at` is the request's beginning, seconds since the epoch. `id` names its row where the request's own id is the
     client's word, which may come again. `line` says what kind of send it was. `answer_id` is the id inside the answer.
-    `finish` is why the model stopped, in the client's protocol. `policies` are those that held. The order of the fields
-    is the one of the ledger's columns (telemetry/ledger.py).
+    `finish` is why the model stopped, in the client's protocol. `policies` are those that held.
     """
 
+    at: float
+    id: str | None = None
+    line: str = "request"
     team: str | None = None
     end_user: str | None = None
     protocol: str = ""
+    asked: str = ""
     upstream: str | None = None
     credential: str | None = None
     answer_id: str | None = None
     finish: str | None = None
-    at: float
-    id: str | None = None
-    line: str = "request"
-    asked: str = ""
     trials: Sequence[Trial] = ()
     skipped: Sequence[Skipped] = ()
     policies: Sequence[str] = ()
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+class Finished(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One client request ended. `status` is what the client saw; an error inside a stream has `kind` set.
 
     `lossy` are the fields that a translation lost, where the configuration wants to know. `cost` is nano-dollars, None
     where nobody knows the price or nothing was answered; `price_source` says whose price it is (file, catalog, both).
     `cache` is where the answer came from, where a cache may have had it: hit, semantic, joined, miss, bypass or
     idempotent.
-    `tags` are those of its key and those that policies and guardrails gave it. The order of the fields is the one of
-    the ledger's columns, up to `cache`.
+    `tags` are those of its key and those that policies and guardrails gave it.
     """
 
     request_id: str

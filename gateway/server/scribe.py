@@ -11,6 +11,7 @@ the supervisor's end; the scribe ends when the supervisor and all workers have c
 
 from __future__ import annotations
 
+import gc
 import selectors
 import signal
 import socket
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
-from gateway.telemetry.ledger import Chunks
+from gateway.telemetry.rows import Chunks
 
 if TYPE_CHECKING:
     from gateway.store.ledger.book import Book
@@ -92,6 +93,7 @@ def live(control: socket.socket) -> None:
     """The scribe's life, in a process of its own: the supervisor says when it is over, and not a signal."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
+    gc.set_threshold(20_000)  # a batch is thousands of lists and tuples, and none of them leads to itself
     books: dict[str, Book] = {}
     with selectors.DefaultSelector() as ends:
         ends.register(control, selectors.EVENT_READ)
@@ -115,7 +117,7 @@ def live(control: socket.socket) -> None:
 
 
 def _attend(end: socket.socket, books: dict[str, Book]) -> bool:
-    """Writes one batch of a worker; False when the worker is gone."""
+    """Writes one batch of a worker; False when the worker is gone, or is not understood."""
     try:
         batch = _receive(end, Batch)
         if batch is not None:
@@ -133,6 +135,8 @@ def _written(batch: Batch, books: dict[str, Book]) -> Outcome:
         if book is None:
             book = books[batch.url] = Book(batch.url)
         return Outcome(refused=book.write(Chunks(batch.chunks, batch.node)))
+    except msgspec.DecodeError:
+        raise  # a worker of another version, which was installed since: it is to write by itself
     except Exception as error:
         # Whatever a database comes up with: the worker keeps its rows and says what it was.
         return Outcome(down=str(error) or type(error).__name__)

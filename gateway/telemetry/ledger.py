@@ -1,9 +1,9 @@
 """The ledger's subscriber: takes what ended, and has it written by a thread of its own, some rows at a time.
 
 On the event loop events become bytes, `CHUNK` at a time: what waits is small and out of the way of the caches. The
-thread hands them to a `Book`, at the latest `flush` seconds after they came; they become rows where the book is
-written. While it cannot be they wait, and beyond `WAITING_MOST` the oldest are given up: counted, and told in the log.
-A row keeps its id over all attempts, so none is ever written twice.
+thread hands them to a `Book`, at the latest `flush` seconds after they came; they become rows (rows.py) where the book
+is written. While it cannot be they wait, and beyond `WAITING_MOST` the oldest are given up: counted, and told in the
+log. A row keeps its id over all attempts, so none is ever written twice.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
-import msgspec
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from gateway.events import Aside, Event, Finished, Record, Trial, new_id
+from gateway.events import Aside, Event, Finished, Record
+from gateway.telemetry.rows import Chunks, as_request, packed
 
 BATCH: Final = 2000  # rows of one write
 CHUNK: Final = 25  # events that become bytes at a stretch
@@ -27,62 +26,6 @@ WAITING_MOST: Final = 50_000  # rows that are kept while nothing can be written
 PAUSE_FIRST, PAUSE_MOST = 0.25, 10.0  # seconds between attempts
 FORGET_EVERY: Final = 600.0
 FORGET_ROWS: Final = 1000
-_TEXT_MOST: Final = 200  # characters of what a client wrote
-_NO_USAGE: Final = (None,) * 9
-
-
-class Row(NamedTuple):
-    """The columns of the ledger in their order; lists and the path are JSON text, what is true or false is 1 or 0.
-
-    They stand as `Finished`, `Record` and `Usage` have them, so that a row is made of them in a few pieces.
-    """
-
-    id: str
-    line: str
-    at: float
-    asked: str
-    stream: int
-    request_id: str
-    operation: str
-    route: str
-    provider: str | None
-    model: str | None
-    key: str | None
-    revision: str
-    status: int
-    kind: str | None
-    attempts: int
-    seconds: float
-    first_content: float | None
-    cost: int | None
-    cache: str | None
-    team: str | None
-    end_user: str | None
-    protocol: str
-    upstream: str | None
-    credential: str | None
-    answer_id: str | None
-    finish: str | None
-    input: int | None
-    output: int | None
-    cached: int | None
-    cache_write: int | None
-    cache_write_1h: int | None
-    reasoning: int | None
-    audio_input: int | None
-    audio_output: int | None
-    estimated: int | None
-    tags: str
-    path: str
-    lossy: str
-    node: str
-
-
-_PACK: Final = msgspec.msgpack.Encoder().encode
-_UNPACK: Final = msgspec.msgpack.Decoder(list[tuple[Any, ...]]).decode
-_LARGEST: Final = (1 << 63) - 1
-_ENCODE: Final = msgspec.json.Encoder().encode
-_row: Final = tuple.__new__  # what Row._make does, without its own look at the length
 
 
 class Book(Protocol):
@@ -96,26 +39,6 @@ class Book(Protocol):
     def write(self, rows: Chunks) -> int: ...
 
     def forget(self, before: float, most: int) -> int: ...
-
-
-class Chunks(Collection[tuple[Any, ...]]):
-    """Rows that are the bytes of events until they are looked at. `packed`: how many, and they in msgpack. `node` is
-    this machine's name."""
-
-    def __init__(self, packed: Sequence[tuple[int, bytes]], node: str) -> None:
-        self.packed = packed
-        self.node = node
-
-    def __len__(self) -> int:
-        return sum(count for count, _ in self.packed)
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for _, events in self.packed:
-            for event in _UNPACK(events):
-                yield _made(event, self.node)
-
-    def __contains__(self, row: object) -> bool:
-        return any(row == each for each in self)
 
 
 class Recorder:
@@ -162,7 +85,7 @@ class Recorder:
         if type(event) is not Finished:
             if type(event) is not Aside:
                 return
-            event = _as_request(event, self._wall())
+            event = as_request(event, self._wall())
         if event.record is None:
             event = replace(event, record=Record(at=self._wall()))
         events = self._events
@@ -187,7 +110,7 @@ class Recorder:
             while events and len(some) < CHUNK:
                 some.append(events.popleft())
         if some:
-            self._chunks.append((len(some), _packed(some)))
+            self._chunks.append((len(some), packed(some)))
 
     def flush(self, within: float) -> bool:
         """Waits until everything that had come is written; whether it was, within so many seconds. Blocks."""
@@ -249,12 +172,12 @@ class Recorder:
                     self._batch.append(self._chunks.popleft())
             if not self._batch:
                 return False
-        rows = Chunks(self._batch, self._node)
-        refused = self._book.write(rows)
+        batch = Chunks(self._batch, self._node)
+        refused = self._book.write(batch)
         if refused:
             self.refused += refused
             self._tell("error", "the ledger's database does not take some rows", rows=refused)
-        self.written += len(rows) - refused
+        self.written += batch.rows - refused
         self._batch = []
         return True
 
@@ -265,101 +188,3 @@ class Recorder:
         self._forgot = now
         while self._book.forget(now - self._keep, FORGET_ROWS) == FORGET_ROWS and not self._closing:
             time.sleep(0.05)  # others write too
-
-
-def _made(event: tuple[Any, ...], node: str) -> Row:
-    """The row of an event whose structs of a fixed order are sequences, and all others mappings."""
-    *request, stream, usage, lossy, _, tags, record = event
-    *way, at, id_, line, asked, trials, skipped, policies = record
-    return _row(
-        Row,
-        (
-            request[0] if id_ is None else id_,
-            line,
-            at,
-            asked[:_TEXT_MOST],
-            +stream,
-            *request,
-            *way,
-            *(_NO_USAGE if usage is None else _counts(*usage.values())),
-            _text(tuple(tags)),
-            _path(trials, skipped, policies),
-            _text(tuple(lossy)),
-            node,
-        ),
-    )
-
-
-def _counts(*tokens: int) -> tuple[int, ...]:
-    """With 1 or 0 for whether they are estimated."""
-    return (*tokens[:-1], +tokens[-1])
-
-
-def _packed(events: Sequence[Finished]) -> bytes:
-    try:
-        return _PACK(events)
-    except (UnicodeError, OverflowError):
-        return _PACK(_tamed(events))
-
-
-def _tamed(value: Any) -> Any:
-    """The value as bytes can hold it: half characters are marked, and numbers have 64 bits."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, bool) or not isinstance(value, int | list | tuple | msgspec.Struct):
-        return value
-    if isinstance(value, int):
-        return max(-_LARGEST, min(_LARGEST, value))
-    if isinstance(value, msgspec.Struct):
-        return type(value)(**{name: _tamed(field) for name, field in asdict(value).items()})
-    return [_tamed(each) for each in value]
-
-
-def _as_request(event: Aside, now: float) -> Finished:
-    """A send beside a request, as if it had been one. `now`: seconds since the epoch."""
-    trial = Trial(event.model, event.credential, event.kind, event.status, event.seconds)
-    asked = event.route[:_TEXT_MOST]
-    record = Record(
-        at=now - event.seconds,
-        id=new_id(),
-        line=event.line,
-        asked=asked,
-        team=event.team,
-        end_user=event.user,
-        upstream=event.upstream,
-        credential=event.credential,
-        trials=(trial,),
-    )
-    return Finished(
-        request_id=event.request_id,
-        operation=event.operation,
-        route=asked,
-        provider=event.provider,
-        model=event.model,
-        key=event.key,
-        revision="",
-        status=event.status,
-        kind=event.kind,
-        attempts=1,
-        seconds=event.seconds,
-        first_content=None,
-        cost=event.cost,
-        stream=event.stream,
-        usage=event.usage,
-        tags=event.tags,
-        record=record,
-    )
-
-
-def _path(trials: Sequence[Any], skipped: Sequence[Any], policies: Sequence[str]) -> str:
-    """The way of a request as JSON: what was tried (`Trial`), in order, what was not (`Skipped`), and why; and the
-    policies that held."""
-    way: dict[str, Any] = {"tried": trials, "skipped": skipped}
-    if policies:
-        way["policies"] = policies
-    return _ENCODE(way).decode()
-
-
-@lru_cache(1024)  # the same tags come again and again
-def _text(values: tuple[str, ...]) -> str:
-    return _ENCODE(values).decode()

@@ -16,9 +16,10 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.server.scribe import Batch, Outcome, Scribed, _receive, _send, _written
+from gateway.server.scribe import Batch, Outcome, Scribed, _attend, _receive, _send, _written
+from gateway.store.ledger import book as books
 from gateway.store.ledger.book import LedgerDown
-from gateway.telemetry.ledger import Chunks
+from gateway.telemetry.rows import Chunks
 from tests.conftest import Running
 from tests.server.test_reload import children_of
 from tests.server.test_starting import gone, later_of, wait_until
@@ -129,7 +130,7 @@ class Book:
     def prepare(self) -> None: ...
 
     def write(self, rows: Chunks) -> int:
-        self.rows += len(rows)
+        self.rows += rows.rows
         return 0
 
     def forget(self, before: float, most: int) -> int:
@@ -195,8 +196,16 @@ def test_rows_of_a_batch_without_an_answer_are_written_here(
     assert told == ["the ledger's scribe is gone: this worker writes its rows itself"]
 
 
-def test_whatever_is_wrong_with_a_batch_its_worker_is_told(tmp_path: Path) -> None:
-    broken = Batch(f"sqlite:///{tmp_path}/ledger.db", "here", [(1, msgspec.msgpack.encode([["too short"]]))])
-    outcome = _written(broken, {})
-    assert outcome.down is not None and outcome.refused == 0
+def test_a_worker_whose_rows_are_not_understood_is_left_alone(
+    tmp_path: Path, ends: tuple[socket.socket, socket.socket]
+) -> None:
+    book = books.Book(f"sqlite:///{tmp_path}/ledger.db")
+    book.prepare()
+    _send(ends[0], Batch(f"sqlite:///{tmp_path}/ledger.db", "here", [(1, msgspec.msgpack.encode([["too short"]]))]))
+    assert _attend(ends[1], {}) is False
+    assert book.latest(1) == []
+    book.close()
+
+
+def test_whatever_is_wrong_with_a_database_the_worker_is_told() -> None:
     assert _written(Batch("nonsense://", "here", []), {}).down == "The ledger is `sqlite:///FILE` or `postgresql://…`."

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 
 from gateway.events import Aside, Attempted, Finished, Record, Skipped, Trial, new_id
 from gateway.ir.usage import Usage
-from gateway.telemetry.ledger import BATCH, CHUNK, Recorder, Row
+from gateway.telemetry.ledger import BATCH, CHUNK, Recorder
+from gateway.telemetry.rows import ALIKE, OWN, Chunks, packed
 
 
 class Away(Exception):  # noqa: N818 - it reads as what has happened
@@ -23,7 +24,7 @@ class Book:
     """Keeps rows by id. `away`: how many calls fail; `open` holds writers up until it is set."""
 
     def __init__(self) -> None:
-        self.rows: dict[str, Row] = {}
+        self.rows: dict[str, SimpleNamespace] = {}
         self.batches: list[int] = []
         self.away = 0
         self.after = False  # fails after it has written, as a connection that is cut before the answer comes
@@ -35,17 +36,19 @@ class Book:
     def prepare(self) -> None:
         self.prepared += 1
 
-    def write(self, rows: Collection[tuple[Any, ...]]) -> int:
+    def write(self, rows: Chunks) -> int:
         self.open.wait()
         if self.away and not self.after:
             self.away -= 1
             raise Away("away")
-        for row in map(Row._make, rows):
-            self.rows.setdefault(row.id, row)
+        for alike, some in rows:
+            for own in some:
+                row = dict(zip(OWN + ALIKE, own + alike, strict=True))
+                self.rows.setdefault(row["id"], SimpleNamespace(**row))
         if self.away:
             self.away -= 1
             raise Away("away")
-        self.batches.append(len(rows))
+        self.batches.append(rows.rows)
         return 0
 
     def forget(self, before: float, most: int) -> int:
@@ -95,29 +98,57 @@ def make(book: Book, told: list[tuple[str, str, dict[str, object]]]) -> Iterator
 def test_a_row_says_what_the_event_said(make: Make, book: Book) -> None:
     recorder = make()
     record = Record(
-        at=1000.0, team="t", end_user="u", protocol="anthropic", asked="a" * 500, upstream="up",
-        credential="main", answer_id="msg_1", finish="stop",
+        at=1000.0, id="own", line="loser", team="t", end_user="u", protocol="anthropic", asked="a" * 500,
+        upstream="up", credential="main", answer_id="msg_1", finish="stop", policies=("cap",),
         trials=[Trial("m@p", "main", "rate_limit", 429, 0.1), Trial("m", "main", None, 200, 0.2)],
         skipped=[Skipped("z", "too small")],
     )  # fmt: skip
-    recorder(finished("one", record=record, lossy=("top_k",), attempts=2, tags=("x",)))
-    assert recorder.flush(5.0)
-    row = book.rows["one"]
-    assert (row.line, row.at, row.team, row.end_user, row.tags, row.lossy) == (
-        "request", 1000.0, "t", "u", '["x"]', '["top_k"]',
+    usage = Usage(
+        input=1, output=2, cached=3, cache_write=4, cache_write_1h=5, reasoning=6, audio_input=7, audio_output=8,
+        estimated=True,
     )  # fmt: skip
-    assert (row.input, row.output, row.cached, row.estimated) == (3, 2, 0, False)
-    assert len(row.asked) == 200
-    path = msgspec.json.decode(row.path)
-    assert [trial["kind"] for trial in path["tried"]] == ["rate_limit", None]
-    assert path["skipped"] == [{"target": "z", "why": "too small"}]
+    recorder(
+        Finished(
+            request_id="theirs", operation="chat", route="r", provider="p", model="m", key="k", revision="rev",
+            status=499, kind="cancelled", attempts=2, seconds=0.5, first_content=0.25, cost=9, cache="miss",
+            stream=True, usage=usage, lossy=("top_k",), price_source="file", tags=("x", "y"), record=record,
+        )
+    )  # fmt: skip
+    assert recorder.flush(5.0)
+    assert vars(book.rows["own"]) == {
+        "id": "own", "request_id": "theirs", "at": 1000.0, "seconds": 0.5, "first_content": 0.25, "cost": 9,
+        "answer_id": "msg_1", "end_user": "u", "input": 1, "output": 2, "cached": 3, "cache_write": 4,
+        "cache_write_1h": 5, "reasoning": 6, "audio_input": 7, "audio_output": 8, "line": "loser",
+        "operation": "chat", "protocol": "anthropic", "asked": "a" * 200, "route": "r", "provider": "p", "model": "m",
+        "upstream": "up", "credential": "main", "key": "k", "team": "t", "revision": "rev", "status": 499,
+        "kind": "cancelled", "finish": "stop", "attempts": 2, "stream": 1, "estimated": 1, "cache": "miss",
+        "tags": '["x","y"]', "lossy": '["top_k"]', "node": "n",
+        "path": '{"tried":[{"target":"m@p","credential":"main","kind":"rate_limit","status":429,"seconds":0.1},'
+        '{"target":"m","credential":"main","kind":null,"status":200,"seconds":0.2}],'
+        '"skipped":[{"target":"z","why":"too small"}],"policies":["cap"]}',
+    }  # fmt: skip
 
 
-def test_columns_stand_as_the_values_that_they_are_made_of() -> None:
-    at = Row._fields.index
-    assert Row._fields[at("request_id") : at("team")] == Finished.__struct_fields__[: at("team") - at("request_id")]
-    assert Row._fields[at("team") : at("input")] == Record.__struct_fields__[: at("input") - at("team")]
-    assert Row._fields[at("input") : at("tags")] == Usage.__struct_fields__
+def test_a_row_of_an_event_that_says_little(make: Make, book: Book) -> None:
+    recorder = make()
+    recorder(finished("one", usage=None))
+    assert recorder.flush(5.0)
+    row = vars(book.rows["one"])
+    assert {name for name in row if row[name] is None} == {
+        "first_content", "cost", "answer_id", "end_user", "upstream", "credential", "team", "kind", "finish",
+        "estimated", "cache", *(name for name in Usage.__struct_fields__),
+    }  # fmt: skip
+    assert (row["id"], row["at"], row["line"], row["path"]) == ("one", 5000.0, "request", '{"tried":[],"skipped":[]}')
+
+
+def test_rows_are_together_with_those_that_are_like_them() -> None:
+    events = [finished(f"{n}", key=f"k{n % 2}", seconds=n / 10, record=Record(at=float(n))) for n in range(6)]
+    rows = Chunks([(4, packed(events[:4])), (2, packed(events[4:]))], "n")
+    key, id_ = ALIKE.index("key"), OWN.index("id")
+    assert [(alike[key], [each[id_] for each in own]) for alike, own in rows] == [
+        ("k0", ["0", "2", "4"]), ("k1", ["1", "3", "5"]),
+    ]  # fmt: skip
+    assert rows.rows == 6
 
 
 def test_an_id_that_the_client_chose_names_a_row_and_is_none(make: Make, book: Book) -> None:

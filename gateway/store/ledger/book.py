@@ -8,11 +8,11 @@ byte, a number beyond 64 bits) is tamed, and keeps no other row from being writt
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from alembic import command
 from alembic.config import Config
@@ -21,7 +21,7 @@ from sqlalchemy import Boolean, Connection, Engine, and_, create_engine, delete,
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from gateway.store.ledger.address import address
-from gateway.store.ledger.tables import COLUMNS, LEDGER, OTHER, VERSION, VERSION_TABLE
+from gateway.store.ledger.tables import ALIKE, COLUMNS, LEDGER, OTHER, OWN, VERSION, VERSION_TABLE
 
 _BUSY: Final = 5  # seconds that SQLite waits for another writer
 _CONNECT: Final = 3  # seconds until a connection to PostgreSQL stands
@@ -29,11 +29,11 @@ _STATEMENT: Final = 10_000  # milliseconds that a statement may take there
 _LOCK: Final = 0x6761746577617931  # of the migrations, among the advisory locks of a database
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LARGEST: Final = (1 << 63) - 1
+Values: TypeAlias = tuple[Any, ...]
 # Rows of one statement. The event loop and the thread that writes hand the interpreter to each other with every
 # statement, so one row is too few; and what a long one touches pushes the loop's own things out of the processor's
 # caches: with 25 rows, requests cost a tenth more. SQLite of before 3.32 takes 999 values in one.
 _AT_ONCE: Final = 8
-_AT_A_TIME: Final = 12 * _AT_ONCE  # rows that are in memory together
 # PostgreSQL makes no boolean of 1 or 0 by itself; SQLite has none, and its driver takes ten times as long for True.
 _PLACES: Final = {
     column.name: "CAST(CAST(%s AS integer) AS boolean)" for column in LEDGER.columns if isinstance(column.type, Boolean)
@@ -56,11 +56,11 @@ class Book:
         self._path = where.path
         self._engine = _file_engine(where.url) if where.path is not None else _server_engine(where.url)
         quote = self._engine.dialect.identifier_preparer.quote
-        marks = ", ".join("?" if where.path is not None else _PLACES.get(name, "%s") for name in COLUMNS)
         names = ", ".join(map(quote, COLUMNS))
+        row, self._values = (_numbered, _once) if where.path is not None else (_marked, _spread)
 
         def insert(rows: int) -> str:
-            values = ", ".join(f"({marks})" for _ in range(rows))
+            values = ", ".join(map(row, range(rows)))
             return f"INSERT INTO {LEDGER.name} ({names}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
 
         self._insert, self._insert_some = insert(1), insert(_AT_ONCE)
@@ -78,31 +78,31 @@ class Book:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
                 _migrate(connection)
 
-    def write(self, rows: Collection[tuple[Any, ...]]) -> int:
-        """Writes rows, their values in the order of `COLUMNS`; one whose id is there already is left as it is. What is
-        true or false is 1 or 0.
+    def write(self, rows: Iterable[tuple[Values, Sequence[Values]]]) -> int:
+        """Writes rows: the values of `ALIKE` that some have in common, and those of `OWN` of each. A row whose id is
+        there already is left as it is. What is true or false is 1 or 0.
 
         Returns how many no database would take. Raises `LedgerDown`; then none of them, or all, were written.
         """
         try:
             with _told(), self._engine.begin() as connection:
-                some = iter(rows)
-                while taken := list(islice(some, _AT_A_TIME)):
-                    whole = len(taken) - len(taken) % _AT_ONCE
+                for alike, own in rows:
+                    whole = len(own) - len(own) % _AT_ONCE
                     if whole:
                         starts = range(0, whole, _AT_ONCE)
-                        values = [tuple(chain.from_iterable(taken[at : at + _AT_ONCE])) for at in starts]
+                        values = [self._values(alike, own[at : at + _AT_ONCE]) for at in starts]
                         connection.exec_driver_sql(self._insert_some, values)
-                    if whole < len(taken):
-                        connection.exec_driver_sql(self._insert, taken[whole:])
+                    if whole < len(own):
+                        connection.exec_driver_sql(self._insert, [self._values(alike, [each]) for each in own[whole:]])
         except (DataError, IntegrityError, UnicodeError, OverflowError):
-            return sum(not self._write_one(tuple(map(_tamed, row))) for row in rows)
+            return sum(not self._write_one(alike, each) for alike, own in rows for each in own)
         return 0
 
-    def _write_one(self, row: tuple[Any, ...]) -> bool:
+    def _write_one(self, alike: Values, own: Values) -> bool:
         try:
+            values = self._values(tuple(map(_tamed, alike)), [tuple(map(_tamed, own))])
             with _told(), self._engine.begin() as connection:
-                connection.exec_driver_sql(self._insert, row)
+                connection.exec_driver_sql(self._insert, values)
         except (DataError, IntegrityError, UnicodeError, OverflowError):
             return False
         return True
@@ -138,6 +138,27 @@ class Book:
     def close(self) -> None:
         """Lets go of connections."""
         self._engine.dispose()
+
+
+# To hand a value to SQLite costs as much as to write it. What rows have alike is handed over once for all rows of a
+# statement and stands in each.
+def _numbered(at: int) -> str:
+    """The places of a row's values in a statement, for `_once`."""
+    first = len(ALIKE) + at * len(OWN) + 1
+    return f"({', '.join(f'?{place}' for place in (*range(first, first + len(OWN)), *range(1, len(ALIKE) + 1)))})"
+
+
+def _once(alike: Values, own: Sequence[Values]) -> Values:
+    return *alike, *chain.from_iterable(own)
+
+
+def _marked(_: int) -> str:
+    """The places of a row's values in a statement, for `_spread`."""
+    return f"({', '.join(_PLACES.get(name, '%s') for name in COLUMNS)})"
+
+
+def _spread(alike: Values, own: Sequence[Values]) -> Values:
+    return tuple(chain.from_iterable((*each, *alike) for each in own))
 
 
 def _server_engine(url: str) -> Engine:

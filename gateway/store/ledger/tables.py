@@ -66,4 +66,14 @@ LEDGER: Final = Table(
 )
 OTHER: Final = LEDGER.c.request_id != LEDGER.c.id  # most are the same, and need no index of their own
 Index("gateway_ledger_given_id", LEDGER.c.request_id, sqlite_where=OTHER, postgresql_where=OTHER)
-COLUMNS: Final = tuple(column.name for column in LEDGER.columns)
+
+# The order in which values are written: first those that each row has for itself, then those that many have alike.
+OWN: Final = (
+    "id", "request_id", "at", "seconds", "first_content", "cost", "answer_id", "end_user", "path", "input", "output",
+    "cached", "cache_write", "cache_write_1h", "reasoning", "audio_input", "audio_output",
+)  # fmt: skip
+ALIKE: Final = (
+    "line", "operation", "protocol", "asked", "route", "provider", "model", "upstream", "credential", "key", "team",
+    "revision", "status", "kind", "finish", "attempts", "stream", "estimated", "cache", "tags", "lossy", "node",
+)  # fmt: skip
+COLUMNS: Final = (*OWN, *ALIKE)

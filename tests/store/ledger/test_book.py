@@ -18,20 +18,24 @@ from sqlalchemy import create_engine, insert, select, text
 
 from gateway.store.ledger import book as books
 from gateway.store.ledger.address import address, problem
-from gateway.store.ledger.book import Book, LedgerDown, LedgerUnusable
-from gateway.store.ledger.tables import COLUMNS, LEDGER, METADATA, VERSION, VERSION_TABLE
-from gateway.telemetry.ledger import Row
+from gateway.store.ledger.book import Book, LedgerDown, LedgerUnusable, Values
+from gateway.store.ledger.tables import ALIKE, COLUMNS, LEDGER, METADATA, OWN, VERSION, VERSION_TABLE
+from gateway.telemetry import rows
 from tests.servers import PostgresServer
 
+Rows = list[tuple[Values, list[Values]]]
 
-def row(name: str, **fields: object) -> tuple[object, ...]:
+
+def row(name: str, **fields: object) -> Rows:
+    """One row, as rows are written."""
     values: dict[str, object] = {
         "id": name, "line": "request", "request_id": name, "at": 1000.0, "key": "k", "tags": '["a"]',
         "operation": "chat", "protocol": "openai-chat", "asked": "m", "route": "m", "status": 200, "stream": False,
         "attempts": 1, "path": '{"tried":[],"skipped":[]}', "seconds": 0.5, "lossy": "[]", "revision": "r", "node": "n",
         **fields,
     }  # fmt: skip
-    return tuple(values.get(column) for column in COLUMNS)
+    alike, own = (tuple(values.get(column) for column in columns) for columns in (ALIKE, OWN))
+    return [(alike, [own])]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -51,7 +55,7 @@ def book(url: str) -> Iterator[Book]:
 
 
 def test_rows_come_back_as_they_were_written(book: Book) -> None:
-    assert book.write([row("a", input=3, cost=10**12, estimated=True), row("b")]) == 0
+    assert book.write(row("a", input=3, cost=10**12, estimated=True) + row("b")) == 0
     found = book.find("a", "k")
     assert found is not None
     assert found["tags"] == ["a"] and found["path"] == {"tried": [], "skipped": []}
@@ -59,13 +63,27 @@ def test_rows_come_back_as_they_were_written(book: Book) -> None:
 
 
 def test_a_row_is_written_once(book: Book) -> None:
-    book.write([row("a", status=200)])
-    assert book.write([row("a", status=500), row("b")]) == 0
+    book.write(row("a", status=200))
+    assert book.write(row("a", status=500) + row("b")) == 0
     assert [book.find(name, None)["status"] for name in "ab"] == [200, 200]  # type: ignore[index]
 
 
+def test_rows_that_have_values_alike_are_each_written_with_them(book: Book) -> None:
+    """More than one statement takes, and some that are left."""
+    ((alike, (own,)),) = row("", key="x", tags='["b"]', estimated=True)
+    some = [(f"n{n}", *own[1:]) for n in range(21)]
+    others = [(alike_, [("o1", *own_[1:]), ("o2", *own_[1:])]) for alike_, (own_,) in row("", key="y", cache="hit")]
+    assert book.write([(alike, some), *others]) == 0
+    found = {found["id"]: found for found in book.latest(100)}
+    assert set(found) == {*(f"n{n}" for n in range(21)), "o1", "o2"}
+    for name, each in found.items():
+        assert (each["key"], each["cache"]) == (("x", None) if name[0] == "n" else ("y", "hit"))
+        assert (each["tags"], each["estimated"]) == ((["b"], True) if name[0] == "n" else (["a"], None))
+        assert (each["asked"], each["seconds"]) == ("m", 0.5)
+
+
 def test_a_request_is_found_by_each_of_its_ids_by_its_own_key_only(book: Book) -> None:
-    book.write([row("own", request_id="theirs", answer_id="chatcmpl-1"), row("other", request_id="theirs", key="x")])
+    book.write(row("own", request_id="theirs", answer_id="chatcmpl-1") + row("other", request_id="theirs", key="x"))
     for name in ("own", "theirs", "chatcmpl-1"):
         found = book.find(name, "k")
         assert found is not None and found["id"] == "own"
@@ -75,23 +93,22 @@ def test_a_request_is_found_by_each_of_its_ids_by_its_own_key_only(book: Book) -
 
 
 def test_of_an_id_that_came_twice_the_newest_is_found_and_no_line_beside_it(book: Book) -> None:
-    book.write([
-        row("1", request_id="same", at=1.0), row("2", request_id="same", at=2.0),
-        row("3", request_id="same", at=3.0, line="loser"),
-    ])  # fmt: skip
+    book.write(row("1", request_id="same", at=1.0) + row("2", request_id="same", at=2.0))
+    book.write(row("3", request_id="same", at=3.0, line="loser"))
     assert book.find("same", "k")["id"] == "2"  # type: ignore[index]
 
 
 def test_what_no_database_takes_keeps_no_other_row_out(book: Book) -> None:
     odd = row("o\0dd", asked="m\udcff", input=1 << 70, tags='["\\u0000"]')
-    assert book.write([row("a"), odd, row("b"), row("c", route=None)]) == 1  # a row without a route is none
+    assert book.write(row("a") + odd + row("b") + row("c", route=None)) == 1  # a row without a route is none
     assert book.find("a", None) and book.find("b", None)
     tamed = book.find("odd", None)
     assert tamed is not None and tamed["asked"] == "m?" and tamed["input"] == (1 << 63) - 1
 
 
 def test_old_rows_are_forgotten_some_at_a_time(book: Book) -> None:
-    book.write([row(str(n), at=float(n)) for n in range(10)])
+    for n in range(10):
+        book.write(row(str(n), at=float(n)))
     assert book.forget(8.0, 5) == 5
     assert book.forget(8.0, 5) == 3
     assert book.forget(8.0, 5) == 0
@@ -126,14 +143,15 @@ def test_a_ledger_of_every_version_comes_to_this_one_with_its_rows(url: str, ver
     with engine.begin() as connection:
         command.upgrade(_script(connection), version)
     table = LEDGER.to_metadata(METADATA.__class__())
+    ((alike, (own,)),) = row("old")
     with engine.begin() as connection:
         connection.execute(
-            insert(table), [{**dict(zip(COLUMNS, row("old"), strict=True)), "tags": [], "path": {}, "lossy": []}]
+            insert(table), [{**dict(zip(COLUMNS, own + alike, strict=True)), "tags": [], "path": {}, "lossy": []}]
         )
     engine.dispose()
     book = Book(url)
     book.prepare()
-    book.write([row("new")])
+    book.write(row("new"))
     assert book.find("old", "k") is not None and book.find("new", "k") is not None
     book.close()
 
@@ -176,10 +194,10 @@ def test_a_database_that_is_away_is_down_and_comes_back(postgres: PostgresServer
     book.prepare()
     postgres.kill()
     with pytest.raises(LedgerDown) as down:
-        book.write([row("a")])
+        book.write(row("a"))
     assert "INSERT" not in str(down.value)
     postgres.restart()
-    assert book.write([row("a")]) == 0
+    assert book.write(row("a")) == 0
     assert book.find("a", "k") is not None
     book.close()
 
@@ -191,16 +209,17 @@ def test_a_file_that_somebody_else_writes_is_waited_for(tmp_path: Path, monkeypa
     other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerDown, match="locked"):
-        book.write([row("a")])
+        book.write(row("a"))
     assert book.find("a", None) is None  # reading goes on meanwhile
     other.execute("COMMIT")
     other.close()
-    assert book.write([row("a")]) == 0
+    assert book.write(row("a")) == 0
     book.close()
 
 
 def test_the_rows_of_the_subscriber_are_those_of_the_table() -> None:
-    assert Row._fields == COLUMNS
+    assert (rows.OWN, rows.ALIKE) == (OWN, ALIKE)
+    assert sorted(COLUMNS) == sorted(LEDGER.columns.keys())
 
 
 def test_the_version_is_the_last_migration() -> None:
