@@ -1,8 +1,9 @@
 """Noticing that the sources of a configuration changed.
 
-Directories are watched, not files: editors replace files, Kubernetes swaps the symlink `..data`. Any event leads to a
-look at the bytes of every source; only when they differ from those last seen, and have been the same for two looks in
-a row, is a change reported. A file that is being written is therefore not read half-way.
+A file that no symlink leads to is watched itself: the ledger may be written beside it a thousand times a second, and
+nobody is to be woken by that. For others their directories are: Kubernetes swaps the symlink `..data`. Any event, and
+a second without one, leads to a look at the bytes of every source; only when they differ from those last seen, and have
+been the same for two looks in a row, is a change reported. A file that is being written is therefore not read half-way.
 """
 
 from __future__ import annotations
@@ -33,14 +34,19 @@ def fingerprint(paths: Iterable[Path]) -> bytes:
 
 
 def watched(paths: Sequence[Path]) -> list[Path]:
-    """The directories whose events matter: where each source stands, and where it really is behind symlinks."""
-    directories: dict[Path, None] = {}
+    """The files and directories whose events matter: each source, and where it is a symlink or missing the directories
+    where it stands and where it really is."""
+    found: dict[Path, None] = {}
     for path in paths:
-        for place in (path.absolute(), path.resolve()):
+        stands, is_there = path.absolute(), path.resolve()
+        if stands == is_there and path.is_file():
+            found.setdefault(stands)
+            continue
+        for place in (stands, is_there):
             directory = place if place.is_dir() else place.parent
             if directory.is_dir():
-                directories.setdefault(directory)
-    return list(directories)
+                found.setdefault(directory)
+    return list(found)
 
 
 async def settled(paths: Sequence[Path], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> bytes:
@@ -58,26 +64,28 @@ async def changes(paths: Callable[[], Sequence[Path]], seen: bytes, stop: asynci
     """Yields whenever the sources have changed and settled. `paths` is asked anew after each change."""
     while not stop.is_set():
         again = asyncio.Event()
-        directories = watched(paths())
+        places = watched(paths())
         if fingerprint(paths()) != seen:  # before there was anybody to notice
             seen = await settled(paths())
             yield
             continue
-        async for _ in awatch(
-            *directories,
-            watch_filter=None,
-            debounce=100,
-            step=20,
-            stop_event=again,
-            recursive=False,
-            raise_interrupt=False,
-            yield_on_timeout=True,
-            rust_timeout=1000,
-        ):
-            if stop.is_set():
-                return
-            if fingerprint(paths()) != seen:
-                seen = await settled(paths())
-                yield
-                if watched(paths()) != directories:
-                    again.set()
+        try:
+            async for events in awatch(
+                *places,
+                watch_filter=None,
+                debounce=100,
+                step=20,
+                stop_event=again,
+                recursive=False,
+                yield_on_timeout=True,
+                rust_timeout=1000,
+            ):
+                if stop.is_set():
+                    return
+                if fingerprint(paths()) != seen:
+                    seen = await settled(paths())
+                    yield
+                if events or watched(paths()) != places:
+                    again.set()  # another file may stand there by now, as editors replace them
+        except FileNotFoundError:  # one is just being replaced
+            await asyncio.sleep(SETTLE)
