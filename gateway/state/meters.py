@@ -50,6 +50,16 @@ class _Waiter:
             if isinstance(meter, Leased):
                 (self.taken if meter.take(amount) else self.lacking).append((meter, amount))
 
+    def served(self) -> bool:
+        """Whether what is here by now is enough."""
+        asks, self.lacking = self.lacking, []
+        for meter, amount in asks:
+            (self.taken if meter.take(amount) else self.lacking).append((meter, amount))
+        if self.lacking or self.future.done():
+            return False
+        self.future.set_result(None)
+        return True
+
     def give_up(self) -> None:
         for meter, amount in self.taken:
             meter.give(amount, 0.0)
@@ -227,7 +237,12 @@ class Meters:
     async def _exchange_all(self) -> None:
         try:
             while self._waiting or self._urgent:
-                waiting, self._waiting, self._urgent = self._waiting, [], False
+                # The last exchange may have brought enough for those who came during it. To ask for them once more
+                # would empty the lot of a slice, and then those who come meanwhile wait, and so on.
+                waiting, self._waiting = [waiter for waiter in self._waiting if not waiter.served()], []
+                if not waiting and not self._urgent:
+                    return
+                self._urgent = False
                 try:
                     await self._exchange([waiter for waiter in waiting if not waiter.future.cancelled()])
                 except StoreDown as error:

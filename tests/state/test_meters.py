@@ -165,6 +165,40 @@ class TestLots:
         assert a.standing().left == 0
         assert b.standing().left == 10_000 - 1500  # those that got nothing of a took nothing of b
 
+    async def test_who_comes_while_the_store_is_asked_is_served_by_what_it_brings(self) -> None:
+        """A lot that goes back for them would leave nothing for those who come meanwhile, and so on."""
+        clock = Clock()
+        remote = Remote(clock)
+        meters = worker(remote, clock)
+        meter = meters.meter("a", 10_000, sliding())
+        remote.gate = asyncio.Event()
+        first = asyncio.ensure_future(meters.take([(meter, 1)]))
+        await asyncio.sleep(0.01)
+        later = [asyncio.ensure_future(meters.take([(meter, 1)])) for _ in range(20)]
+        left = asyncio.ensure_future(meters.take([(meter, 5)]))
+        await asyncio.sleep(0.01)
+        left.cancel()
+        remote.gate.set()
+        assert await asyncio.gather(first, *later) == [None] * 21
+        assert remote.trips == 1
+        assert meter.standing().left == 10_000 - 21
+
+    async def test_who_comes_while_the_store_is_asked_and_wants_more_than_it_brings_asks_again(self) -> None:
+        clock = Clock()
+        remote = Remote(clock)
+        meters = worker(remote, clock)
+        a, b = meters.meter("a", 10_000, sliding()), meters.meter("b", 10_000, months)
+        remote.gate = asyncio.Event()
+        first = asyncio.ensure_future(meters.take([(a, 1), (b, 1)]))
+        await asyncio.sleep(0.01)
+        large = asyncio.ensure_future(meters.take([(a, 1), (b, 300)]))
+        small = asyncio.ensure_future(meters.take([(a, 1), (b, 1)]))
+        await asyncio.sleep(0.01)
+        remote.gate.set()
+        assert await asyncio.gather(first, large, small) == [None] * 3
+        assert [(want.key, want.amount) for want in remote.wants[2:]] == [("b", 300 - (200 - 2))]
+        assert (a.standing().left, b.standing().left) == (10_000 - 3, 10_000 - 302)
+
     async def test_a_sliding_lot_is_good_for_its_slice(self) -> None:
         clock = Clock()
         remote = Remote(clock)
