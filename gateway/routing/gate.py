@@ -142,7 +142,7 @@ class Reserved(msgspec.Struct):
             if door.waits is not None:
                 door.waits.line.nudge()
         for meter, least, purse in door.watched:
-            if (meter.cell.total if meter.exact else meter.used()) >= least:
+            if meter.cell.total + meter.others >= least:
                 self.gate.look(purse, self.tools)
 
 

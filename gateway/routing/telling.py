@@ -17,29 +17,15 @@ from gateway.state.meters import Meter
 _KINDS: Final = ("requests", "tokens")
 
 
-class _Used:
-    """The cell of a meter that is not exact."""
-
-    __slots__ = ("_meter",)
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    @property
-    def total(self) -> int:
-        """What is used of it, as far as this worker knows."""
-        return self._meter.used()
-
-
 class Rate:
     """A limit that is told. `used` and `idle` are its kind's lines but for what is left, for when something is used
     or not; `alone` are those where it is the tightest of all. What is used of two that are told together, each times
     its `weight`, compares as the shares do, in small integers where limits are round."""
 
-    __slots__ = ("alone", "cell", "idle", "limit", "seconds", "used", "weight")
+    __slots__ = ("alone", "idle", "limit", "meter", "seconds", "used", "weight")
 
     def __init__(self, meter: Meter, kind: str, seconds: float, weight: int) -> None:
-        self.cell = meter.cell if meter.exact else _Used(meter)  # sliding windows keep their cells
+        self.meter = meter
         self.limit = meter.limit
         self.seconds = seconds
         self.weight = weight
@@ -70,12 +56,14 @@ def lines(kinds: Told, wall: float) -> str:
     text = ""
     tightest, most, remains = kinds[0][0], -1, 0  # whose share that is used is the largest, and what is left
     for nearest, others in kinds:
-        used = nearest.cell.total
+        used = nearest.meter.cell.total + nearest.meter.others
         share = used * nearest.weight
         for rate in others:
-            here = rate.cell.total
+            here = rate.meter.cell.total + rate.meter.others
             if here * rate.weight > share:
                 nearest, used, share = rate, here, here * rate.weight
+        if used < 0:  # more came back to a lot than was used of it
+            used = share = 0
         left = nearest.limit - used
         if left < 0:
             left = 0

@@ -44,10 +44,11 @@ class Meter:
     """See the module. `key` names the counter and its window; it is the same for all workers.
 
     Within `span`, and until it is told to look again (`watch`), whoever uses units may add them to the total of `cell`,
-    up to `most`, and take them back from it, down to `least`. `exact`: that total is everything that is used.
+    up to `most`, and take them back from it, down to `least`. With `others` it is everything that is used, as far as
+    this worker knows. `exact`: nothing is used elsewhere.
     """
 
-    __slots__ = ("__weakref__", "cell", "key", "least", "limit", "most")
+    __slots__ = ("__weakref__", "cell", "key", "least", "limit", "most", "others")
 
     exact = False
     cell: Cell
@@ -55,7 +56,7 @@ class Meter:
     def __init__(self, key: str, limit: int) -> None:
         self.key = key
         self.limit = self.most = limit
-        self.least = 0
+        self.least = self.others = 0
 
     def watch(self, reader: Reader) -> None:
         """Tells a reader to look again whenever `span`, as it was said, does not hold any more."""
@@ -81,11 +82,6 @@ class Meter:
     def standing(self) -> Standing:
         """What is left."""
         raise NotImplementedError
-
-    def used(self) -> int:
-        """What is used, as far as this worker knows."""
-        standing = self.standing()
-        return standing.limit - standing.left
 
 
 class Direct(Meter):
@@ -146,15 +142,10 @@ class Direct(Meter):
         self.cell.charge(self._now(), amount)
 
     def standing(self) -> Standing:
-        used = self.used()
-        return Standing(self.limit, self.limit - used, _resets(self.window, self._clock(), used > 0))
-
-    def used(self) -> int:
-        now = self._clock()
-        if now >= self.ends:
-            self.roll(now)
+        now = self._now()
         cell = self.cell
-        return cell.total if cell.since <= now < cell.until else cell.used(now)
+        used = cell.total if cell.since <= now < cell.until else cell.used(now)
+        return Standing(self.limit, self.limit - used, _resets(self.window, now, used > 0))
 
     def retry(self, amount: int) -> float:
         """Seconds until `amount` may be there; 0 now, inf never."""
@@ -184,7 +175,7 @@ class Leased(Meter):
 
     __slots__ = (
         "_aside", "_changed", "_clock", "_holder", "_readers", "_seen", "_window", "back", "held", "known", "lot",
-        "others", "owed", "retry", "share", "trail", "window",
+        "owed", "retry", "share", "trail", "window",
     )  # fmt: skip
 
     def __init__(
@@ -207,7 +198,6 @@ class Leased(Meter):
         self.lot: _Lot | None = None
         self.known = limit  # what nobody had leased at the last exchange
         self.owed = 0
-        self.others = 0  # what is used beyond what is used of the lot
         self._use(None)
         self.trail: deque[_Lot] = deque()  # lots that were, for what comes back late; their `left` means nothing
         self.back: dict[tuple[Window, str], int] = {}
@@ -298,10 +288,6 @@ class Leased(Meter):
             resets = max(0.0, self.lot.until - self._clock()) if self.lot is not None else 0.0
             return Standing(self.limit, left, resets)
         return Standing(self.limit, left, _resets(self.window, 0.0, left < self.limit))
-
-    def used(self) -> int:
-        used = self.cell.total + self.others
-        return used if used > 0 else 0
 
     def _owe_back(self, lot: _Lot, amount: int) -> None:
         if amount > 0:

@@ -30,8 +30,12 @@ def bound(random: Random, meters: Meters) -> list[Bound]:
     return found
 
 
+def used(meter: Meter) -> int:
+    return meter.limit - meter.standing().left
+
+
 def share(each: Bound) -> Fraction:
-    return Fraction(each[0].used(), each[1].most)
+    return Fraction(used(each[0]), each[1].most)
 
 
 def defined(meters: list[Bound]) -> dict[str, str]:
@@ -41,12 +45,12 @@ def defined(meters: list[Bound]) -> dict[str, str]:
     said: dict[str, str] = {}
     for what, (meter, limit) in nearest:
         said[f"x-ratelimit-limit-{what}"] = str(limit.most)
-        said[f"x-ratelimit-remaining-{what}"] = str(max(0, limit.most - meter.used()))
-        said[f"x-ratelimit-reset-{what}"] = duration(limit.seconds if meter.used() else 0.0)
+        said[f"x-ratelimit-remaining-{what}"] = str(max(0, limit.most - used(meter)))
+        said[f"x-ratelimit-reset-{what}"] = duration(limit.seconds if used(meter) else 0.0)
     meter, limit = max((each for _, each in nearest), key=share)
     said["x-ratelimit-limit"] = str(limit.most)
-    said["x-ratelimit-remaining"] = str(max(0, limit.most - meter.used()))
-    said["x-ratelimit-reset"] = str(ceil(NOW + limit.seconds if meter.used() else NOW))
+    said["x-ratelimit-remaining"] = str(max(0, limit.most - used(meter)))
+    said["x-ratelimit-reset"] = str(ceil(NOW + limit.seconds if used(meter) else NOW))
     return said
 
 
@@ -65,3 +69,14 @@ def test_the_tightest_is_told() -> None:
         assert headers == defined(meters)
         seen += len({share(each) for each in meters}) > 2
     assert seen > 500
+
+
+def test_more_may_have_come_back_to_a_lot_than_was_used_of_it() -> None:
+    meters = Meters(Memory(clock=lambda: NOW))
+    meter = meters.meter("a", 100, lambda now: Sliding(60.0))
+    meter.others = -3
+    headers = dict(
+        line.split(": ") for line in lines(told([(meter, Limit("a", "requests", 100, 60.0))]), NOW).splitlines()
+    )
+    assert headers["x-ratelimit-remaining"] == headers["x-ratelimit-remaining-requests"] == "100"
+    assert headers["x-ratelimit-reset-requests"] == "0ms"

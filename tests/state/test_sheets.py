@@ -110,7 +110,8 @@ async def test_what_a_sheet_takes_of_lots_is_never_more_than_the_store_allows(se
             for at, amount in enumerate((1, 1, tokens, tokens, money)):
                 used[at] += amount
         assert all(have <= meter.limit for have, meter in zip(used, side.all, strict=True))
-        assert [meter.used() for meter in side.all] == [meter.limit - meter.standing().left for meter in side.all]
+        told = [max(0, meter.cell.total + meter.others) for meter in side.all]
+        assert told == [meter.limit - meter.standing().left for meter in side.all]
     for taken, _, _ in open_:
         side.sheet.give(taken, 0, 0)
     await side.meters.close()
@@ -137,7 +138,7 @@ def test_whoever_looks_is_not_confused_by_a_clock_that_steps_back() -> None:
     for step in (-0.5, -20.0, -500.0, 0.7, 600.0):
         clock.now += step
         side.sheet.look()
-        assert [meter.cell.total for meter in side.all] == [meter.used() for meter in side.all]
+        assert [meter.cell.total for meter in side.all] == [meter.limit - meter.standing().left for meter in side.all]
 
 
 def test_other_holders_are_seen_at_once() -> None:
