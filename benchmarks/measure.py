@@ -99,17 +99,24 @@ def wait_for_line(server: Running, text: str, patience: float = 20.0) -> None:
     raise RuntimeError(f"{server.process.args!r} did not say {text!r}:\n{server.log.read_text()[-3000:]}")
 
 
-def load(what: str, command: Sequence[str], stage: Stage, candidate: Candidate) -> tuple[dict[str, Any], float, float]:
-    """Runs a load program on its core: its result, the candidate's CPU seconds meanwhile, and the wall seconds."""
-    before = candidate.server.cpu() if candidate.server is not None else 0.0
+def load(
+    what: str, command: Sequence[str], stage: Stage, candidate: Candidate, beside: Candidate | None = None
+) -> tuple[dict[str, Any], float, float]:
+    """Runs a load program on its core: its result, the candidate's CPU seconds meanwhile, the wall seconds. `beside`
+    is measured on the same core at the same time, and disturbs nothing."""
+
+    def cpu(of: Candidate | None) -> float:
+        return of.server.cpu() if of is not None and of.server is not None else 0.0
+
+    before, before_beside = cpu(candidate), cpu(beside)
     core = core_time(stage.gateway)
     began = time.perf_counter()
     done = subprocess.run(
         ["taskset", "-c", str(stage.load), *command], cwd=ROOT, capture_output=True, text=True, check=False
     )
     wall = time.perf_counter() - began
-    used = candidate.server.cpu() - before if candidate.server is not None else 0.0
-    others = (core_time(stage.gateway) - core - used) / wall
+    used = cpu(candidate) - before
+    others = (core_time(stage.gateway) - core - used - (cpu(beside) - before_beside)) / wall
     if others > DISTURBED:
         stage.disturbed.append(f"{candidate.name}, {what}: {others:.0%}")
     line = next((line for line in done.stdout.splitlines() if line.startswith("result ")), None)
@@ -121,11 +128,14 @@ def load(what: str, command: Sequence[str], stage: Stage, candidate: Candidate) 
     return result, used, wall
 
 
-def json_load(stage: Stage, candidate: Candidate, connections: int, seconds: float) -> Sample:
-    """wrk: requests per second, p50 and p99 in ms, CPU µs per request, share of its core that the candidate used."""
+def json_load(
+    stage: Stage, candidate: Candidate, connections: int, seconds: float, beside: Candidate | None = None
+) -> Sample:
+    """wrk: requests per second, p50 and p99 in ms, CPU µs per request, share of its core that the candidate used.
+    `beside` as in `load`."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency"]
     command += ["-s", str(ROOT / "benchmarks/wrk.lua"), candidate.url, "--", configs.KEY, "json"]
-    result, used, wall = load(f"{connections} connections", command, stage, candidate)
+    result, used, wall = load(f"{connections} connections", command, stage, candidate, beside)
     return {
         "rate": result["requests"] / result["microseconds"] * 1e6,
         "p50_ms": result["p50"] / 1000,
