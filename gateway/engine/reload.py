@@ -34,19 +34,20 @@ def fingerprint(paths: Iterable[Path]) -> bytes:
 
 
 def watched(paths: Sequence[Path]) -> list[Path]:
-    """The files and directories whose events matter: each source, and where it is a symlink or missing the directories
-    where it stands and where it really is."""
-    found: dict[Path, None] = {}
+    """The directories and files whose events matter: of a source that is a symlink or missing the directories where it
+    stands and where it really is; any other itself, unless its directory is watched anyway."""
+    directories: dict[Path, None] = {}
+    files: list[Path] = []
     for path in paths:
-        stands, is_there = path.absolute(), path.resolve()
-        if stands == is_there and path.is_file():
-            found.setdefault(stands)
+        stands, really = path.absolute(), path.resolve()
+        if stands == really and path.is_file():
+            files.append(stands)
             continue
-        for place in (stands, is_there):
+        for place in (stands, really):
             directory = place if place.is_dir() else place.parent
             if directory.is_dir():
-                found.setdefault(directory)
-    return list(found)
+                directories.setdefault(directory)
+    return [*directories, *(file for file in files if file.parent not in directories)]
 
 
 async def settled(paths: Sequence[Path], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> bytes:

@@ -74,7 +74,9 @@ def test_files_are_watched_themselves_and_directories_where_there_is_none(tmp_pa
     link.symlink_to(plain)
     assert watched([plain]) == [plain]
     assert watched([folder]) == [folder]
-    assert watched([link, missing, plain]) == [folder, tmp_path, plain]
+    assert watched([link]) == [folder, tmp_path]
+    assert watched([plain, missing]) == [folder, plain]
+    assert watched([tmp_path, plain]) == [tmp_path]
     assert watched([tmp_path / "no" / "where"]) == []
 
 

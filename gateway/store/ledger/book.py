@@ -29,7 +29,6 @@ _STATEMENT: Final = 10_000  # milliseconds that a statement may take there
 _LOCK: Final = 0x6761746577617931  # of the migrations, among the advisory locks of a database
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LARGEST: Final = (1 << 63) - 1
-Values: TypeAlias = tuple[Any, ...]
 # Rows of one statement. The event loop and the thread that writes hand the interpreter to each other with every
 # statement, so one row is too few; and what a long one touches pushes the loop's own things out of the processor's
 # caches: with 25 rows, requests cost a tenth more. SQLite of before 3.32 takes 999 values in one.
@@ -38,6 +37,8 @@ _AT_ONCE: Final = 8
 _PLACES: Final = {
     column.name: "CAST(CAST(%s AS integer) AS boolean)" for column in LEDGER.columns if isinstance(column.type, Boolean)
 }
+
+Values: TypeAlias = tuple[Any, ...]
 
 
 class LedgerDown(Exception):  # noqa: N818 - it reads as what has happened
@@ -140,10 +141,9 @@ class Book:
         self._engine.dispose()
 
 
-# To hand a value to SQLite costs as much as to write it. What rows have alike is handed over once for all rows of a
-# statement and stands in each.
 def _numbered(at: int) -> str:
-    """The places of a row's values in a statement, for `_once`."""
+    """The places of a row's values in a statement, for `_once`. To hand a value to SQLite costs as much as to write it:
+    what rows have alike is handed over once, and stands in each."""
     first = len(ALIKE) + at * len(OWN) + 1
     return f"({', '.join(f'?{place}' for place in (*range(first, first + len(OWN)), *range(1, len(ALIKE) + 1)))})"
 
