@@ -25,7 +25,7 @@ from gateway.engine.bans import bans_of
 from gateway.engine.caches import caching_of
 from gateway.engine.conditions import compiled, networks_of
 from gateway.engine.contests import plan_of
-from gateway.engine.engine import Engine, Pattern, Route, fill
+from gateway.engine.engine import Engine, Pattern, Route, fill, time_for
 from gateway.engine.facts import described
 from gateway.engine.nearest import breaker_of, retries_of, timeouts_of
 from gateway.engine.ordering import ordering_of, sticky_of, watched
@@ -139,13 +139,12 @@ class _Builder:
     def route(self, name: str) -> Route:
         node = self.node(name)
         reached = targets(node)
-        totals = [target.total for target in reached]
         model = self.config.models.get(name)
         return Route(
             name=name,
             label=name,
             node=node,
-            budget=None if None in totals else max((total for total in totals if total is not None), default=None),
+            budget=time_for(reached),
             models=tuple(dict.fromkeys(target.model for target in reached)),
             protocols=frozenset(target.protocol for target in reached),
             public=model is None or model.visibility == "public",

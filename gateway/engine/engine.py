@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Final
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from gateway.failure import Refusal, Refused
 from gateway.routing.conditions import Network
 from gateway.routing.limiting import Limits
 from gateway.routing.node import Chain, Node, Target
+from gateway.routing.run import ATTEMPTS_MOST
 from gateway.routing.runtime import Runtime
 from gateway.transport.contract import Origin
 
@@ -37,6 +38,14 @@ class Route(msgspec.Struct, frozen=True):
     protocols: frozenset[str]
     public: bool
     owner: str
+
+
+def time_for(reached: Iterable[Target]) -> float | None:
+    """Seconds in which each of some targets, as many as a request may ask, can come to its `total`; None where one has
+    none. So whoever hangs until then leaves the next one its time."""
+    totals = [target.total for target in reached]
+    bound = sorted((total for total in totals if total is not None), reverse=True)
+    return sum(bound[:ATTEMPTS_MOST]) if len(bound) == len(totals) else None
 
 
 class Pattern(msgspec.Struct, frozen=True):

@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 
 from gateway.engine.access import Caller
-from gateway.engine.engine import Engine, Route
+from gateway.engine.engine import Engine, Route, time_for
 from gateway.failure import Kind
 from gateway.protocols.contract import Head
 from gateway.routing.hints import Hints, plain, read
-from gateway.routing.node import Branch, Chain, Fallback, Split
+from gateway.routing.node import Branch, Chain, Fallback, Split, targets
 
 _ANY: Final = frozenset(kind for kind in Kind if kind not in (Kind.CANCELLED, Kind.INTERRUPTED))
 
@@ -57,11 +57,10 @@ def _joined(route: Route, others: list[Route], across: bool) -> Route:
         node: Chain | Split = Chain(route.name, split, (Fallback(_ANY, nodes),))
     else:
         node = Chain(route.name, nodes[0], (Fallback(_ANY, nodes[1:]),))
-    budgets = [each.budget for each in every]
     return msgspec.structs.replace(
         route,
         node=node,
-        budget=None if None in budgets else max(budget for budget in budgets if budget is not None),
+        budget=time_for(targets(node)),
         models=tuple(dict.fromkeys(model for each in every for model in each.models)),
         protocols=frozenset(protocol for each in every for protocol in each.protocols),
     )

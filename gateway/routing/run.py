@@ -1,7 +1,7 @@
 """The loop that turns a route into an answer: targets by `walk`, credentials in turn, retries with backoff.
 
 Everything is decided between awaits from the failure table; the only awaits are the send itself and the pause before
-a retry. Bounds over the whole request: `ATTEMPTS_MOST` sends, and the longest `total` of the route's targets, or what
+a retry. Bounds over the whole request: `ATTEMPTS_MOST` sends, and the `total`s of the route's targets together, or what
 `Job.caps` says.
 """
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from gateway.cli import app
+from gateway.cli import app, keys
 from gateway.config.load import load
 from gateway.engine.access import Caller, Keyring
 from gateway.engine.build import build
@@ -30,7 +30,12 @@ keys:
 # the end
 """
 OLD = "an-old-secret-of-some-length"
-TODAY = datetime.now(UTC).date()
+TODAY = date(2026, 11, 20)
+
+
+@pytest.fixture(autouse=True)
+def _a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "_today", lambda: TODAY)
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ import pytest
 from gateway.config.load import load
 from gateway.engine.access import ANYONE, Caller
 from gateway.engine.build import build
-from gateway.engine.engine import Engine
+from gateway.engine.engine import Engine, time_for
 from gateway.engine.known import KNOWN
 from gateway.engine.live import Live
 from gateway.failure import Refused
 from gateway.routing.node import Chain, Split, Target, targets
 from gateway.state.pool import StatePool
+from tests.routing.bench import target
 
 BASE = """
 version: 1
@@ -88,7 +89,7 @@ def test_the_nearest_setting_wins_field_by_field(tmp_path: Path) -> None:
     in_mix = node(built, "mix").primary.branches[0].node
     assert in_mix.primary.total == 10.0, "a target in a combo is nearest of all"
     assert node(built, "c@up").upstream == "c1"
-    assert built.resolve("mix", ANYONE).budget == 50.0, "the longest of all that it can reach"
+    assert built.resolve("mix", ANYONE).budget == 10.0 + 30.0 + 20.0 + 50.0, "each that it can reach has its time"
 
 
 def test_the_most_specific_pattern_wins(tmp_path: Path) -> None:
@@ -183,3 +184,8 @@ def test_all_that_constraints_look_at_is_the_same_for_the_same_lanes(tmp_path: P
     assert len({each.name for each in leaves}) > len(seen) > 3
     assert [len(each) for each in seen.values()] == [1] * len(seen)
     assert {tags for each in seen.values() for *_, tags in each} == {(), ("eu",), ("us",)}
+
+
+def test_a_request_has_time_for_as_many_targets_as_it_may_ask() -> None:
+    assert time_for([target(str(n), total=float(n)) for n in range(1, 15)]) == sum(range(3, 15)), "the 12 slowest"
+    assert time_for([target("a", total=10.0), target("b", total=None)]) is None

@@ -378,7 +378,7 @@ def test_what_is_assumed_is_found_by_target_model_and_provider() -> None:
         walked = dry.walk(engine, ANYONE, received, Given(faults=faults), seed=3)
         assert (walked.served.name if walked.served is not None else None, walked.path[-1]) == ("b", "b")
         everything = dry.walk(engine, ANYONE, received, Given(otherwise=Fault(kind=Kind.TIMEOUT)))
-        assert (everything.status, everything.kind, everything.seconds) == (504, Kind.TIMEOUT, 600.0)
+        assert (everything.status, everything.kind, everything.seconds) == (504, Kind.TIMEOUT, 3 * 600.0)
         slow = dry.walk(engine, ANYONE, received, Given(otherwise=Fault(after=700.0)))
         assert slow.kind is Kind.TIMEOUT
 

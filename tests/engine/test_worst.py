@@ -72,10 +72,10 @@ def test_sends_seconds_and_dollars(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("cap", "attempts", "seconds", "cost"),
     [
-        ("cap: {attempts: 2}, ", 2, 120, 2 * 3_000_000),
+        ("cap: {attempts: 2}, ", 2, 360, 2 * 3_000_000),
         ("cap: {time: 10s}, ", 6, 10, 3 * 3_000_000 + 1_020_000),
-        ("cap: {cost: 0.001 USD}, ", 6, 120, 1_000_000),
-        ("cap: {attempts: 50, time: 1h, cost: 5 USD}, ", 6, 120, 3 * 3_000_000 + 1_020_000),
+        ("cap: {cost: 0.001 USD}, ", 6, 360, 1_000_000),
+        ("cap: {attempts: 50, time: 1h, cost: 5 USD}, ", 6, 360, 3 * 3_000_000 + 1_020_000),
     ],
 )
 def test_caps_over_every_request(tmp_path: Path, cap: str, attempts: int, seconds: float, cost: int) -> None:
