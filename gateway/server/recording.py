@@ -25,17 +25,54 @@ T = TypeVar("T")
 
 FLUSH_WITHIN: Final = 2.0  # seconds that a reader waits for what is not written yet
 CLOSE_WITHIN: Final = 4.0  # seconds that a stop waits for it
+_AGAIN: Final = 2.0  # seconds between looks whether a new URL serves
 _OTHERS: Final = 0.25  # seconds beyond a flush after which another worker's rows are there
 
 
 class Recording:
-    """See the module."""
+    """See the module. `tell` takes a level, a message and fields."""
 
-    def __init__(self, book: Book, recorder: Recorder, flush: float) -> None:
+    def __init__(
+        self, place: tuple[Book, str], writes: Scribed, recorder: Recorder, flush: float, tell: Callable[..., None]
+    ) -> None:
         self.recorder = recorder
-        self._book = book
+        self._book, self._url = place
+        self._writes = writes
         self._flush = flush
+        self._tell = tell
+        self._moving: asyncio.Task[None] | None = None
         self._readers = asyncio.Semaphore(2)  # a database that is down must not use up the threads
+
+    def move(self, url: str) -> None:
+        """The ledger has another URL: a new password, most often. It is used as soon as it serves, the former until
+        then."""
+        if self._moving is not None:
+            self._moving.cancel()
+            self._moving = None
+        if url != self._url:
+            self._moving = asyncio.get_running_loop().create_task(self._move(url))
+
+    async def _move(self, url: str) -> None:
+        from gateway.store.ledger.book import Book
+
+        told = False
+        while True:
+            try:
+                book = Book(url)
+                await asyncio.to_thread(book.prepare)
+                break
+            except Exception as error:
+                # Whatever a database or its driver comes up with: the former one serves.
+                if not told:
+                    why = str(error)
+                    self._tell("error", "the new URL of the ledger does not serve: the former is used", why=why)
+                told = True
+            await asyncio.sleep(_AGAIN)
+        former = self._book
+        self._book, self._url = book, url
+        self._writes.move(book, url)
+        self._tell("info", "the ledger is used by its new URL")
+        await asyncio.to_thread(former.close)
 
     async def find(self, name: str, key: str | None) -> dict[str, Any] | None:
         """The row of a request by one of its ids, of one key (None: any). What another worker or node has not written
@@ -64,6 +101,8 @@ class Recording:
 
     async def close(self) -> int:
         """Writes what waits, for some seconds; how many rows were given up."""
+        if self._moving is not None:
+            self._moving.cancel()
         lost = await asyncio.to_thread(self.recorder.close, CLOSE_WITHIN)
         self._book.close()
         return lost
@@ -124,13 +163,21 @@ async def opened(
         return None
     from gateway.store.ledger.book import Book, LedgerDown
 
-    url = secrets.value(ledger.url) if isinstance(ledger.url, Ref) else ledger.url
+    url = ledger_of(config, secrets)
     book = Book(url)
     try:
         await asyncio.to_thread(book.prepare)
     except LedgerDown as down:
         tell("warning", "the ledger cannot be opened; rows wait for it", why=str(down))
-    writes = Scribed(book, url, scribe, tell) if scribe is not None else book
+    writes = Scribed(book, url, scribe, tell)
     recorder = Recorder(writes, node=socket.gethostname(), flush=ledger.flush, keep=ledger.keep, tell=tell)
     recorder.start()
-    return Recording(book, recorder, ledger.flush)
+    return Recording((book, url), writes, recorder, ledger.flush, tell)
+
+
+def ledger_of(config: Config, secrets: Secrets) -> str:
+    """Where the ledger is; "" where there is none."""
+    ledger = config.gateway.ledger
+    if ledger is None:
+        return ""
+    return secrets.value(ledger.url) if isinstance(ledger.url, Ref) else ledger.url

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 PATIENCE: Final = 60.0  # seconds that a worker waits for a batch: a database may take some for a statement
 _WHOLE: Final = 5.0  # seconds within which a message that has begun is there
 _LENGTH: Final = 4  # bytes, the first the highest
+_BOOKS_MOST: Final = 2  # URLs of the ledger: some workers may still have the former one
 
 T = TypeVar("T")
 
@@ -48,39 +49,44 @@ class Outcome(msgspec.Struct, array_like=True):
 
 
 class Scribed:
-    """A worker's book that has its rows written by the scribe at the other end of `scribe`. `tell` takes a level and a
-    message. Methods block, and raise what those of `Book` do."""
+    """A worker's book that has its rows written by the scribe at the other end of `scribe`, where there is one. `tell`
+    takes a level and a message. Methods block, and raise what those of `Book` do."""
 
-    def __init__(self, book: Book, url: str, scribe: socket.socket, tell: Callable[..., None]) -> None:
-        self._book = book
-        self._url = url
-        self._scribe: socket.socket | None = scribe
+    def __init__(self, book: Book, url: str, scribe: socket.socket | None, tell: Callable[..., None]) -> None:
+        self._place = (book, url)
+        self._scribe = scribe
         self._tell = tell
-        scribe.settimeout(PATIENCE)
+        if scribe is not None:
+            scribe.settimeout(PATIENCE)
+
+    def move(self, book: Book, url: str) -> None:
+        """Rows go to another book from now on. From any thread."""
+        self._place = (book, url)
 
     def prepare(self) -> None:
         """As `Book.prepare`."""
-        self._book.prepare()
+        self._place[0].prepare()
 
     def write(self, rows: Chunks) -> int:
         """As `Book.write`."""
+        book, url = self._place
         if self._scribe is not None:
             try:
-                return self._dictate(self._scribe, rows)
+                return self._dictate(self._scribe, url, rows)
             except (OSError, msgspec.DecodeError) as error:
                 self._scribe.close()
                 self._scribe = None
                 self._tell("warning", "the ledger's scribe is gone: this worker writes its rows itself", why=str(error))
-        return self._book.write(rows)
+        return book.write(rows)
 
     def forget(self, before: float, most: int) -> int:
         """As `Book.forget`."""
-        return self._book.forget(before, most)
+        return self._place[0].forget(before, most)
 
-    def _dictate(self, scribe: socket.socket, rows: Chunks) -> int:
+    def _dictate(self, scribe: socket.socket, url: str, rows: Chunks) -> int:
         from gateway.store.ledger.book import LedgerDown
 
-        _send(scribe, Batch(self._url, rows.node, rows.packed))
+        _send(scribe, Batch(url, rows.node, rows.packed))
         outcome = _receive(scribe, Outcome)
         if outcome is None:
             raise ConnectionResetError("it has ended")
@@ -133,6 +139,8 @@ def _written(batch: Batch, books: dict[str, Book]) -> Outcome:
     try:
         book = books.get(batch.url)
         if book is None:
+            if len(books) == _BOOKS_MOST:
+                books.pop(next(iter(books))).close()
             book = books[batch.url] = Book(batch.url)
         return Outcome(refused=book.write(Chunks(batch.chunks, batch.node)))
     except msgspec.DecodeError:

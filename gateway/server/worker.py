@@ -45,7 +45,7 @@ from gateway.server.channel import Channel
 from gateway.server.health import keep
 from gateway.server.health import samples as samples_of_health
 from gateway.server.listening import listen
-from gateway.server.recording import opened
+from gateway.server.recording import ledger_of, opened
 from gateway.server.serving import Running, Serving
 from gateway.state.health import Health
 from gateway.state.pool import StatePool
@@ -59,13 +59,15 @@ from gateway.transport.pool import Transport
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A configuration that may be put in force. `size`: bytes of values that are to be kept; `url`: where Redis is."""
+    """A configuration that may be put in force. `size`: bytes of values that are to be kept; `url`: where Redis is;
+    `ledger`: where that is."""
 
     engine: Engine
     log: Log
     size: int
     config: Config
     url: str
+    ledger: str
 
     def __repr__(self) -> str:
         return f"Ready({self.engine.revision!r})"
@@ -219,7 +221,7 @@ class Worker:
             # Whatever it is, this worker must answer: the supervisor aborts the change for all.
             self._control.send(say.Prepared(message.revision, f"{type(error).__name__}: {error}"))
             return
-        self._prepared = Ready(engine, log, size_of(config), config, url)
+        self._prepared = Ready(engine, log, size_of(config), config, url, ledger_of(served, known))
         self._control.send(say.Prepared(message.revision))
 
     async def _commit(self, message: say.Commit) -> None:
@@ -238,6 +240,8 @@ class Worker:
         self._log = ready.log
         self.state.reloaded()
         await self._move(ready)
+        if self.serving.recording is not None:
+            self.serving.recording.move(ready.ledger)
         await self._resize(ready.size)
         self.serving.swapped(engine)
         await self._share_health()

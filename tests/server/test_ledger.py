@@ -19,6 +19,7 @@ import pytest
 from gateway.sandbox.serve import Upstream
 from gateway.store.ledger.tables import COLUMNS
 from tests.conftest import ADMIN, KEY, Running
+from tests.server.test_starting import wait_until
 from tests.servers import PostgresServer
 
 CONFIG = """
@@ -49,7 +50,7 @@ keys:
 STRANGER = "sk-stranger-0123456789abcdef"
 
 
-def config(upstream: Upstream, ledger: str = "sqlite:///ledger.db", workers: int = 1) -> str:
+def config(upstream: Upstream, ledger: object = "sqlite:///ledger.db", workers: int = 1) -> str:
     from hashlib import sha256
 
     stranger = sha256(STRANGER.encode()).hexdigest()
@@ -194,6 +195,33 @@ async def test_another_ledger_needs_a_restart(upstream: Upstream, launch: Any) -
     health = running.wait(lambda health: health["last_rejection"] is not None)
     found = health["last_rejection"]["diagnostics"]
     assert [each["code"] for each in found] == ["needs-restart"] and "other.db" in found[0]["detail"]
+
+
+async def test_what_the_url_refers_to_may_change_and_is_used_once_it_serves(upstream: Upstream, launch: Any) -> None:
+    text = config(upstream, {"url": {"file": "ledger.url"}, "flush": "50ms"}, workers=2)
+    running = launch(text, {"ledger.url": "sqlite:///first.db"})
+    asking = Asking(running)
+    before = (await asking.chat("good")).headers["x-request-id"]
+    await asking.generation(before)
+    broken = running.directory / "second.db"
+    broken.write_bytes(b"this is no database" * 100)
+    (running.directory / "ledger.url").write_text("sqlite:///second.db")
+    log = running.log
+    await asyncio.to_thread(
+        wait_until, lambda: log.read_text().count("the new URL of the ledger does not serve: the former is used") == 2
+    )
+    meanwhile = (await asking.chat("good")).headers["x-request-id"]
+    assert (await asking.generation(meanwhile)).status_code == 200
+    broken.unlink()
+    await asyncio.to_thread(wait_until, lambda: log.read_text().count("the ledger is used by its new URL") == 2)
+    after = [(await asking.chat("good")).headers["x-request-id"] for _ in range(6)]
+    for name in after:
+        assert (await asking.generation(name)).status_code == 200
+    assert (await asking.generation(before)).status_code == 404, "it is in another database"
+    running.stop()
+    for file, ids in (("first.db", {before, meanwhile}), ("second.db", set(after))):
+        with sqlite3.connect(running.directory / file) as connection:
+            assert {row[0] for row in connection.execute("SELECT id FROM gateway_ledger")} == ids
 
 
 async def test_a_ledger_of_a_newer_gateway_refuses_to_serve(upstream: Upstream, launch: Any, tmp_path: Path) -> None:

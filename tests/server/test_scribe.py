@@ -207,5 +207,13 @@ def test_a_worker_whose_rows_are_not_understood_is_left_alone(
     book.close()
 
 
+def test_it_lets_go_of_a_ledger_that_has_another_url_by_now(tmp_path: Path) -> None:
+    kept: dict[str, books.Book] = {}
+    for name in "abca":
+        books.Book(f"sqlite:///{tmp_path}/{name}.db").prepare()
+        assert _written(Batch(f"sqlite:///{tmp_path}/{name}.db", "here", []), kept) == Outcome()
+    assert [Path(url).stem for url in kept] == ["c", "a"]
+
+
 def test_whatever_is_wrong_with_a_database_the_worker_is_told() -> None:
     assert _written(Batch("nonsense://", "here", []), {}).down == "The ledger is `sqlite:///FILE` or `postgresql://…`."
