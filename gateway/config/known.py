@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path as File
 
 import msgspec
 
@@ -44,7 +45,9 @@ class Known(msgspec.Struct, frozen=True):
     the file gives it, the provider's id of it.
 
     `judge` says why a credential cannot be used: way to send it, secret ("" for none), region → reason or None.
-    `ledger` says why requests cannot be recorded at a URL, as far as can be told without asking a database.
+    `ledger` says why requests cannot be recorded at a URL, as far as can be told without asking a database; where its
+    second word is False without looking at this host. `folder` says why nothing can be written in one, `authorities`
+    why a file of them cannot be used.
     """
 
     presets: Mapping[str, PresetFacts]
@@ -52,7 +55,9 @@ class Known(msgspec.Struct, frozen=True):
     embedding: frozenset[str]
     auths: frozenset[str]
     judge: Callable[[str, str, str | None], str | None]
-    ledger: Callable[[str], str | None]
+    ledger: Callable[[str, bool], str | None]
+    folder: Callable[[File], str | None]
+    authorities: Callable[[File], str | None]
     failure_kinds: tuple[str, ...]
     falling_kinds: tuple[str, ...]
     model: Callable[[str | None, str | None, str], ModelFacts]

@@ -101,8 +101,9 @@ def load(
     """Loads one configuration from its files; `texts` stand for files by their paths, as if they were written there.
 
     `sealed`: `texts` are all files of the configuration that there are; none is read, or included, from the disk.
-    `stand_ins`: references that lead nowhere are no errors, what they would give is made up. For looking at a
-    configuration where its environment is not: nothing is ever served so. Never raises for what the files hold.
+    `stand_ins`: references that lead nowhere are no errors, what they would give is made up, and folders and files that
+    are needed to serve are not looked for. For looking at a configuration where its environment is not: nothing is ever
+    served so. Never raises for what the files hold.
     """
     composed = Composed(texts, sealed=sealed)
     for index, path in enumerate(paths):
@@ -130,7 +131,7 @@ def load(
                 diagnostics.add(diagnose(found.code, found.detail, place, ".".join(map(str, where)), found.suggestion))
             else:
                 values[ref.key] = found
-        subject = Subject(config, known, composed, values)
+        subject = Subject(config, known, composed, values, here=not stand_ins)
         for check in CHECKS:
             diagnostics.extend(check(subject))
     judged = settled(accepted(diagnostics, composed.sources))

@@ -99,6 +99,7 @@ CODES: Final[dict[str, tuple[str, str]]] = {
     "bad-header": ("A header cannot be sent", E_),
     "cannot-embed": ("A provider makes no embeddings", E_),
     "unverified-tls": ("Certificates are not verified", W_),
+    "unusable-authorities": ("A file of certificate authorities cannot be used", E_),
     "open-to-network": ("The gateway would be open to the network", E_),
     "no-keys": ("Nobody may call", E_),
     "bad-key": ("A key cannot be used", E_),

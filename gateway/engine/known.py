@@ -22,7 +22,9 @@ from gateway.providers.hosts import HOSTS, OWN
 from gateway.providers.models import MAKERS, catalog_of, facts, ids
 from gateway.providers.signing import SIGNERS, MissingExtra
 from gateway.routing.policies.parameters import PARAMETERS
-from gateway.store.ledger.address import problem
+from gateway.store import folders
+from gateway.store.ledger import address
+from gateway.transport import authorities
 
 _NOT_FALLING: Final = (Kind.CANCELLED, Kind.INTERRUPTED)
 
@@ -80,7 +82,9 @@ KNOWN: Final = Known(
     embedding=frozenset(EMBEDDINGS),
     auths=frozenset(AUTH) | frozenset(SIGNERS),
     judge=_judge,
-    ledger=problem,
+    ledger=address.problem,
+    folder=folders.problem,
+    authorities=authorities.problem,
     failure_kinds=tuple(kind.value for kind in Kind if kind not in _NOT_FALLING),
     client_protocols=frozenset(surface.protocol for surface in SURFACES),
     operations=OPERATIONS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from os.path import normpath, relpath
 from pathlib import Path
 
+import certifi
 import pytest
 
 from gateway.config.handoff import here, restore
@@ -13,6 +14,7 @@ from gateway.config.model import Config, Disk
 from gateway.engine.build import build
 from gateway.engine.known import KNOWN
 from gateway.routing.node import targets
+from gateway.store import folders
 
 BASE = """
 version: 1
@@ -31,6 +33,9 @@ models: {n: {provider: other, id: x}}
 def written(tmp_path: Path, ledger: str = "sqlite:///ledger.db") -> Path:
     (tmp_path / "git" / "more").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "git" / "certs").mkdir()
+    for authorities in ("certs/ca.pem", "more/ca.pem"):
+        (tmp_path / "git" / authorities).write_text(certifi.contents())
     (tmp_path / "git" / "more" / "b.yaml").write_text(MORE % ledger)
     file = tmp_path / "git" / "router.yaml"
     file.write_text(BASE)
@@ -79,10 +84,11 @@ def test_each_begins_at_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_absolute_paths_are_left_alone(tmp_path: Path) -> None:
     file = written(tmp_path, f"sqlite:///{tmp_path}/ledger.db")
-    file.write_text(BASE.replace("./state", "/srv/state").replace("certs/", "/etc/certs/"))
+    (tmp_path / "git" / "certs" / "ca.pem").rename(tmp_path / "ca.pem")
+    file.write_text(BASE.replace("./state", f"{tmp_path}/srv/state").replace("certs/", f"{tmp_path}/"))
     disk, ledger, authorities = places(served(loaded(file)))
-    assert (disk, ledger) == ("/srv/state", f"sqlite:///{tmp_path}/ledger.db")
-    assert authorities["house"] == "/etc/certs/ca.pem"
+    assert (disk, ledger) == (f"{tmp_path}/srv/state", f"sqlite:///{tmp_path}/ledger.db")
+    assert authorities["house"] == f"{tmp_path}/ca.pem"
 
 
 def test_a_later_file_says_it_from_where_that_is(tmp_path: Path) -> None:
@@ -113,3 +119,32 @@ def test_the_folder_of_a_ledger_is_looked_for_where_it_will_be(tmp_path: Path, m
     assert f"{tmp_path}/git/more/no/such" in found.detail
     (tmp_path / "git" / "more" / "no" / "such").mkdir(parents=True)
     loaded(file)
+
+
+def test_what_is_needed_to_serve_is_looked_for_where_it_will_be(tmp_path: Path) -> None:
+    file = written(tmp_path, "sqlite:///no/such/ledger.db")
+    (tmp_path / "git" / "certs" / "ca.pem").write_text("no certificate")
+    (tmp_path / "git" / "more" / "ca.pem").unlink()
+    (tmp_path / "git" / "state").write_text("no folder")
+    told = {found.code: found.detail for found in load([file], known=KNOWN, environ={}).diagnostics}
+    assert told.keys() == {"unusable-ledger", "unusable-authorities", "unusable-state"}
+    assert told["unusable-state"] == f"{tmp_path}/git/state is no folder."
+    found = [each.detail for each in load([file], known=KNOWN, environ={}).diagnostics]
+    assert (
+        f"{tmp_path}/git/certs/ca.pem holds no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----." in found
+    )
+    assert f"{tmp_path}/git/more/ca.pem cannot be read: No such file or directory." in found
+    assert not load([file], known=KNOWN, environ={}, stand_ins=True).diagnostics, "it is served elsewhere"
+
+
+def test_a_folder_that_may_not_be_written_in_is_no_place_for_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    assert (
+        folders.problem(tmp_path / "state" / "here")
+        == f"{tmp_path} cannot be written by the user who runs the gateway."
+    )
+    assert folders.problem(Path("a\0b")) == "'a\\x00b' is no path: it has a NUL character."
+    (tmp_path / "inner").mkdir()
+    assert folders.problem(tmp_path / "inner") is None

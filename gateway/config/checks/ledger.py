@@ -16,7 +16,7 @@ def usable_ledger(subject: Subject) -> Iterator[Diagnostic]:
     if ledger is None:
         return
     url = subject.secrets.get(ledger.url.key) if isinstance(ledger.url, Ref) else ledger.url
-    why = subject.known.ledger(ledger_in(subject.directory(LEDGER), url)) if url is not None else None
+    why = subject.known.ledger(ledger_in(subject.directory(LEDGER), url), subject.here) if url is not None else None
     if why is not None:
         path = (
             isinstance(ledger.url, str)

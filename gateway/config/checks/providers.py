@@ -200,9 +200,16 @@ def headers(subject: Subject) -> Iterator[Diagnostic]:
 
 
 def tls(subject: Subject) -> Iterator[Diagnostic]:
-    """Certificates that are not checked are pointed out."""
+    """Certificates that are not checked are pointed out, and authorities can be read."""
     for name, provider in subject.config.providers.items():
-        if provider.tls is not None and not provider.tls.verify:
+        if provider.tls is None:
+            continue
+        if provider.tls.ca is not None and subject.here:
+            path = ("providers", name, "tls", "ca")
+            why = subject.known.authorities(subject.directory(path) / provider.tls.ca)
+            if why is not None:
+                yield subject.report("unusable-authorities", why, path)
+        if not provider.tls.verify:
             detail = f"Anybody on the way to {name!r} can read and change requests. Name its authority with `tls.ca` instead."
             yield subject.report("unverified-tls", detail, ("providers", name, "tls", "verify"))
 

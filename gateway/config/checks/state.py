@@ -14,11 +14,16 @@ SCHEMES: Final = ("redis", "rediss", "unix")
 
 
 def usable_state(subject: Subject) -> Iterator[Diagnostic]:
-    """A directory has a name, and the URL of a Redis is one. Whether it answers is seen when the server runs."""
+    """A directory has a name and can be had, and the URL of a Redis is one. Whether it answers is seen when the server
+    runs."""
     state = subject.config.gateway.state
-    if isinstance(state, Disk) and not state.disk.strip():
-        detail = "The directory has no name. Write one, such as `disk: ./state`."
-        yield subject.report("unusable-state", detail, ("gateway", "state", "disk"))
+    if isinstance(state, Disk):
+        path = ("gateway", "state", "disk")
+        detail: str | None = "The directory has no name. Write one, such as `disk: ./state`."
+        if state.disk.strip():
+            detail = subject.known.folder(subject.directory(path) / state.disk) if subject.here else None
+        if detail is not None:
+            yield subject.report("unusable-state", detail, path)
     if not isinstance(state, Redis):
         return
     ref = state.redis.url

@@ -17,12 +17,16 @@ from gateway.diagnostics.suggest import closest, only
 
 
 class Subject:
-    """`secrets` are the values of references by `Ref.key`; `written` is the plain value of all files."""
+    """`secrets` are the values of references by `Ref.key`; `written` is the plain value of all files. `here`: it is to be
+    served on this host, so that what it needs of that must be there."""
 
-    def __init__(self, config: Config, known: Known, composed: Composed, secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self, config: Config, known: Known, composed: Composed, secrets: Mapping[str, str], *, here: bool
+    ) -> None:
         self.config = config
         self.known = known
         self.secrets = secrets
+        self.here = here
         self._composed = composed
         self.routes = frozenset((*config.models, *config.combos, *config.aliases))
         self.places = frozenset(

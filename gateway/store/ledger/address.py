@@ -51,12 +51,15 @@ def address(url: str) -> Address:
     raise ValueError("The ledger is `sqlite:///FILE` or `postgresql://…`.")
 
 
-def problem(url: str) -> str | None:
-    """Why nothing can be recorded at a URL; None where nothing speaks against it. Asks no database."""
+def problem(url: str, here: bool = True) -> str | None:
+    """Why nothing can be recorded at a URL; None where nothing speaks against it. Asks no database; looks at nothing of
+    this host unless it is to be `here`."""
     try:
         found = address(url)
     except ValueError as error:
         return str(error)
+    if not here:
+        return None
     if found.path is None:
         if find_spec("psycopg") is None:
             return "PostgreSQL needs a driver that is not installed: `pip install 'gateway[postgres]'`."

@@ -1,0 +1,17 @@
+"""Files of certificate authorities, looked at before anything is sent."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+
+def problem(file: Path) -> str | None:
+    """Why a file of authorities (`tls.ca`) cannot be used; None where it can."""
+    try:
+        ssl.create_default_context(cafile=str(file))
+    except ssl.SSLError:
+        return f"{file} holds no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----."
+    except (OSError, ValueError) as error:
+        return f"{file} cannot be read: {getattr(error, 'strerror', None) or error}."
+    return None
