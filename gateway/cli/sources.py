@@ -29,7 +29,6 @@ from gateway.engine.published import Published, marks_of, received
 if TYPE_CHECKING:
     from urllib.error import HTTPError
 
-    from gateway.config.read import Path as TreePath
 
 DEFAULT: Final = "router.yaml"
 WITHIN: Final = 10.0  # seconds that a server has to answer
@@ -80,12 +79,7 @@ def compiled(label: str, loaded: Loaded) -> Side:
         found = render(loaded.diagnostics, loaded.sources, colour=False)
         raise Unusable(f"{found}gateway: {label} has errors, so there is nothing to compare\n")
     engine = build(loaded.config, loaded.secrets, revision=loaded.revision)
-
-    def at(path: TreePath) -> str | None:
-        span = loaded.span(path, key=True)
-        return None if span is None else f"{span.path}:{span.line}:{span.column}"
-
-    return Side(label, loaded.config, engine, marks_of(loaded.config, loaded.secrets), at)
+    return Side(label, loaded.config, engine, marks_of(loaded.config, loaded.secrets), loaded.at)
 
 
 def at_revision(revision: str, names: Sequence[str], environ: Mapping[str, str]) -> Loaded:

@@ -8,7 +8,7 @@ later are refused by `checks/supported.py`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -257,7 +257,9 @@ class Provider(Section):
         None, repr=False, description="An HTTP proxy to reach it through.", examples=["http://proxy.internal:3128"]
     )
     tls: Tls | None = Field(None, description="How its certificate is checked.")
-    direct: bool = Field(False, description="Whether `provider/model` reaches any of its models.")
+    direct: bool = Field(
+        False, description="Whether `PROVIDER/MODEL` reaches any of its models, by the provider's own id of it."
+    )
 
 
 class RequestEdits(Section):
@@ -466,3 +468,16 @@ class Config(Section):
     cache: Cache | None = Field(None, description="Which answers are kept.")
     idempotency: Idempotency = Field(Idempotency(), description="Requests with an `Idempotency-Key`.")
     tests: list[Test] = Field([], description="What this file is expected to do.")
+
+    @model_validator(mode="after")
+    def _direct(self) -> Self:
+        """A provider that is `direct` has a pattern model of its name."""
+        for name, provider in self.providers.items():
+            if provider.direct and direct_of(name) not in self.models:
+                self.models[direct_of(name)] = Model(provider=name, id="*")
+        return self
+
+
+def direct_of(provider: str) -> str:
+    """The pattern model that `direct: true` of a provider stands for."""
+    return f"{provider}/*"

@@ -1,7 +1,8 @@
 """Where every path of a configuration is written: text that can travel with it, and outlives the trees it came from.
 
 The typed configuration has long forms only, so a path is looked for as it is, then as its short forms are written
-(a combo that is a list, fallbacks that are a list of names), then without its last part.
+(a combo that is a list, fallbacks that are a list of names, a pattern model that its provider's `direct` stands for),
+then without its last part.
 """
 
 from __future__ import annotations
@@ -36,3 +37,5 @@ def _forms(path: Path) -> Iterator[Path]:
         yield (*path[:2], *path[3:])
     elif path[0] == "fallbacks" and len(path) == 5:
         yield (*path[:2], path[4])
+    elif path[0] == "models" and len(path) == 2:
+        yield "providers", str(path[1]).removesuffix("/*"), "direct"

@@ -189,3 +189,22 @@ def test_all_that_constraints_look_at_is_the_same_for_the_same_lanes(tmp_path: P
 def test_a_request_has_time_for_as_many_targets_as_it_may_ask() -> None:
     assert time_for([target(str(n), total=float(n)) for n in range(1, 15)]) == sum(range(3, 15)), "the 12 slowest"
     assert time_for([target("a", total=10.0), target("b", total=None)]) is None
+
+
+def test_a_direct_provider_answers_to_its_name_and_any_of_its_models(tmp_path: Path) -> None:
+    text = BASE.replace("house: {preset: vllm}", "house: {preset: vllm, direct: true}").replace(
+        '"*": c', '"*": c, house/x: a'
+    )
+    text += "keys:\n  all: {from: {env: ONE}, allow: [house/*]}\n  one: {from: {env: TWO}, allow: [house/x]}\n"
+    built = engine(tmp_path, text, ONE="a-secret-of-some-length", TWO="another-secret-of-some-length")
+    target = node(built, "house/meta/llama:7b")
+    assert (target.provider, target.upstream, target.name) == ("house", "meta/llama:7b", "house/meta/llama:7b")
+    assert node(built, "house/x").primary.upstream == "upstream-a", "what is exact goes first"
+    assert node(built, "mouse/y") is node(built, "c"), "and what is less specific last"
+    assert built.resolve("house/y", ANYONE).models == ("house/*",)
+    callers = {each.name: each for each in built.keyring.callers.values()}
+    assert built.resolve("house/y", callers["all"]).label == "house/*"
+    with pytest.raises(Refused) as refused:
+        built.resolve("house/y", callers["one"])
+    assert refused.value.refusal.status == 403
+    assert [route.name for route in built.visible(ANYONE)].count("house/*") == 0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from gateway.config.checks.subject import Subject
+from gateway.config.model import direct_of
 from gateway.config.patterns import matches, specificity
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
@@ -20,9 +21,14 @@ def collisions(subject: Subject) -> Iterator[Diagnostic]:
     """A name that is a model, an alias or a combo is only one of them."""
     config = subject.config
     first: dict[str, str] = {}
-    for section, names in (("models", config.models), ("combos", config.combos), ("aliases", config.aliases)):
+    direct = {direct_of(name): name for name, provider in config.providers.items() if provider.direct}
+    declared = (subject.written.get("models") or {}, config.combos, config.aliases)
+    for section, names in zip(("models", "combos", "aliases"), declared, strict=True):
         for name in names:
-            if name in first:
+            if name in direct:
+                detail = f"{name!r} is what `direct: true` of the provider {direct[name]!r} stands for. Take one of them away."
+                yield subject.report("name-collision", detail, (section, name), key=True)
+            elif name in first:
                 detail = f"{name!r} is declared in `{first[name]}` too. Names of models, combos and aliases are one namespace."
                 yield subject.report(
                     "name-collision", detail, (section, name), key=True, first=("first here", (first[name], name))

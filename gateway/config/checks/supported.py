@@ -12,11 +12,6 @@ from gateway.config.checks.subject import Subject
 from gateway.config.read import Path
 from gateway.diagnostics.diagnostic import Diagnostic
 
-# Keys that may stand in several places, and what they may still say there.
-KEYS: Final[Mapping[str, str]] = {
-    "direct": 'Write a pattern model, such as `openai/*: {provider: openai, id: "*"}`.',
-}
-
 GATEWAY: Final[Mapping[str, tuple[Any, str]]] = {
     "config": ("locked", "The file is edited by people only."),
 }
@@ -27,8 +22,6 @@ SETTINGS: Final[Mapping[Path, str]] = {
     ("guardrails", "*", "model"): "Use `pattern`.",
     ("guardrails", "*", "webhook"): "Use `pattern`.",
 }
-
-_PLACES: Final = ("providers", "models", "combos", "keys", "defaults")
 
 
 def unsupported_parts(subject: Subject) -> Iterator[Diagnostic]:
@@ -43,8 +36,6 @@ def unsupported_parts(subject: Subject) -> Iterator[Diagnostic]:
         for path in _found(written, pattern, ()):
             detail = f"`{path[-1]}` has no effect here in this version. {instead}"
             yield subject.report("not-supported-yet", detail, path, key=True)
-    for place in _PLACES:
-        yield from _inside(subject, (place,), written.get(place))
 
 
 def _found(value: Any, pattern: Path, path: Path) -> Iterator[Path]:
@@ -59,17 +50,3 @@ def _found(value: Any, pattern: Path, path: Path) -> Iterator[Path]:
         inner = value if isinstance(value, dict) else {}
     for name in list(inner) if step == "*" else [step] if step in inner else []:
         yield from _found(inner[name], rest, (*path, name))
-
-
-def _inside(subject: Subject, path: Path, value: Any) -> Iterator[Diagnostic]:
-    if isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _inside(subject, (*path, index), item)
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            named = len(path) == 1 and path[0] != "defaults"  # the name of an entry, which may be any word
-            if not named and key in KEYS:
-                detail = f"`{key}` has no effect in this version. {KEYS[key]}"
-                yield subject.report("not-supported-yet", detail, (*path, key), key=True)
-            elif key not in ("request", "headers", "api_keys", "api_key"):
-                yield from _inside(subject, (*path, key), inner)
