@@ -50,6 +50,17 @@ def watched(paths: Sequence[Path]) -> list[Path]:
     return [*directories, *(file for file in files if file.parent not in directories)]
 
 
+def _marks(places: Iterable[Path]) -> list[int | None]:
+    """Which file or directory each is, by its inode; None: none. A watch stays with the one that it began with."""
+    found: list[int | None] = []
+    for place in places:
+        try:
+            found.append(place.stat().st_ino)
+        except OSError:
+            found.append(None)
+    return found
+
+
 async def settled(paths: Sequence[Path], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> bytes:
     """The fingerprint, once two looks `SETTLE` seconds apart agree."""
     last = fingerprint(paths)
@@ -66,12 +77,13 @@ async def changes(paths: Callable[[], Sequence[Path]], seen: bytes, stop: asynci
     while not stop.is_set():
         again = asyncio.Event()
         places = watched(paths())
+        marks = _marks(places)
         if fingerprint(paths()) != seen:  # before there was anybody to notice
             seen = await settled(paths())
             yield
             continue
         try:
-            async for events in awatch(
+            async for _ in awatch(
                 *places,
                 watch_filter=None,
                 debounce=100,
@@ -86,7 +98,9 @@ async def changes(paths: Callable[[], Sequence[Path]], seen: bytes, stop: asynci
                 if fingerprint(paths()) != seen:
                     seen = await settled(paths())
                     yield
-                if events or watched(paths()) != places:
-                    again.set()  # another file may stand there by now, as editors replace them
-        except FileNotFoundError:  # one is just being replaced
+                if watched(paths()) != places or _marks(places) != marks:
+                    again.set()  # editors replace files
+        except (OSError, RuntimeError):
+            # One is just being replaced, or may not be read, or the system watches nothing more for this user (which
+            # watchfiles tells by a RuntimeError). Looks at them go on, and so do attempts to watch them.
             await asyncio.sleep(SETTLE)

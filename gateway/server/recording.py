@@ -37,6 +37,7 @@ class Recording:
     ) -> None:
         self.recorder = recorder
         self._book, self._url = place
+        self._wanted = self._url
         self._writes = writes
         self._flush = flush
         self._tell = tell
@@ -46,33 +47,31 @@ class Recording:
     def move(self, url: str) -> None:
         """The ledger has another URL: a new password, most often. It is used as soon as it serves, the former until
         then."""
-        if self._moving is not None:
-            self._moving.cancel()
-            self._moving = None
-        if url != self._url:
-            self._moving = asyncio.get_running_loop().create_task(self._move(url))
+        self._wanted = url
+        if url != self._url and (self._moving is None or self._moving.done()):
+            self._moving = asyncio.get_running_loop().create_task(self._move())
 
-    async def _move(self, url: str) -> None:
-        from gateway.store.ledger.book import Book
-
-        told = False
-        while True:
+    async def _move(self) -> None:
+        told = ""  # the URL of which the log has heard
+        while (url := self._wanted) != self._url:
             try:
-                book = Book(url)
-                await asyncio.to_thread(book.prepare)
-                break
+                book = await asyncio.to_thread(_prepared, url)
             except Exception as error:
                 # Whatever a database or its driver comes up with: the former one serves.
-                if not told:
+                if told != url:
                     why = str(error)
                     self._tell("error", "the new URL of the ledger does not serve: the former is used", why=why)
-                told = True
-            await asyncio.sleep(_AGAIN)
-        former = self._book
-        self._book, self._url = book, url
-        self._writes.move(book, url)
-        self._tell("info", "the ledger is used by its new URL")
-        await asyncio.to_thread(former.close)
+                told = url
+                await asyncio.sleep(_AGAIN)
+                continue
+            if url != self._wanted:  # it has changed once more meanwhile
+                await asyncio.to_thread(book.close)
+                continue
+            former = self._book
+            self._book, self._url = book, url
+            self._writes.move(book, url)
+            self._tell("info", "the ledger is used by its new URL")
+            await asyncio.to_thread(former.close)
 
     async def find(self, name: str, key: str | None) -> dict[str, Any] | None:
         """The row of a request by one of its ids, of one key (None: any). What another worker or node has not written
@@ -173,6 +172,19 @@ async def opened(
     recorder = Recorder(writes, node=socket.gethostname(), flush=ledger.flush, keep=ledger.keep, tell=tell)
     recorder.start()
     return Recording((book, url), writes, recorder, ledger.flush, tell)
+
+
+def _prepared(url: str) -> Book:
+    """A book that serves. What was opened for one that does not is closed. Blocks."""
+    from gateway.store.ledger.book import Book
+
+    book = Book(url)
+    try:
+        book.prepare()
+    except BaseException:
+        book.close()
+        raise
+    return book
 
 
 def ledger_of(config: Config, secrets: Secrets) -> str:

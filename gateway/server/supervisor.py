@@ -183,8 +183,13 @@ class Supervisor:
         return msgspec.json.encode(await self.reload(f"POST /-/reload by {who}"))
 
     async def _watch(self) -> None:
-        async for _ in changes(lambda: self._files, self._seen, self._stop):
-            await self.reload("a source changed")
+        try:
+            async for _ in changes(lambda: self._files, self._seen, self._stop):
+                await self.reload("a source changed")
+        except Exception as error:
+            # Whatever it was, somebody must hear of it.
+            message = "files are not watched any more: SIGHUP and POST /-/reload still read them"
+            self.log.line("error", message, why=f"{type(error).__name__}: {error}")
 
     async def reload(self, why: str) -> dict[str, Any]:
         """Reads the sources anew and puts them in force in every worker, or in none; for some sessions first, where

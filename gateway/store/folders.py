@@ -12,7 +12,7 @@ def problem(folder: Path) -> str | None:
         return f"{str(folder)!r} is no path: it has a NUL character."
     nearest = folder
     try:
-        while not nearest.exists() and nearest != nearest.parent:
+        while not nearest.exists() and not nearest.is_symlink() and nearest != nearest.parent:
             nearest = nearest.parent
         if not nearest.is_dir():
             return f"{nearest} is no folder."

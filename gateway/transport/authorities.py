@@ -9,7 +9,9 @@ from pathlib import Path
 def problem(file: Path) -> str | None:
     """Why a file of authorities (`tls.ca`) cannot be used; None where it can."""
     try:
-        ssl.create_default_context(cafile=str(file))
+        if file.exists() and not file.is_file():
+            return f"{file} is no file."
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=str(file))
     except ssl.SSLError:
         return f"{file} holds no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----."
     except (OSError, ValueError) as error:

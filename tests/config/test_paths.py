@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from os.path import normpath, relpath
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gateway.engine.build import build
 from gateway.engine.known import KNOWN
 from gateway.routing.node import targets
 from gateway.store import folders
+from gateway.transport import authorities
 
 BASE = """
 version: 1
@@ -34,8 +36,8 @@ def written(tmp_path: Path, ledger: str = "sqlite:///ledger.db") -> Path:
     (tmp_path / "git" / "more").mkdir(parents=True)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "git" / "certs").mkdir()
-    for authorities in ("certs/ca.pem", "more/ca.pem"):
-        (tmp_path / "git" / authorities).write_text(certifi.contents())
+    for name in ("certs/ca.pem", "more/ca.pem"):
+        (tmp_path / "git" / name).write_text(certifi.contents())
     (tmp_path / "git" / "more" / "b.yaml").write_text(MORE % ledger)
     file = tmp_path / "git" / "router.yaml"
     file.write_text(BASE)
@@ -146,5 +148,9 @@ def test_a_folder_that_may_not_be_written_in_is_no_place_for_state(
         == f"{tmp_path} cannot be written by the user who runs the gateway."
     )
     assert folders.problem(Path("a\0b")) == "'a\\x00b' is no path: it has a NUL character."
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    assert folders.problem(tmp_path / "gone") == f"{tmp_path}/gone is no folder."
+    os.mkfifo(tmp_path / "pipe")
+    assert authorities.problem(tmp_path / "pipe") == f"{tmp_path}/pipe is no file.", "and is not waited for"
     (tmp_path / "inner").mkdir()
     assert folders.problem(tmp_path / "inner") is None

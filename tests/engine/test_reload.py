@@ -66,6 +66,30 @@ async def test_a_file_that_comes_and_one_behind_a_symlink(tmp_path: Path) -> Non
     assert await noticed([path, later], acts) == [b"1", b"2", b"3", b"3"]
 
 
+@pytest.mark.parametrize("error", [PermissionError("Permission denied"), RuntimeError("Too many open files")])
+async def test_a_file_that_cannot_be_watched_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    path = tmp_path / "router.yaml"
+    path.write_text("0")
+    refused = 0
+    watch = watchfiles.awatch
+
+    async def watching(*places: Path, **options: Any) -> AsyncIterator[Any]:
+        nonlocal refused
+        if refused < 3:
+            refused += 1
+            raise error
+        async for events in watch(*places, **options):
+            yield events
+
+    monkeypatch.setattr(reload, "awatch", watching)
+    monkeypatch.setattr(reload, "SETTLE", 0.05)
+    acts = [lambda: path.write_text("1"), lambda: replace(path, "2")]
+    assert await noticed([path], acts) == [b"1", b"2"]
+    assert refused == 3
+
+
 def test_files_are_watched_themselves_and_directories_where_there_is_none(tmp_path: Path) -> None:
     folder = tmp_path / "more"
     folder.mkdir()

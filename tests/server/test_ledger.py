@@ -12,12 +12,19 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 
 from gateway.sandbox.serve import Upstream
+from gateway.server import recording as recordings
+from gateway.server.recording import Recording
+from gateway.server.scribe import Scribed
+from gateway.store.ledger.book import Book
 from gateway.store.ledger.tables import COLUMNS
+from gateway.telemetry.ledger import Recorder
 from tests.conftest import ADMIN, KEY, Running
 from tests.server.test_starting import wait_until
 from tests.servers import PostgresServer
@@ -222,6 +229,37 @@ async def test_what_the_url_refers_to_may_change_and_is_used_once_it_serves(upst
     for file, ids in (("first.db", {before, meanwhile}), ("second.db", set(after))):
         with sqlite3.connect(running.directory / file) as connection:
             assert {row[0] for row in connection.execute("SELECT id FROM gateway_ledger")} == ids
+
+
+async def test_attempts_to_use_another_ledger_leave_nothing_behind(
+    shared_postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "_AGAIN", 0.01)
+    newer, good = (shared_postgres.create(f"d{uuid4().hex}") for _ in range(2))
+    with psycopg.connect(newer, autocommit=True) as connection:
+        connection.execute("CREATE TABLE gateway_ledger_version (version_num VARCHAR(32))")
+        connection.execute("INSERT INTO gateway_ledger_version VALUES ('9999')")
+        told: list[str] = []
+        url = f"sqlite:///{tmp_path}/ledger.db"
+        book = Book(url)
+        book.prepare()
+        writes = Scribed(book, url, None, lambda *_, **__: None)
+        recorder = Recorder(writes, node="n", flush=0.01, keep=None, tell=lambda *_, **__: None)
+        recorder.start()
+        recording = Recording((book, url), writes, recorder, 0.01, lambda level, message, **_: told.append(message))
+        recording.move(newer)
+        await asyncio.sleep(1.0)
+        ours = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'gateway' AND datname = current_database()"
+        ).fetchone()
+        assert ours is not None and ours[0] <= 1, "one attempt at a time"
+        recording.move(good)
+        await asyncio.to_thread(wait_until, lambda: "the ledger is used by its new URL" in told)
+        assert told == [
+            "the new URL of the ledger does not serve: the former is used",
+            "the ledger is used by its new URL",
+        ]
+        assert await recording.close() == 0
 
 
 async def test_a_ledger_of_a_newer_gateway_refuses_to_serve(upstream: Upstream, launch: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -201,12 +202,13 @@ def headers(subject: Subject) -> Iterator[Diagnostic]:
 
 def tls(subject: Subject) -> Iterator[Diagnostic]:
     """Certificates that are not checked are pointed out, and authorities can be read."""
+    authorities = cache(subject.known.authorities)  # many providers may have the same
     for name, provider in subject.config.providers.items():
         if provider.tls is None:
             continue
         if provider.tls.ca is not None and subject.here:
             path = ("providers", name, "tls", "ca")
-            why = subject.known.authorities(subject.directory(path) / provider.tls.ca)
+            why = authorities(subject.directory(path) / provider.tls.ca)
             if why is not None:
                 yield subject.report("unusable-authorities", why, path)
         if not provider.tls.verify:

@@ -8,6 +8,7 @@ byte, a number beyond 64 bits) is tamed, and keeps no other row from being writt
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -33,6 +34,8 @@ _LARGEST: Final = (1 << 63) - 1
 # statement, so one row is too few; and what a long one touches pushes the loop's own things out of the processor's
 # caches: with 25 rows, requests cost a tenth more. SQLite of before 3.32 takes 999 values in one.
 _AT_ONCE: Final = 8
+# Python 3.12.0 to 3.12.3 takes `?1` for a name, and warns of every value that it is given (python/cpython#117995).
+_NUMBERS: Final = not (3, 12) <= sys.version_info < (3, 12, 4)
 # PostgreSQL makes no boolean of 1 or 0 by itself; SQLite has none, and its driver takes ten times as long for True.
 _PLACES: Final = {
     column.name: "CAST(CAST(%s AS integer) AS boolean)" for column in LEDGER.columns if isinstance(column.type, Boolean)
@@ -58,10 +61,11 @@ class Book:
         self._engine = _file_engine(where.url) if where.path is not None else _server_engine(where.url)
         quote = self._engine.dialect.identifier_preparer.quote
         names = ", ".join(map(quote, COLUMNS))
-        row, self._values = (_numbered, _once) if where.path is not None else (_marked, _spread)
+        row, self._values = (_numbered, _once) if where.path is not None and _NUMBERS else (_marked, _spread)
+        mark = "%s" if where.path is None else "?"
 
         def insert(rows: int) -> str:
-            values = ", ".join(map(row, range(rows)))
+            values = ", ".join(row(at, mark) for at in range(rows))
             return f"INSERT INTO {LEDGER.name} ({names}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
 
         self._insert, self._insert_some = insert(1), insert(_AT_ONCE)
@@ -87,17 +91,24 @@ class Book:
         """
         try:
             with _told(), self._engine.begin() as connection:
-                for alike, own in rows:
-                    whole = len(own) - len(own) % _AT_ONCE
-                    if whole:
-                        starts = range(0, whole, _AT_ONCE)
-                        values = [self._values(alike, own[at : at + _AT_ONCE]) for at in starts]
-                        connection.exec_driver_sql(self._insert_some, values)
-                    if whole < len(own):
-                        connection.exec_driver_sql(self._insert, [self._values(alike, [each]) for each in own[whole:]])
+                for statement, values in self._statements(rows):
+                    connection.exec_driver_sql(statement, values)
         except (DataError, IntegrityError, UnicodeError, OverflowError):
             return sum(not self._write_one(alike, each) for alike, own in rows for each in own)
         return 0
+
+    def _statements(self, rows: Iterable[tuple[Values, Sequence[Values]]]) -> Iterator[tuple[str, list[Values]]]:
+        """Statements, with the values of each time that they are executed: each is a way to the server and back."""
+        some: list[Values] = []
+        single: list[Values] = []
+        for alike, own in rows if self._values is _once else _mixed(rows):
+            whole = len(own) - len(own) % _AT_ONCE
+            some.extend(self._values(alike, own[at : at + _AT_ONCE]) for at in range(0, whole, _AT_ONCE))
+            single.extend(self._values(alike, [each]) for each in own[whole:])
+        if some:
+            yield self._insert_some, some
+        if single:
+            yield self._insert, single
 
     def _write_one(self, alike: Values, own: Values) -> bool:
         try:
@@ -141,7 +152,7 @@ class Book:
         self._engine.dispose()
 
 
-def _numbered(at: int) -> str:
+def _numbered(at: int, _: str) -> str:
     """The places of a row's values in a statement, for `_once`. To hand a value to SQLite costs as much as to write it:
     what rows have alike is handed over once, and stands in each."""
     first = len(ALIKE) + at * len(OWN) + 1
@@ -152,13 +163,18 @@ def _once(alike: Values, own: Sequence[Values]) -> Values:
     return *alike, *chain.from_iterable(own)
 
 
-def _marked(_: int) -> str:
+def _marked(_: int, mark: str) -> str:
     """The places of a row's values in a statement, for `_spread`."""
-    return f"({', '.join(_PLACES.get(name, '%s') for name in COLUMNS)})"
+    return f"({', '.join(mark if mark == '?' else _PLACES.get(name, mark) for name in COLUMNS)})"
 
 
 def _spread(alike: Values, own: Sequence[Values]) -> Values:
     return tuple(chain.from_iterable((*each, *alike) for each in own))
+
+
+def _mixed(rows: Iterable[tuple[Values, Sequence[Values]]]) -> Iterator[tuple[Values, list[Values]]]:
+    """Rows as if they had nothing alike."""
+    yield (), [(*each, *alike) for alike, own in rows for each in own]
 
 
 def _server_engine(url: str) -> Engine:

@@ -14,7 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, insert, select, text
+from sqlalchemy import create_engine, event, insert, select, text
 
 from gateway.store.ledger import book as books
 from gateway.store.ledger.address import address, problem
@@ -80,6 +80,33 @@ def test_rows_that_have_values_alike_are_each_written_with_them(book: Book) -> N
         assert (each["key"], each["cache"]) == (("x", None) if name[0] == "n" else ("y", "hit"))
         assert (each["tags"], each["estimated"]) == ((["b"], True) if name[0] == "n" else (["a"], None))
         assert (each["asked"], each["seconds"]) == ("m", 0.5)
+
+
+def test_rows_of_many_kinds_are_two_statements(book: Book) -> None:
+    """Each is a way to the server and back."""
+    executed: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        executed.append(statement[:6])
+
+    event.listen(book._engine, "before_cursor_execute", note)
+    rows: Rows = []
+    for n in range(100):
+        ((alike, (own,)),) = row(f"n{n}", key=f"k{n % 60}")
+        rows.append((alike, [own]))
+    assert book.write(rows) == 0
+    assert executed.count("INSERT") <= 2
+    assert {each["id"]: each["key"] for each in book.latest(200)} == {f"n{n}": f"k{n % 60}" for n in range(100)}
+
+
+def test_rows_are_written_where_parameters_cannot_be_numbered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "_NUMBERS", False)
+    book = Book(f"sqlite:///{tmp_path}/ledger.db")
+    book.prepare()
+    ((alike, (own,)),) = row("", key="x")
+    assert book.write([(alike, [(f"n{n}", *own[1:]) for n in range(21)]), *row("other", key="y")]) == 0
+    assert sorted(each["key"] for each in book.latest(100)) == ["x"] * 21 + ["y"]
+    book.close()
 
 
 def test_a_request_is_found_by_each_of_its_ids_by_its_own_key_only(book: Book) -> None:
