@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 
 
 def problem(file: Path) -> str | None:
     """Why a file of authorities (`tls.ca`) cannot be used; None where it can."""
+    import ssl  # who has no such file need not wait for it
+
     try:
         if file.exists() and not file.is_file():
             return f"{file} is no file."
