@@ -126,14 +126,12 @@ def measured(stage: Stage, seconds: float, note: Callable[[str], None]) -> dict[
             candidate, _ = stage.start_gateway(stack, router(port, upstream, variant), port, f"features-{at}.yaml")
             candidates.append(Candidate(variant.name, port, candidate.server))
         plain, *others = candidates
-        _run_only(candidates, ())
         for number in range(ROUNDS):
             for candidate in others:
                 note(f"features, round {number + 1}: {candidate.name}")
                 _run_only(candidates, (plain, candidate))
                 taken.setdefault(candidate.name, []).append(_side_by_side(stage, plain, candidate, seconds))
                 _run_only(candidates, ())  # what they have left to do comes in the next round, not between two
-        _run_only(candidates, candidates)
     return {
         name: {
             "plain_us": statistics.median(base for base, _ in pairs),

@@ -29,7 +29,6 @@ from gateway.engine.published import Published, marks_of, received
 if TYPE_CHECKING:
     from urllib.error import HTTPError
 
-
 DEFAULT: Final = "router.yaml"
 WITHIN: Final = 10.0  # seconds that a server has to answer
 KEY: Final = "GATEWAY_KEY"

@@ -98,7 +98,9 @@ async def changes(paths: Callable[[], Sequence[Path]], seen: bytes, stop: asynci
                 if fingerprint(paths()) != seen:
                     seen = await settled(paths())
                     yield
-                if watched(paths()) != places or _marks(places) != marks:
+                    if watched(paths()) != places:
+                        again.set()
+                if _marks(places) != marks:
                     again.set()  # editors replace files
         except (OSError, RuntimeError):
             # One is just being replaced, or may not be read, or the system watches nothing more for this user (which

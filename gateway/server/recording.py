@@ -32,13 +32,10 @@ _OTHERS: Final = 0.25  # seconds beyond a flush after which another worker's row
 class Recording:
     """See the module. `tell` takes a level, a message and fields."""
 
-    def __init__(
-        self, place: tuple[Book, str], writes: Scribed, recorder: Recorder, flush: float, tell: Callable[..., None]
-    ) -> None:
+    def __init__(self, writes: Scribed, recorder: Recorder, flush: float, tell: Callable[..., None]) -> None:
         self.recorder = recorder
-        self._book, self._url = place
-        self._wanted = self._url
         self._writes = writes
+        self._wanted = writes.place[1]
         self._flush = flush
         self._tell = tell
         self._moving: asyncio.Task[None] | None = None
@@ -48,12 +45,12 @@ class Recording:
         """The ledger has another URL: a new password, most often. It is used as soon as it serves, the former until
         then."""
         self._wanted = url
-        if url != self._url and (self._moving is None or self._moving.done()):
+        if url != self._writes.place[1] and (self._moving is None or self._moving.done()):
             self._moving = asyncio.get_running_loop().create_task(self._move())
 
     async def _move(self) -> None:
         told = ""  # the URL of which the log has heard
-        while (url := self._wanted) != self._url:
+        while (url := self._wanted) != self._writes.place[1]:
             try:
                 book = await asyncio.to_thread(_prepared, url)
             except Exception as error:
@@ -67,9 +64,8 @@ class Recording:
             if url != self._wanted:  # it has changed once more meanwhile
                 await asyncio.to_thread(book.close)
                 continue
-            former = self._book
-            self._book, self._url = book, url
-            self._writes.move(book, url)
+            former, _ = self._writes.place
+            self._writes.place = (book, url)
             self._tell("info", "the ledger is used by its new URL")
             await asyncio.to_thread(former.close)
 
@@ -81,11 +77,11 @@ class Recording:
         try:
             async with self._readers:
                 await asyncio.to_thread(self.recorder.flush, FLUSH_WITHIN)
-                row = await asyncio.to_thread(self._book.find, name, key)
+                row = await asyncio.to_thread(self._writes.place[0].find, name, key)
             if row is None:
                 await asyncio.sleep(self._flush + _OTHERS)
                 async with self._readers:
-                    row = await asyncio.to_thread(self._book.find, name, key)
+                    row = await asyncio.to_thread(self._writes.place[0].find, name, key)
         except LedgerDown:
             raise Refused(
                 Refusal(
@@ -103,7 +99,7 @@ class Recording:
         if self._moving is not None:
             self._moving.cancel()
         lost = await asyncio.to_thread(self.recorder.close, CLOSE_WITHIN)
-        self._book.close()
+        self._writes.place[0].close()
         return lost
 
     def samples(self) -> list[Sample]:
@@ -171,7 +167,7 @@ async def opened(
     writes = Scribed(book, url, scribe, tell)
     recorder = Recorder(writes, node=socket.gethostname(), flush=ledger.flush, keep=ledger.keep, tell=tell)
     recorder.start()
-    return Recording((book, url), writes, recorder, ledger.flush, tell)
+    return Recording(writes, recorder, ledger.flush, tell)
 
 
 def _prepared(url: str) -> Book:

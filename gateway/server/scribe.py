@@ -49,27 +49,24 @@ class Outcome(msgspec.Struct, array_like=True):
 
 
 class Scribed:
-    """A worker's book that has its rows written by the scribe at the other end of `scribe`, where there is one. `tell`
-    takes a level and a message. Methods block, and raise what those of `Book` do."""
+    """A worker's book that has its rows written by the scribe at the other end of `scribe`, where there is one. `place`
+    is the book and its URL; it may be set from any thread, and rows go there from then on. `tell` takes a level and a
+    message. Methods block, and raise what those of `Book` do."""
 
     def __init__(self, book: Book, url: str, scribe: socket.socket | None, tell: Callable[..., None]) -> None:
-        self._place = (book, url)
+        self.place = (book, url)
         self._scribe = scribe
         self._tell = tell
         if scribe is not None:
             scribe.settimeout(PATIENCE)
 
-    def move(self, book: Book, url: str) -> None:
-        """Rows go to another book from now on. From any thread."""
-        self._place = (book, url)
-
     def prepare(self) -> None:
         """As `Book.prepare`."""
-        self._place[0].prepare()
+        self.place[0].prepare()
 
     def write(self, rows: Chunks) -> int:
         """As `Book.write`."""
-        book, url = self._place
+        book, url = self.place
         if self._scribe is not None:
             try:
                 return self._dictate(self._scribe, url, rows)
@@ -81,7 +78,7 @@ class Scribed:
 
     def forget(self, before: float, most: int) -> int:
         """As `Book.forget`."""
-        return self._place[0].forget(before, most)
+        return self.place[0].forget(before, most)
 
     def _dictate(self, scribe: socket.socket, url: str, rows: Chunks) -> int:
         from gateway.store.ledger.book import LedgerDown

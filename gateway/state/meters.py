@@ -45,16 +45,17 @@ class _Waiter:
     def __init__(self, asks: Sequence[tuple[Meter, int]], future: asyncio.Future[Short | None]) -> None:
         self.future = future
         self.taken: list[tuple[Leased, int]] = []
-        self.lacking: list[tuple[Leased, int]] = []
-        for meter, amount in asks:
-            if isinstance(meter, Leased):
-                (self.taken if meter.take(amount) else self.lacking).append((meter, amount))
+        self.lacking = [(meter, amount) for meter, amount in asks if isinstance(meter, Leased)]
+        self._take()
 
-    def served(self) -> bool:
-        """Whether what is here by now is enough."""
+    def _take(self) -> None:
         asks, self.lacking = self.lacking, []
         for meter, amount in asks:
             (self.taken if meter.take(amount) else self.lacking).append((meter, amount))
+
+    def served(self) -> bool:
+        """Whether what is here by now is enough."""
+        self._take()
         if self.lacking or self.future.done():
             return False
         self.future.set_result(None)

@@ -73,10 +73,13 @@ class _Path(msgspec.Struct, gc=False, omit_defaults=True):
 def packed(events: Sequence[Finished]) -> bytes:
     """The bytes of events that have a record, for `Chunks`."""
     try:
-        return _PACK([_values(event, event.record) for event in events if event.record is not None])
+        return _packed(events)
     except (UnicodeError, OverflowError):
-        tame = [_tamed(event) for event in events]
-        return _PACK([_values(event, event.record) for event in tame if event.record is not None])
+        return _packed(_tamed(events))
+
+
+def _packed(events: Sequence[Finished]) -> bytes:
+    return _PACK([_values(event, event.record) for event in events if event.record is not None])
 
 
 def _values(event: Finished, record: Record) -> Values:

@@ -246,7 +246,7 @@ async def test_attempts_to_use_another_ledger_leave_nothing_behind(
         writes = Scribed(book, url, None, lambda *_, **__: None)
         recorder = Recorder(writes, node="n", flush=0.01, keep=None, tell=lambda *_, **__: None)
         recorder.start()
-        recording = Recording((book, url), writes, recorder, 0.01, lambda level, message, **_: told.append(message))
+        recording = Recording(writes, recorder, 0.01, lambda level, message, **_: told.append(message))
         recording.move(newer)
         await asyncio.sleep(1.0)
         ours = connection.execute(

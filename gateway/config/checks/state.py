@@ -19,9 +19,11 @@ def usable_state(subject: Subject) -> Iterator[Diagnostic]:
     state = subject.config.gateway.state
     if isinstance(state, Disk):
         path = ("gateway", "state", "disk")
-        detail: str | None = "The directory has no name. Write one, such as `disk: ./state`."
-        if state.disk.strip():
-            detail = subject.known.folder(subject.directory(path) / state.disk) if subject.here else None
+        detail: str | None = None
+        if not state.disk.strip():
+            detail = "The directory has no name. Write one, such as `disk: ./state`."
+        elif subject.here:
+            detail = subject.known.folder(subject.directory(path) / state.disk)
         if detail is not None:
             yield subject.report("unusable-state", detail, path)
     if not isinstance(state, Redis):

@@ -61,11 +61,12 @@ class Book:
         self._engine = _file_engine(where.url) if where.path is not None else _server_engine(where.url)
         quote = self._engine.dialect.identifier_preparer.quote
         names = ", ".join(map(quote, COLUMNS))
-        row, self._values = (_numbered, _once) if where.path is not None and _NUMBERS else (_marked, _spread)
-        mark = "%s" if where.path is None else "?"
+        numbered = where.path is not None and _NUMBERS
+        self._groups = iter if numbered else _mixed
+        marks = ["?"] * len(COLUMNS) if where.path is not None else [_PLACES.get(name, "%s") for name in COLUMNS]
 
         def insert(rows: int) -> str:
-            values = ", ".join(row(at, mark) for at in range(rows))
+            values = ", ".join(_numbered(at) if numbered else f"({', '.join(marks)})" for at in range(rows))
             return f"INSERT INTO {LEDGER.name} ({names}) VALUES {values} ON CONFLICT DO NOTHING"  # noqa: S608
 
         self._insert, self._insert_some = insert(1), insert(_AT_ONCE)
@@ -101,10 +102,10 @@ class Book:
         """Statements, with the values of each time that they are executed: each is a way to the server and back."""
         some: list[Values] = []
         single: list[Values] = []
-        for alike, own in rows if self._values is _once else _mixed(rows):
+        for alike, own in self._groups(rows):
             whole = len(own) - len(own) % _AT_ONCE
-            some.extend(self._values(alike, own[at : at + _AT_ONCE]) for at in range(0, whole, _AT_ONCE))
-            single.extend(self._values(alike, [each]) for each in own[whole:])
+            some.extend((*alike, *chain(*own[at : at + _AT_ONCE])) for at in range(0, whole, _AT_ONCE))
+            single.extend((*alike, *each) for each in own[whole:])
         if some:
             yield self._insert_some, some
         if single:
@@ -112,9 +113,10 @@ class Book:
 
     def _write_one(self, alike: Values, own: Values) -> bool:
         try:
-            values = self._values(tuple(map(_tamed, alike)), [tuple(map(_tamed, own))])
+            tame = tuple(map(_tamed, alike)), [tuple(map(_tamed, own))]
             with _told(), self._engine.begin() as connection:
-                connection.exec_driver_sql(self._insert, values)
+                for statement, values in self._statements([tame]):
+                    connection.exec_driver_sql(statement, values)
         except (DataError, IntegrityError, UnicodeError, OverflowError):
             return False
         return True
@@ -152,24 +154,11 @@ class Book:
         self._engine.dispose()
 
 
-def _numbered(at: int, _: str) -> str:
-    """The places of a row's values in a statement, for `_once`. To hand a value to SQLite costs as much as to write it:
-    what rows have alike is handed over once, and stands in each."""
+def _numbered(at: int) -> str:
+    """The places of a row's values in a statement. To hand a value to SQLite costs as much as to write it: what rows
+    have alike is handed over once, before all else, and stands in each."""
     first = len(ALIKE) + at * len(OWN) + 1
     return f"({', '.join(f'?{place}' for place in (*range(first, first + len(OWN)), *range(1, len(ALIKE) + 1)))})"
-
-
-def _once(alike: Values, own: Sequence[Values]) -> Values:
-    return *alike, *chain.from_iterable(own)
-
-
-def _marked(_: int, mark: str) -> str:
-    """The places of a row's values in a statement, for `_spread`."""
-    return f"({', '.join(mark if mark == '?' else _PLACES.get(name, mark) for name in COLUMNS)})"
-
-
-def _spread(alike: Values, own: Sequence[Values]) -> Values:
-    return tuple(chain.from_iterable((*each, *alike) for each in own))
 
 
 def _mixed(rows: Iterable[tuple[Values, Sequence[Values]]]) -> Iterator[tuple[Values, list[Values]]]:
